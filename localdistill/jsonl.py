@@ -1,0 +1,140 @@
+"""Append-only JSONL files that survive a kill at any byte, and the markers that say "complete".
+
+While a stage works it appends whole lines; a line that was torn by a kill is cut off on the next
+open, and the work it stood for is owed again. The marker ``FILE.done`` is written last, by an atomic
+rename: a file without a marker is unfinished, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from localdistill.errors import UserError
+
+RowT = TypeVar("RowT", bound=BaseModel)
+
+
+def cut_torn_tail(path: Path) -> None:
+    """Cut a last line that has no newline off ``path``, if there is one."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        position = size
+        while position > 0:
+            start = max(0, position - 65536)
+            file.seek(start)
+            newline = file.read(position - start).rfind(b"\n")
+            if newline >= 0:
+                position = start + newline + 1
+                break
+            position = start
+        if position != size:
+            file.truncate(position)
+
+
+class JsonlWriter:
+    """Appends rows, one JSON line each, to a file whose torn tail has been cut off first.
+
+    Each row is handed to the operating system at once (a killed process loses none that was
+    written) and reaches the disk when the file is closed or ``sync`` is called.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cut_torn_tail(path)
+        self._file: BinaryIO = path.open("ab", buffering=0)
+
+    def write(self, *rows: BaseModel) -> None:
+        """Append ``rows`` in one system call, so that they are torn at most at one place."""
+        self._file.write(b"".join(row.model_dump_json().encode() + b"\n" for row in rows))
+
+    def sync(self) -> None:
+        """Force what was written to the disk."""
+        os.fsync(self._file.fileno())
+
+    def __enter__(self) -> JsonlWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.sync()
+        self._file.close()
+
+
+def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text) of the non-empty lines of a plain or ``.gz`` file."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, line
+
+
+def read_rows(path: Path, row_type: type[RowT]) -> list[RowT]:
+    """Read all whole rows of ``path``; a torn last line counts as not written.
+
+    Raises:
+        UserError: a line that is not a row of ``row_type``; the message names file and line.
+    """
+    rows: list[RowT] = []
+    for number, line in iter_lines(path):
+        try:
+            rows.append(row_type.model_validate_json(line))
+        except ValidationError as error:
+            if not line.endswith("\n"):
+                break  # torn by a kill
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the line"
+            message = f"{path}, line {number}: {where}: {first['msg']}"
+            raise UserError(f"{message}. Correct or delete that line.") from error
+    return rows
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put ``text`` in place of ``path`` so that a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def marker(path: Path) -> Path:
+    """Where the completion marker of ``path`` (a file or a folder) stands."""
+    return path.with_name(path.name + ".done")
+
+
+def mark_done(path: Path, **facts: Any) -> None:
+    """Write the marker of ``path``: its content is complete. ``facts`` are kept for readers."""
+    write_atomically(marker(path), json.dumps(facts, sort_keys=True) + "\n")
+
+
+def is_done(path: Path) -> bool:
+    """Whether ``path`` is there and was completed."""
+    return path.exists() and marker(path).exists()
+
+
+def done_facts(path: Path) -> dict[str, Any]:
+    """What ``mark_done`` kept about ``path``."""
+    facts: dict[str, Any] = json.loads(marker(path).read_text(encoding="utf-8"))
+    return facts

@@ -1,0 +1,184 @@
+"""What stages hand to each other: the rows of the JSONL files in a run directory.
+
+Frozen pydantic models, so that a file made by anybody is validated where it is read. Unknown fields
+are ignored: a file of a later version, or with notes of its maker, can still be read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Row(BaseModel):
+    """Base of everything that is one line in a file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class AssertTests(Row):
+    """MBPP: ``setup`` runs first, then each statement of ``asserts`` by itself."""
+
+    kind: Literal["asserts"] = "asserts"
+    setup: str = ""
+    asserts: list[str]
+
+
+class CheckTests(Row):
+    """HumanEval: ``code`` defines ``check(candidate)``; ``setup`` holds the prompt's own helpers."""
+
+    kind: Literal["check"] = "check"
+    code: str
+    setup: str = ""
+
+
+class StdinCase(Row):
+    """One run of a program: what it reads and what it must print."""
+
+    input: str
+    output: str
+
+
+class StdinTests(Row):
+    """Competitive programming: a whole program, run once for each case."""
+
+    kind: Literal["stdin"] = "stdin"
+    cases: list[StdinCase]
+
+
+class CallCase(Row):
+    """One call of the entry point: JSON values for its arguments and its result."""
+
+    args: list[Any]
+    expected: Any
+
+
+class CallTests(Row):
+    """Calls of the entry point, which may be ``Solution.method``."""
+
+    kind: Literal["call"] = "call"
+    cases: list[CallCase]
+
+
+Tests = Annotated[AssertTests | CheckTests | StdinTests | CallTests, Field(discriminator="kind")]
+
+
+class Problem(Row):
+    """One programming problem (the *native* format of problem files)."""
+
+    id: str
+    prompt: str
+    tests: Tests | None = None
+    entry_point: str | None = None
+    starter_code: str | None = None
+    reference: str | None = None
+    context_files: dict[str, str] = Field(default_factory=dict)
+    time_limit_s: float = Field(default=5.0, gt=0)  # for each call or stdin case
+    memory_limit_mb: int = Field(default=1024, gt=0)
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class Message(Row):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Completion(Row):
+    """One sample drawn from a model."""
+
+    problem_id: str
+    sample: int = Field(ge=0)  # 0..n-1 within its problem
+    text: str
+    finish_reason: Literal["stop", "length"]
+    token_count: int = Field(ge=0)  # tokens sampled, the end token included
+    # Nats a token under the model's own distribution at temperature 1 without truncation;
+    # None where the generator cannot tell.
+    mean_logprob: float | None
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What makes it unique in its file."""
+        return self.problem_id, self.sample
+
+
+Status = Literal[
+    "passed",
+    "failed",
+    "runtime_error",
+    "syntax_error",
+    "no_code",
+    "timeout",
+    "memory_exceeded",
+    "output_exceeded",
+    "nondeterministic",
+    "infra_error",
+]
+
+
+class Verdict(Row):
+    """What became of one completion. Only ``passed`` passes; ``infra_error`` is our own fault."""
+
+    problem_id: str
+    sample: int = Field(ge=0)
+    status: Status
+    detail: str = ""
+    duration_s: float = 0.0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What makes it unique in its file."""
+        return self.problem_id, self.sample
+
+    @property
+    def passed(self) -> bool:
+        """Whether the completion solves its problem."""
+        return self.status == "passed"
+
+
+class TrainingExample(Row):
+    """One conversation to train on, with where it came from. ``messages`` is what TRL and others read."""
+
+    messages: list[Message]
+    problem_id: str
+    sample: int
+    strategy: str
+    # False for a completion that was cut by its length: it is trained on without an end token.
+    complete: bool = True
+    mean_logprob: float | None = None
+
+
+class PassAtK(Row):
+    """pass@k of one model over a problem set, as a share of 1, with a 95% interval."""
+
+    k: int
+    value: float
+    low: float
+    high: float
+
+
+class ModelScore(Row):
+    """How one model did on one problem set."""
+
+    model: str
+    problems: int
+    samples: int
+    pass_at: list[PassAtK]
+    # problem id -> (samples that passed, samples that count)
+    counts: dict[str, tuple[int, int]]
+
+
+class EvalResult(Row):
+    """A candidate model against a baseline on the same problems (``evaluation.json``)."""
+
+    problem_set: str
+    candidate: ModelScore
+    baseline: ModelScore | None = None
+    # Paired difference candidate - baseline in pass@1, as a share of 1, with its 95% interval.
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    verdict: Literal["better", "no evidence", "worse"] | None = None
