@@ -1,0 +1,231 @@
+"""Install localdistill and everything it needs into a virtual environment (standard library only).
+
+    python3 scripts/install.py --venv .venv --set auto
+
+Two dependency sets have the same pins (`requirements/`). The *cuda* set installs Unsloth with all of
+its dependencies; the *cpu* set takes PyTorch's CPU build and Unsloth without xformers, torchvision,
+triton and diffusers, which it does not need to train on a CPU. llama-cpp-python is built from its
+source archive, and llama.cpp's converter, which pip does not install, is put beside it from the same
+archive. A second call with nothing changed returns at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+# PyTorch publishes its CPU build on an index of its own; the general one has the CUDA build only.
+TORCH_CPU_INDEX = os.environ.get("TORCH_CPU_INDEX", "https://download.pytorch.org/whl/cpu")
+CONVERTER_PARTS = ("convert_hf_to_gguf.py", "conversion", "gguf-py", "LICENSE")
+
+
+def fail(message: str) -> None:
+    """End with one line for the person who called."""
+    sys.exit(f"install: {message}")
+
+
+def check_machine() -> None:
+    """Refuse early, with the fix, what would fail late and unreadably."""
+    if sys.version_info < (3, 11):
+        fail(f"Python 3.11 or newer is needed, this is {platform.python_version()}.")
+    if sys.platform != "linux":
+        fail("Linux (or WSL2 on Windows) is needed; elsewhere use the Docker image.")
+    missing = [
+        name
+        for name, commands in (
+            ("a C++ compiler", ("c++", "g++", "clang++")),
+            ("cmake", ("cmake",)),
+        )
+        if not any(shutil.which(command) for command in commands)
+    ]
+    if missing:
+        fail(
+            f"{' and '.join(missing)} not found: llama.cpp is built from source. "
+            "Debian, Ubuntu: sudo apt-get install build-essential cmake"
+        )
+    try:
+        import ensurepip  # noqa: F401  (Debian ships venv apart from Python)
+    except ImportError:
+        fail("Python's venv module is not complete. Debian, Ubuntu: sudo apt-get install python3-venv")
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the NVIDIA driver lists a GPU."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return False
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
+    return listed.returncode == 0 and "GPU" in listed.stdout
+
+
+class Environment:
+    """A virtual environment and the pip inside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python = folder / "bin" / "python"
+
+    def create(self) -> None:
+        """Make it unless it is there."""
+        if not self.python.exists():
+            print(f"install: creating {self.folder}", flush=True)
+            venv.create(self.folder, with_pip=True)
+
+    def pip(self, *arguments: str, variables: dict[str, str] | None = None) -> None:
+        """Run pip; its output is shown, and its failure is ours."""
+        command = [str(self.python), "-m", "pip", *arguments, "--disable-pip-version-check"]
+        done = subprocess.run(command, env={**os.environ, **(variables or {})}, check=False)
+        if done.returncode != 0:
+            fail(f"`{' '.join(command[1:])}` failed; its message stands above.")
+
+    def has(self, requirement: str) -> bool:
+        """Whether the pinned ``name==version`` is installed (a local suffix such as +cpu counts)."""
+        name, _, version = requirement.partition("==")
+        code = f"import importlib.metadata as m; print(m.version({name!r}))"
+        found = subprocess.run(
+            [str(self.python), "-c", code], capture_output=True, text=True, check=False
+        )
+        return found.returncode == 0 and found.stdout.strip().split("+")[0] == version
+
+
+def pins(file: str) -> list[str]:
+    """The requirement lines of ``requirements/FILE``, without comments."""
+    lines = (REQUIREMENTS / file).read_text(encoding="utf-8").splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
+def pin_of(name: str) -> str:
+    """The one pinned line of package ``name``."""
+    files = ("base.txt", "train.txt", "unsloth.txt")
+    return next(line for file in files for line in pins(file) if line.startswith(f"{name}=="))
+
+
+def install_torch(environment: Environment, kind: str) -> None:
+    """PyTorch first, so that nothing else pulls another build of it in."""
+    requirement = pin_of("torch")
+    if environment.has(requirement):
+        return
+    if kind == "cuda":
+        environment.pip("install", requirement)
+        return
+    python = str(environment.python)
+    # A CPU build that pip already finds (a local wheel folder) saves the download.
+    attempts = [["install", f"{requirement}+cpu"]]
+    if TORCH_CPU_INDEX:
+        attempts.append(["install", f"{requirement}+cpu", "--extra-index-url", TORCH_CPU_INDEX])
+    for arguments in attempts:
+        command = [python, "-m", "pip", *arguments, "--disable-pip-version-check"]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return
+    print("install: no CPU build of PyTorch in reach; taking the general one (several GB)")
+    environment.pip("install", requirement)
+
+
+def install_llama_cpp(environment: Environment, kind: str, portable: bool) -> None:
+    """Build llama-cpp-python from its source archive and put llama.cpp's converter beside it."""
+    requirement = pin_of("llama-cpp-python")
+    converter = environment.folder / "share" / "localdistill" / "llama.cpp"
+    if environment.has(requirement) and converter.exists():
+        return
+    # The multimodal parts are a third of the build and are not used.
+    flags = ["-DLLAVA_BUILD=OFF", "-DMTMD_BUILD=OFF"]
+    if kind == "cuda":
+        flags.append("-DGGML_CUDA=ON")
+    if portable:  # every x86-64 processor since about 2013, instead of the building one
+        flags += ["-DGGML_NATIVE=OFF"]
+        flags += [f"-DGGML_{name}=ON" for name in ("SSE42", "AVX", "AVX2", "BMI2", "FMA", "F16C")]
+    given = os.environ.get("CMAKE_ARGS", "")
+    print("install: building llama-cpp-python from source (about 5 minutes on 2 cores)", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        environment.pip(
+            "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python",
+            "--dest", folder, requirement,
+        )  # fmt: skip
+        archive = next(Path(folder).glob("*.tar.gz"))
+        environment.pip(
+            "install", "--no-cache-dir", str(archive),
+            variables={"CMAKE_ARGS": " ".join([*flags, given]).strip()},
+        )  # fmt: skip
+        place_converter(archive, converter)
+
+
+def place_converter(archive: Path, target: Path) -> None:
+    """Take ``convert_hf_to_gguf.py`` and what it imports out of the source archive."""
+    temporary = target.with_name(target.name + ".new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    with tarfile.open(archive) as source:
+        for member in source:
+            _, _, inner = member.name.partition("/vendor/llama.cpp/")
+            if inner.split("/")[0] in CONVERTER_PARTS and member.isfile():
+                content = source.extractfile(member)
+                if content is not None:
+                    destination = temporary / inner
+                    destination.parent.mkdir(parents=True, exist_ok=True)
+                    destination.write_bytes(content.read())
+    if not (temporary / CONVERTER_PARTS[0]).exists():
+        fail(f"{archive.name} holds no {CONVERTER_PARTS[0]}; the pinned version has moved it.")
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.replace(target)
+
+
+def install_dependencies(environment: Environment, kind: str, portable: bool, dev: bool) -> None:
+    """All pinned third-party packages of the chosen set."""
+    install_torch(environment, kind)
+    install_llama_cpp(environment, kind, portable)
+    files = ["base.txt", "train.txt", *(["dev.txt"] if dev else [])]
+    environment.pip("install", *(part for file in files for part in ("-r", str(REQUIREMENTS / file))))
+    unsloth = ["install", "-r", str(REQUIREMENTS / "unsloth.txt")]
+    environment.pip(*unsloth, *(["--no-deps"] if kind == "cpu" else []))
+
+
+def stamp(kind: str, portable: bool, dev: bool) -> str:
+    """What an installation was made from: a change of it means that there is work to do."""
+    digest = hashlib.sha256(f"{kind} {portable} {dev} {sys.version}".encode())
+    for path in [*sorted(REQUIREMENTS.glob("*.txt")), Path(__file__)]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    """Parse the command line and install what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
+    parser.add_argument("--set", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--portable", action="store_true", help="build for any AVX2 processor")
+    parser.add_argument("--dev", action="store_true", help="also what tests and checks need")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--dependencies-only", action="store_true")
+    parts.add_argument("--project-only", action="store_true", help="the project, not editable")
+    options = parser.parse_args()
+
+    kind = options.set if options.set != "auto" else ("cuda" if has_nvidia_gpu() else "cpu")
+    environment = Environment(options.venv.resolve())
+    if options.project_only:
+        environment.pip("install", "--no-deps", str(ROOT))
+        return
+    wanted = stamp(kind, options.portable, options.dev)
+    stamp_file = environment.folder / ".localdistill-installed"
+    if stamp_file.exists() and stamp_file.read_text(encoding="utf-8") == wanted:
+        return
+    check_machine()
+    environment.create()
+    install_dependencies(environment, kind, options.portable, options.dev)
+    if not options.dependencies_only:
+        environment.pip("install", "--quiet", "--no-deps", "--editable", str(ROOT))
+        stamp_file.write_text(wanted, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
