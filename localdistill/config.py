@@ -1,0 +1,183 @@
+"""The configuration of a run: frozen models, read from TOML, overridden from the command line.
+
+A value comes from, in rising order: the defaults here, the TOML file, options and ``--set a.b=c``. The
+resolved configuration is saved in the run directory; ``differences`` names what a later call changed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from localdistill.errors import ConfigError
+from localdistill.sampling import Sampling
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GenerateConfig(Sampling):
+    """How candidates are sampled. The defaults are the model's own distribution, untruncated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    samples: int = Field(default=8, ge=1)  # for each problem
+    slots: int | None = Field(default=None, ge=1)  # sequences decoded together; None: chosen
+    threads: int | None = Field(default=None, ge=1)  # None: the cores of this machine
+
+
+class VerifyConfig(_Section):
+    """How candidates are tested."""
+
+    sandbox: str = "auto"
+    workers: int | None = Field(default=None, ge=1)
+
+
+class SelectConfig(_Section):
+    """Which candidates are trained on."""
+
+    strategy: str = "tests"
+    max_per_problem: int = Field(default=4, ge=1)
+
+
+class TrainConfig(_Section):
+    """Fine-tuning: QLoRA on a 4-bit base."""
+
+    trainer: str = "unsloth_qlora"
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=1e-4, ge=0)
+    epochs: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    gradient_accumulation: int = Field(default=1, ge=1)
+    max_length: int = Field(default=2048, ge=8)  # tokens; longer examples are left out
+
+
+class ExportConfig(_Section):
+    """What is written for use and for the next round."""
+
+    quant: str = "same"  # "same": each tensor keeps the type it has in the starting file
+
+
+class EvaluateConfig(Sampling):
+    """How models are compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    samples: int = Field(default=4, ge=1)
+    ks: list[int] = Field(default=[1])
+
+
+class Config(_Section):
+    """Everything that decides what a run does."""
+
+    model: str
+    problems: str
+    dev_problems: str | None = None
+    eval_problems: str | None = None
+    limit: int | None = Field(default=None, ge=1)  # bounds each problem set
+    rounds: int = Field(default=1, ge=1)
+    seed: int = 0
+    deterministic: bool = False  # equal texts after a kill, for some speed
+    generate: GenerateConfig = GenerateConfig()
+    verify: VerifyConfig = VerifyConfig()
+    select: SelectConfig = SelectConfig()
+    train: TrainConfig = TrainConfig()
+    export: ExportConfig = ExportConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    def digest(self) -> str:
+        """SHA-256 of the configuration's canonical JSON."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_toml(self) -> str:
+        """The configuration as TOML; unset values are left out, as TOML has no null."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file into nested dicts.
+
+    Raises:
+        ConfigError: it is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def apply(values: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set ``a.b`` in nested dicts to ``value``, in place."""
+    *sections, name = dotted.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {dotted}: {section} is a value, not a section.")
+    values[name] = value
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Parse ``a.b=c``, where c is a TOML value or, failing that, a string."""
+    name, equals, raw = text.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"--set {text}: write it as NAME=VALUE, as in train.rank=8.")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    return name.strip(), value
+
+
+def known_names(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """All dotted names that a configuration can set."""
+    names: list[str] = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += known_names(field.annotation, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def build(values: dict[str, Any]) -> Config:
+    """Validate nested dicts into a configuration.
+
+    Raises:
+        ConfigError: an unknown name (the nearest valid one is named) or a value that does not fit.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"There is no setting {name}.{hint}") from error
+        if first["type"] == "missing":
+            raise ConfigError(f"The setting {name} is missing.") from error
+        raise ConfigError(f"{name} = {first['input']!r}: {first['msg']}.") from error
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Dotted names at which two configurations differ, each with both values."""
+    found: list[str] = []
+    left, right = old.model_dump(mode="json"), new.model_dump(mode="json")
+    for name in known_names():
+        a: Any = left
+        b: Any = right
+        for part in name.split("."):
+            a, b = a[part], b[part]
+        if a != b:
+            found.append(f"{name} ({a} there, {b} here)")
+    return found

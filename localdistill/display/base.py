@@ -1,0 +1,121 @@
+"""What every display can do, and the state that they render."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol
+
+from localdistill.events import (
+    Event,
+    Notice,
+    RoundStarted,
+    Scalar,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+)
+
+
+class Display(Protocol):
+    """A callback that shows events for as long as it is open."""
+
+    def __call__(self, event: Event, /) -> None:
+        """Take one event."""
+
+    def __enter__(self) -> Display:
+        """Begin to show."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Leave the screen in order."""
+
+
+@dataclass
+class StageState:
+    """One stage, as far as it has got."""
+
+    name: str
+    title: str
+    total: int
+    done: int
+    unit: str
+    began: float
+    first: int  # units that earlier runs had finished
+    info: dict[str, Scalar] = field(default_factory=dict)
+    finished: bool = False
+
+    def seconds_left(self, now: float) -> float | None:
+        """Time left in seconds at the rate so far; None before a rate is known."""
+        worked = self.done - self.first
+        if self.finished or worked <= 0 or now <= self.began:
+            return None
+        return (self.total - self.done) * (now - self.began) / worked
+
+
+@dataclass
+class RunState:
+    """What a person can be shown of a run, kept up to date by events."""
+
+    round: int = 0
+    rounds: int = 0
+    stage: StageState | None = None
+    history: list[tuple[str, dict[str, Scalar], bool]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def take(self, event: Event) -> None:
+        """Bring the state up to date with ``event``."""
+        match event:
+            case RoundStarted():
+                self.round, self.rounds = event.round, event.rounds
+            case StageStarted():
+                self.stage = StageState(
+                    event.stage,
+                    event.title,
+                    event.total,
+                    event.done,
+                    event.unit,
+                    time.monotonic(),
+                    event.done,
+                )
+            case StageProgress():
+                if self.stage is not None:
+                    self.stage.done = event.done
+                    self.stage.info = dict(event.info)
+            case StageFinished():
+                title = self.stage.title if self.stage else event.stage
+                if self.stage is not None:
+                    self.stage.finished = True
+                self.history.append((title, dict(event.summary), event.skipped))
+            case Notice():
+                self.notices.append(event)
+
+
+def figures(values: dict[str, Scalar]) -> str:
+    """``{"kept": 12, "loss": 0.5}`` as ``12 kept, loss 0.5``."""
+    parts = []
+    for name, value in values.items():
+        if isinstance(value, bool) or value is None:
+            continue
+        if isinstance(value, float):
+            parts.append(f"{name} {value:,.3g}" if abs(value) < 1000 else f"{name} {value:,.0f}")
+        elif isinstance(value, int):
+            parts.append(f"{value:,} {name}")
+        else:
+            parts.append(f"{name} {value}")
+    return ", ".join(parts)
+
+
+def duration(seconds: float | None) -> str:
+    """``3:05`` or ``1:02:09``; a dash where it is not known."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,37 @@
+"""The events themselves, one JSON line each, for programs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TextIO
+
+from localdistill.events import Event
+
+
+class JsonDisplay:
+    """Writes each event as it is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event, /) -> None:
+        """Take one event."""
+        self._stream.write(event.model_dump_json() + "\n")
+        self._stream.flush()
+
+    def __enter__(self) -> JsonDisplay:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        return None
+
+
+def open_display(stream: TextIO) -> JsonDisplay:
+    """A JSON display on ``stream``."""
+    return JsonDisplay(stream)

@@ -1,0 +1,96 @@
+"""A calm screen on a terminal (Rich): what is done, what happens now, and how long it will take."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from localdistill.display.base import RunState, StageState, duration, figures
+from localdistill.events import Event, Notice, RoundStarted, StageFinished
+
+_REFRESH_PER_SECOND = 4
+
+
+class LiveDisplay:
+    """Finished stages scroll up as lines; the stage at work is redrawn below them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False)
+        self._state = RunState()
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=_REFRESH_PER_SECOND,
+            transient=True,
+        )
+
+    def __call__(self, event: Event, /) -> None:
+        """Take one event."""
+        self._state.take(event)
+        match event:
+            case RoundStarted():
+                self._live.console.print(Text(f"Round {event.round} of {event.rounds}", "bold"))
+            case StageFinished():
+                self._live.console.print(self._finished_line())
+            case Notice():
+                style = "yellow" if event.level == "warning" else "dim"
+                self._live.console.print(Text(f"  {event.message}", style))
+
+    def _finished_line(self) -> Text:
+        title, summary, skipped = self._state.history[-1]
+        line = Text("  ✓ ", "green")
+        line.append(title, "default")
+        shown = "already done" if skipped else figures(summary)
+        if shown:
+            line.append(f"  {shown}", "dim")
+        return line
+
+    def _render(self) -> RenderableType:
+        stage = self._state.stage
+        if stage is None or stage.finished:
+            return Text("")
+        now = time.monotonic()
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, justify="right")
+        table.add_column(no_wrap=True)
+        table.add_row(
+            Text(f"  {stage.title}", "bold"),
+            ProgressBar(total=max(1, stage.total), completed=stage.done, width=20),
+            Text(f"{stage.done:,}/{stage.total:,} {stage.unit}"),
+            Text(_times(stage, now), "dim"),
+        )
+        info = figures(stage.info)
+        return Group(table, Text(f"    {info}", "dim")) if info else table
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        self._live.stop()
+
+
+def _times(stage: StageState, now: float) -> str:
+    left = stage.seconds_left(now)
+    since = duration(now - stage.began)
+    return f"{since}, {duration(left)} left" if left is not None else since
+
+
+def open_display(stream: TextIO) -> LiveDisplay:
+    """A live display on ``stream``, which should be a terminal."""
+    return LiveDisplay(stream)

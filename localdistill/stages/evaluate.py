@@ -1,0 +1,154 @@
+"""Stage *evaluate*: is the candidate model better than the baseline on held-out problems?
+
+Both models are sampled with the same decoding, the same number of samples and the same derivation of
+seeds, and tested in the same sandbox. The comparison is paired by problem.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from localdistill import metrics
+from localdistill.errors import ConfigError
+from localdistill.events import Callback, Event, StageFinished, StageProgress, StageStarted
+from localdistill.jsonl import is_done, mark_done, read_rows, write_atomically
+from localdistill.problems import load
+from localdistill.sampling import Sampling
+from localdistill.stages import generate, verify
+from localdistill.types import EvalResult, ModelScore, Verdict
+
+
+class ModelUnderTest(BaseModel):
+    """A GGUF file, what to call it, and where its completions and verdicts are kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    gguf: Path
+    work_dir: Path
+
+
+class EvaluateRequest(BaseModel):
+    """What to compare, on what, and how it is sampled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    candidate: ModelUnderTest
+    baseline: ModelUnderTest | None = None
+    problems: str
+    limit: int | None = None
+    name: str = "eval"  # of the problem set, for people
+    samples: int
+    ks: list[int] = [1]
+    sampling: Sampling
+    seed: int
+    round: int = 0
+    slots: int | None = None
+    threads: int | None = None
+    deterministic: bool = False
+    sandbox: str = "auto"
+    workers: int | None = None
+    out: Path
+
+
+def run(request: EvaluateRequest, callback: Callback) -> EvalResult:
+    """Score the candidate, and the baseline if there is one, and write ``evaluation.json``.
+
+    Raises:
+        ConfigError: pass@k is asked for with k above the number of samples.
+    """
+    too_large = [k for k in request.ks if k > request.samples]
+    if too_large:
+        message = f"pass@{too_large[0]} needs at least {too_large[0]} samples a problem"
+        raise ConfigError(f"{message}, not {request.samples}.")
+    if is_done(request.out):
+        result = EvalResult.model_validate_json(request.out.read_text(encoding="utf-8"))
+        callback(StageStarted(stage="evaluate", title=f"evaluate ({request.name})", total=0))
+        callback(StageFinished(stage="evaluate", summary=summarise(result), skipped=True))
+        return result
+    candidate = _verdicts(request, request.candidate, callback)
+    baseline = _verdicts(request, request.baseline, callback) if request.baseline else None
+    callback(StageStarted(stage="evaluate", title=f"evaluate ({request.name})", total=1))
+    result = compare(request, candidate, baseline)
+    write_atomically(request.out, result.model_dump_json(indent=2) + "\n")
+    mark_done(request.out)
+    callback(StageFinished(stage="evaluate", summary=summarise(result)))
+    return result
+
+
+def compare(
+    request: EvaluateRequest, candidate: list[Verdict], baseline: list[Verdict] | None
+) -> EvalResult:
+    """Turn verdicts into scores with intervals and, with a baseline, a paired comparison."""
+    ids = [problem.id for problem in load(request.problems, request.limit).problems]
+    mine = metrics.score(candidate, request.candidate.label, ids, request.ks)
+    if baseline is None or request.baseline is None:
+        return EvalResult(problem_set=request.name, candidate=mine)
+    theirs = metrics.score(baseline, request.baseline.label, ids, request.ks)
+    return metrics.compare(request.name, mine, theirs)
+
+
+def _verdicts(
+    request: EvaluateRequest, model: ModelUnderTest, callback: Callback
+) -> list[Verdict]:
+    """Sample ``model`` on the problems and test what it says; both resume where they were."""
+    completions = model.work_dir / "completions.jsonl"
+    verdicts = model.work_dir / "verdicts.jsonl"
+
+    def relabel(event: Event, /) -> None:
+        # The inner stages are steps of this one: their results are not a round's.
+        if isinstance(event, StageStarted):
+            title = f"evaluate ({request.name}): {event.title}, {model.label}"
+            event = event.model_copy(update={"stage": "evaluate", "title": title})
+        elif isinstance(event, StageProgress | StageFinished):
+            event = event.model_copy(update={"stage": "evaluate"})
+        callback(event)
+
+    generate.run(
+        generate.GenerateRequest(
+            model=model.gguf,
+            problems=request.problems,
+            limit=request.limit,
+            samples=request.samples,
+            sampling=request.sampling,
+            seed=request.seed,
+            round=request.round,
+            purpose=f"evaluate {request.name}",
+            out=completions,
+            slots=request.slots,
+            threads=request.threads,
+            deterministic=request.deterministic,
+        ),
+        relabel,
+    )
+    verify.run(
+        verify.VerifyRequest(
+            problems=request.problems,
+            limit=request.limit,
+            completions=completions,
+            out=verdicts,
+            sandbox=request.sandbox,
+            workers=request.workers,
+        ),
+        relabel,
+    )
+    return read_rows(verdicts, Verdict)
+
+
+def percent(score: ModelScore) -> str:
+    """``pass@1 41.2% (38.0 to 44.5)``."""
+    first = score.pass_at[0]
+    interval = f"{100 * first.low:.1f} to {100 * first.high:.1f}"
+    return f"pass@{first.k} {100 * first.value:.1f}% ({interval})"
+
+
+def summarise(result: EvalResult) -> dict[str, str | int | float | bool | None]:
+    """What the evaluation found, for the display."""
+    shown: dict[str, str | int | float | bool | None] = {
+        result.candidate.model: percent(result.candidate)
+    }
+    if result.baseline is not None:
+        shown = {result.baseline.model: percent(result.baseline), **shown}
+    return shown

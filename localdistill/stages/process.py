@@ -1,0 +1,174 @@
+"""Runs a stage in a process of its own, so that its memory is really given back at its end.
+
+The request goes in as JSON on stdin. Events and, last, the result come back as JSON lines on a pipe;
+stdout and stderr, where llama.cpp, Unsloth and others talk, go to a log file. The process is killed
+by the kernel when the one that started it dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import BaseModel
+
+from localdistill import errors
+from localdistill.errors import LocaldistillError, StageFailed
+from localdistill.events import EVENT, Callback, Event
+
+# What a stage runs: module under localdistill.stages -> its request type.
+STAGES = {
+    "prepare": "PrepareRequest",
+    "generate": "GenerateRequest",
+    "verify": "VerifyRequest",
+    "select": "SelectRequest",
+    "train": "TrainRequest",
+    "export": "ExportRequest",
+    "evaluate": "EvaluateRequest",
+}
+_PR_SET_PDEATHSIG = 1
+_LOG_TAIL = 12  # lines of the log that an unexpected end is reported with
+
+
+def run_stage(
+    stage: str,
+    request: BaseModel,
+    callback: Callback,
+    log: Path,
+    inherit: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Run ``stage`` in a child process and return its summary as plain values.
+
+    ``inherit`` are descriptors that the child keeps open (the run's stage lock).
+
+    Raises:
+        LocaldistillError: what the stage raised, of the same class and with the same message.
+        StageFailed: it ended without a result; the message names the log.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    read_end, write_end = os.pipe()
+    with log.open("ab") as log_file:
+        child = subprocess.Popen(
+            [sys.executable, "-m", __name__, stage, str(write_end), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=log_file,
+            stderr=log_file,
+            pass_fds=(write_end, *inherit),
+            # Ctrl-C reaches the run only, which then ends its stage in order.
+            start_new_session=True,
+        )
+    os.close(write_end)
+    outcome: dict[str, Any] = {}
+    try:
+        with os.fdopen(read_end, "rb") as pipe:
+            with contextlib.suppress(BrokenPipeError), child.stdin or _nowhere() as stdin:
+                stdin.write(request.model_dump_json().encode())
+            for message in _messages(pipe):
+                if "event" in message:
+                    callback(EVENT.validate_python(message["event"]))
+                else:
+                    outcome = message
+        code = child.wait()
+    finally:
+        _end(child)
+    if "result" in outcome:
+        result: dict[str, Any] = outcome["result"]
+        return result
+    if "error" in outcome:
+        kind = getattr(errors, outcome["error"], StageFailed)
+        raise kind(outcome["message"])
+    raise StageFailed(_death(stage, code, log))
+
+
+@contextlib.contextmanager
+def _nowhere() -> Iterator[IO[bytes]]:
+    with Path(os.devnull).open("wb") as file:
+        yield file
+
+
+def _messages(pipe: IO[bytes]) -> Iterator[dict[str, Any]]:
+    for line in pipe:
+        if not line.endswith(b"\n"):
+            return  # the writer was killed in the middle of it
+        yield json.loads(line)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Stop the child if it still runs: politely, then for good."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _death(stage: str, code: int, log: Path) -> str:
+    if code == -signal.SIGKILL:
+        return (
+            f"{stage}: its process was killed, most likely for lack of memory. "
+            "The same command goes on from there; see `dmesg` and the log in " + str(log)
+        )
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
+    last = next((line.strip() for line in reversed(tail) if line.strip()), "no output")
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"{stage}: its process ended with {how} ({last}); the whole story is in {log}"
+
+
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the kernel had been asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _load(stage: str) -> tuple[types.ModuleType, type[BaseModel]]:
+    module = importlib.import_module(f"localdistill.stages.{stage}")
+    return module, getattr(module, STAGES[stage])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID``, with the request on stdin."""
+    stage, descriptor, parent = arguments[0], int(arguments[1]), int(arguments[2])
+    _die_with(parent)
+    # Nothing that the stage starts may hold the pipe: its end is how the run knows that we are done.
+    os.set_inheritable(descriptor, False)
+    with os.fdopen(descriptor, "wb", buffering=0) as pipe:
+
+        def send(message: dict[str, Any]) -> None:
+            pipe.write(json.dumps(message).encode() + b"\n")
+
+        def callback(event: Event, /) -> None:
+            send({"event": event.model_dump(mode="json")})
+
+        try:
+            module, request_type = _load(stage)
+            request = request_type.model_validate_json(sys.stdin.buffer.read())
+            summary = module.run(request, callback)
+            send({"result": summary.model_dump(mode="json")})
+        except LocaldistillError as error:
+            traceback.print_exc()
+            send({"error": type(error).__name__, "message": str(error)})
+        except OSError as error:
+            traceback.print_exc()
+            text = f"{stage}: {error.strerror or error} ({error.filename or 'no file named'})"
+            send({"error": StageFailed.__name__, "message": text})
+        except Exception as error:
+            traceback.print_exc()
+            text = f"{stage}: {type(error).__name__}: {error}"
+            send({"error": StageFailed.__name__, "message": text})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
