@@ -1,7 +1,8 @@
 """The configuration of a run: frozen models, read from TOML, overridden from the command line.
 
-A value comes from, in rising order: the defaults here, the TOML file, options and ``--set a.b=c``. The
-resolved configuration is saved in the run directory; ``differences`` names what a later call changed.
+A value comes from, in rising order: the defaults here, the TOML file, options and ``--set a.b=c``.
+The resolved configuration is saved in the run directory; ``differences`` names what a later call
+changed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def sampling_of(section: Sampling) -> Sampling:
+    """Only the sampling part of a section that extends it."""
+    return Sampling(**section.model_dump(include=set(Sampling.model_fields)))
+
+
 class GenerateConfig(Sampling):
     """How candidates are sampled. The defaults are the model's own distribution, untruncated."""
 
@@ -31,6 +37,10 @@ class GenerateConfig(Sampling):
     samples: int = Field(default=8, ge=1)  # for each problem
     slots: int | None = Field(default=None, ge=1)  # sequences decoded together; None: chosen
     threads: int | None = Field(default=None, ge=1)  # None: the cores of this machine
+
+    def sampling(self) -> Sampling:
+        """The part that decides what is drawn."""
+        return sampling_of(self)
 
 
 class VerifyConfig(_Section):
@@ -72,6 +82,10 @@ class EvaluateConfig(Sampling):
     model_config = ConfigDict(frozen=True, extra="forbid")
     samples: int = Field(default=4, ge=1)
     ks: list[int] = Field(default=[1])
+
+    def sampling(self) -> Sampling:
+        """The part that decides what is drawn."""
+        return sampling_of(self)
 
 
 class Config(_Section):

@@ -1,7 +1,7 @@
 """What a stage reports while it works, and the one protocol by which it does so.
 
-Events are state, not text: a display renders them, ``events.jsonl`` keeps them, a test collects them.
-They cross from a stage's process to the run's as one JSON line each.
+Events are state, not text: a display renders them, ``events.jsonl`` keeps them, a test collects
+them. They cross from a stage's process to the run's as one JSON line each.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Notice(_Event):
 
 
 Event = Annotated[
-    StageStarted | StageProgress | StageFinished | RoundStarted | Notice, Field(discriminator="kind")
+    StageStarted | StageProgress | StageFinished | RoundStarted | Notice,
+    Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -1,8 +1,8 @@
 """Append-only JSONL files that survive a kill at any byte, and the markers that say "complete".
 
 While a stage works it appends whole lines; a line that was torn by a kill is cut off on the next
-open, and the work it stood for is owed again. The marker ``FILE.done`` is written last, by an atomic
-rename: a file without a marker is unfinished, whatever it holds.
+open, and the work it stood for is owed again. The marker ``FILE.done`` is written last, by an
+atomic rename: a file without a marker is unfinished, whatever it holds.
 """
 
 from __future__ import annotations

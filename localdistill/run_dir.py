@@ -74,19 +74,23 @@ class RunDir:
             self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
             self._stage_lock = os.open(self.path / "stage.lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            message = f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir."
+            message = (
+                f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir."
+            )
             raise ConfigError(message) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            message = f"{self.path}: another run works in it; wait for it or choose another --run-dir."
+            message = (
+                f"{self.path}: another run works in it; wait for it or choose another --run-dir."
+            )
             raise ConfigError(message) from error
         self._wait_for_orphans()
         return self
 
     def _wait_for_orphans(self) -> None:
-        # After `kill -9` of a run the kernel kills its stage's process too, but not at once, and two
-        # writers of one file would tear it.
+        # After `kill -9` of a run the kernel kills its stage's process too, but not at once, and
+        # two writers of one file would tear it.
         deadline = time.monotonic() + _ORPHAN_WAIT_S
         while True:
             try:

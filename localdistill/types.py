@@ -26,7 +26,7 @@ class AssertTests(Row):
 
 
 class CheckTests(Row):
-    """HumanEval: ``code`` defines ``check(candidate)``; ``setup`` holds the prompt's own helpers."""
+    """HumanEval: ``code`` defines ``check(candidate)``; ``setup`` has the prompt's helpers."""
 
     kind: Literal["check"] = "check"
     code: str
@@ -140,7 +140,7 @@ class Verdict(Row):
 
 
 class TrainingExample(Row):
-    """One conversation to train on, with where it came from. ``messages`` is what TRL and others read."""
+    """One conversation to train on (``messages``, as TRL reads it), and where it came from."""
 
     messages: list[Message]
     problem_id: str

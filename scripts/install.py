@@ -2,11 +2,11 @@
 
     python3 scripts/install.py --venv .venv --set auto
 
-Two dependency sets have the same pins (`requirements/`). The *cuda* set installs Unsloth with all of
-its dependencies; the *cpu* set takes PyTorch's CPU build and Unsloth without xformers, torchvision,
-triton and diffusers, which it does not need to train on a CPU. llama-cpp-python is built from its
-source archive, and llama.cpp's converter, which pip does not install, is put beside it from the same
-archive. A second call with nothing changed returns at once.
+Two dependency sets have the same pins (`requirements/`). The *cuda* set installs Unsloth with all
+of its dependencies; the *cpu* set takes PyTorch's CPU build and Unsloth without xformers,
+torchvision, triton and diffusers, which it does not need to train on a CPU. llama-cpp-python is
+built from its source archive, and llama.cpp's converter, which pip does not install, is put beside
+it from the same archive. A second call with nothing changed returns at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def fail(message: str) -> None:
 
 def check_machine() -> None:
     """Refuse early, with the fix, what would fail late and unreadably."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  (an older Python runs this file as well)
         fail(f"Python 3.11 or newer is needed, this is {platform.python_version()}.")
     if sys.platform != "linux":
         fail("Linux (or WSL2 on Windows) is needed; elsewhere use the Docker image.")
@@ -57,7 +57,7 @@ def check_machine() -> None:
     try:
         import ensurepip  # noqa: F401  (Debian ships venv apart from Python)
     except ImportError:
-        fail("Python's venv module is not complete. Debian, Ubuntu: sudo apt-get install python3-venv")
+        fail("Python's venv is not complete. Debian, Ubuntu: sudo apt-get install python3-venv")
 
 
 def has_nvidia_gpu() -> bool:
@@ -90,7 +90,7 @@ class Environment:
             fail(f"`{' '.join(command[1:])}` failed; its message stands above.")
 
     def has(self, requirement: str) -> bool:
-        """Whether the pinned ``name==version`` is installed (a local suffix such as +cpu counts)."""
+        """Whether the pinned ``name==version`` is installed (a suffix such as +cpu is ignored)."""
         name, _, version = requirement.partition("==")
         code = f"import importlib.metadata as m; print(m.version({name!r}))"
         found = subprocess.run(
@@ -168,7 +168,8 @@ def place_converter(archive: Path, target: Path) -> None:
     with tarfile.open(archive) as source:
         for member in source:
             _, _, inner = member.name.partition("/vendor/llama.cpp/")
-            if inner.split("/")[0] in CONVERTER_PARTS and member.isfile():
+            parts = inner.split("/")
+            if parts[0] in CONVERTER_PARTS and ".." not in parts and member.isfile():
                 content = source.extractfile(member)
                 if content is not None:
                     destination = temporary / inner
@@ -185,7 +186,9 @@ def install_dependencies(environment: Environment, kind: str, portable: bool, de
     install_torch(environment, kind)
     install_llama_cpp(environment, kind, portable)
     files = ["base.txt", "train.txt", *(["dev.txt"] if dev else [])]
-    environment.pip("install", *(part for file in files for part in ("-r", str(REQUIREMENTS / file))))
+    environment.pip(
+        "install", *(part for file in files for part in ("-r", str(REQUIREMENTS / file)))
+    )
     unsloth = ["install", "-r", str(REQUIREMENTS / "unsloth.txt")]
     environment.pip(*unsloth, *(["--no-deps"] if kind == "cpu" else []))
 

@@ -27,6 +27,6 @@ class NoDisplay:
         return None
 
 
-def open_display(stream: TextIO) -> NoDisplay:  # noqa: ARG001
+def open_display(stream: TextIO) -> NoDisplay:
     """A display that shows nothing."""
     return NoDisplay()

@@ -53,7 +53,7 @@ class PlainDisplay:
                 self._line(("  Warning: " if event.level == "warning" else "  ") + event.message)
 
     def _line(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)  # noqa: T201
+        print(text, file=self._stream, flush=True)
 
     def __enter__(self) -> PlainDisplay:
         return self

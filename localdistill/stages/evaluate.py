@@ -1,7 +1,7 @@
 """Stage *evaluate*: is the candidate model better than the baseline on held-out problems?
 
-Both models are sampled with the same decoding, the same number of samples and the same derivation of
-seeds, and tested in the same sandbox. The comparison is paired by problem.
+Both models are sampled with the same decoding, the same number of samples and the same derivation
+of seeds, and tested in the same sandbox. The comparison is paired by problem.
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ def compare(
     return metrics.compare(request.name, mine, theirs)
 
 
-def _verdicts(
-    request: EvaluateRequest, model: ModelUnderTest, callback: Callback
-) -> list[Verdict]:
+def _verdicts(request: EvaluateRequest, model: ModelUnderTest, callback: Callback) -> list[Verdict]:
     """Sample ``model`` on the problems and test what it says; both resume where they were."""
     completions = model.work_dir / "completions.jsonl"
     verdicts = model.work_dir / "verdicts.jsonl"

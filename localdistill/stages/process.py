@@ -1,8 +1,8 @@
 """Runs a stage in a process of its own, so that its memory is really given back at its end.
 
-The request goes in as JSON on stdin. Events and, last, the result come back as JSON lines on a pipe;
-stdout and stderr, where llama.cpp, Unsloth and others talk, go to a log file. The process is killed
-by the kernel when the one that started it dies.
+The request goes in as JSON on stdin. Events and, last, the result come back as JSON lines on a
+pipe; stdout and stderr, where llama.cpp, Unsloth and others talk, go to a log file. The process is
+killed by the kernel when the one that started it dies.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ def main(arguments: Sequence[str]) -> None:
     """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID``, with the request on stdin."""
     stage, descriptor, parent = arguments[0], int(arguments[1]), int(arguments[2])
     _die_with(parent)
-    # Nothing that the stage starts may hold the pipe: its end is how the run knows that we are done.
+    # Nothing that the stage starts may hold the pipe: its end is how the run knows that we are
+    # done.
     os.set_inheritable(descriptor, False)
     with os.fdopen(descriptor, "wb", buffering=0) as pipe:
 

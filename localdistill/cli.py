@@ -1,0 +1,157 @@
+"""The command line: parse, dispatch, print. What commands do is in the pipeline and stages."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import localdistill
+from localdistill import config as configuration
+from localdistill.config import Config
+from localdistill.display import KINDS, open_display
+from localdistill.errors import ConfigError, LocaldistillError
+from localdistill.models import default_home, models_dir
+from localdistill.stage_commands import add_stage_commands, run_stage_command
+
+_STOPPED = 130  # as shells say for a command ended by Ctrl-C
+_READY_SETS = (
+    "--model needs --problems FILE. Ready sets: MBPP (mbpp.jsonl of google-research, "
+    "--problems mbpp:mbpp.jsonl#train), HumanEval (HumanEval.jsonl.gz of openai/human-eval), or "
+    "your own JSONL with id, prompt, entry_point and tests."
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is one line that names the nearest valid option."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            word = unknown.split()[0].split("=")[0]
+            valid = [option for action in self._actions for option in action.option_strings]
+            for action in self._actions:
+                if isinstance(action, argparse._SubParsersAction):
+                    for parser in action.choices.values():
+                        valid += [o for a in parser._actions for o in a.option_strings]
+            near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else f" See {self.prog} --help."
+            message = f"There is no option {word}.{hint}"
+        raise ConfigError(message)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = _Parser(prog="localdistill", description=localdistill.__doc__)
+    parser.add_argument("--version", action="version", version=localdistill.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="improve a model over one or more rounds, and say whether it got better",
+        description="Without a model it runs on the bundled seed model and its problems. The same "
+        "command on an existing run directory goes on where it was.",
+    )
+    run.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml")
+    run.add_argument("--model", help="a GGUF file or a Hugging Face folder")
+    run.add_argument("--problems", help="[FORMAT:]FILE[#PART] to train on")
+    run.add_argument("--dev-problems", help="for choices between rounds (else 15%% of --problems)")
+    run.add_argument("--eval-problems", help="for the final comparison")
+    run.add_argument("--limit", type=int, help="use the first N problems of each set")
+    run.add_argument("--rounds", type=int)
+    run.add_argument("--samples", type=int, help="completions a problem")
+    run.add_argument("--select", help="none, tests or confidence")
+    run.add_argument("--seed", type=int)
+    run.add_argument(
+        "--deterministic", action="store_true", default=None, help="equal texts after a kill"
+    )
+    run.add_argument("--run-dir", type=Path)
+    run.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting: train.rank=8"
+    )
+    add_progress(run)
+    add_stage_commands(commands, add_progress)
+    return parser
+
+
+def add_progress(parser: argparse.ArgumentParser) -> None:
+    """The option that chooses the display."""
+    parser.add_argument("--progress", choices=KINDS, help="default: live on a terminal, else plain")
+
+
+_OPTIONS = {
+    "model": "model",
+    "problems": "problems",
+    "dev_problems": "dev_problems",
+    "eval_problems": "eval_problems",
+    "limit": "limit",
+    "rounds": "rounds",
+    "samples": "generate.samples",
+    "select": "select.strategy",
+    "seed": "seed",
+    "deterministic": "deterministic",
+}
+_PATHS = ("model", "problems", "dev_problems", "eval_problems")
+
+
+def run_config(options: argparse.Namespace) -> Config:
+    """The configuration that the options of `run` describe."""
+    values: dict[str, Any] = {}
+    file = options.config
+    if file is None and options.model is None:
+        file = models_dir() / "seed" / "run.toml"
+    if file is not None:
+        values = configuration.read_toml(file)
+        for name in _PATHS:  # a path in a file is relative to that file
+            if isinstance(values.get(name), str):
+                values[name] = _relative_to(file.resolve().parent, values[name])
+    for option, name in _OPTIONS.items():
+        value = getattr(options, option)
+        if value is not None:
+            configuration.apply(values, name, value)
+    for text in options.set:
+        configuration.apply(values, *configuration.parse_assignment(text))
+    if "model" in values and "problems" not in values:
+        raise ConfigError(_READY_SETS)
+    return configuration.build(values)
+
+
+def _relative_to(folder: Path, spec: str) -> str:
+    head, colon, rest = spec.partition(":")
+    if colon and "/" not in head:
+        return f"{head}:{folder / rest}"
+    return str(folder / spec)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from localdistill import pipeline, result_text
+
+    config = run_config(options)
+    directory = options.run_dir or default_home() / Path(config.model).stem
+    with open_display(options.progress, sys.stdout) as display:
+        result = pipeline.run(config, directory, display)
+    if options.progress == "json":
+        print(result.evaluation.model_dump_json())  # noqa: T201
+    else:
+        print(result_text.result_text(result))  # noqa: T201
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the command ``localdistill``; ends the process with its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        options = build_parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], None] = (
+            _run if options.command == "run" else run_stage_command
+        )
+        command(options)
+    except LocaldistillError as error:
+        print(f"localdistill: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("localdistill: stopped; the same command goes on from here.", file=sys.stderr)  # noqa: T201
+        sys.exit(_STOPPED)
+    sys.exit(0)

@@ -1,0 +1,56 @@
+"""What a run was made from: hashes, versions, seeds and the settings that its results depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any
+
+import localdistill
+from localdistill.config import Config
+from localdistill.problems.prompt import TEMPLATE_HASH
+from localdistill.run_dir import RunDir
+
+# Packages whose version can change a result.
+_PACKAGES = (
+    "llama-cpp-python", "gguf", "torch", "transformers", "peft", "unsloth", "unsloth_zoo",
+    "bitsandbytes", "numpy",
+)  # fmt: skip
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest(config: Config, directory: RunDir, gguf: Path) -> dict[str, Any]:
+    """The manifest of a run; ``hashes`` is what may not change while it is continued."""
+    splits = {name: directory.problems(name) for name in ("train", "dev", "eval")}
+    return {
+        "localdistill": localdistill.__version__,
+        "hashes": {
+            "configuration": config.digest(),
+            "starting model": file_hash(gguf),
+            "prompt template": TEMPLATE_HASH,
+            **{f"{name} problems": file_hash(path) for name, path in splits.items()},
+        },
+        "seed": config.seed,
+        "sampler_order": config.generate.order,
+        "slots": config.generate.slots,
+        "threads": config.generate.threads,
+        "deterministic": config.deterministic,
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found

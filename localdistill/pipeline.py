@@ -1,0 +1,204 @@
+"""One round, then the loop over rounds.
+
+    prepare --> [ generate --> verify --> select --> train --> export ] x rounds --> evaluate
+
+Every step is a stage on files; a finished one is recognised by its marker and not done again, so
+the same call on the same directory goes on where an earlier one was stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from localdistill.config import Config
+from localdistill.events import Callback, Event, RoundStarted
+from localdistill.jsonl import JsonlWriter
+from localdistill.manifest import manifest
+from localdistill.run_dir import RunDir
+from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
+from localdistill.stages.process import run_stage
+from localdistill.types import EvalResult
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the run: the file that is sampled, and the 16-bit weights to train from."""
+
+    label: str
+    gguf: Path
+    master: Path
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run comes to."""
+
+    evaluation: EvalResult
+    model: Model
+
+
+def run(config: Config, path: Path, callback: Callback) -> RunResult:
+    """Run, or continue, the configured rounds in directory ``path``.
+
+    Raises:
+        LocaldistillError: of the class that says which boundary was crossed.
+    """
+    with RunDir(path) as directory:
+        config = directory.adopt(config)
+        with JsonlWriter(directory.events) as log:
+
+            def tee(event: Event, /) -> None:
+                log.write(event)
+                callback(event)
+
+            return _Run(config, directory, tee).all_rounds()
+
+
+class _Run:
+    def __init__(self, config: Config, directory: RunDir, callback: Callback) -> None:
+        self.config = config
+        self.directory = directory
+        self.callback = callback
+
+    def all_rounds(self) -> RunResult:
+        config, directory = self.config, self.directory
+        self.split()
+        base = self.prepare()
+        directory.write_manifest(manifest(config, directory, base.gguf))
+        models = [base]
+        for number in range(1, config.rounds + 1):
+            self.callback(RoundStarted(round=number, rounds=config.rounds))
+            models.append(self.one_round(number, models[-1]))
+        best = self.best_on_dev(models[1:], base)
+        result = self.compare("eval", best, base, directory.evaluation)
+        return RunResult(result, best)
+
+    def one_round(self, number: int, model: Model) -> Model:
+        config, paths = self.config, self.directory.round(number)
+        problems = str(self.directory.problems("train"))
+        self.stage(
+            "generate",
+            generate.GenerateRequest(
+                model=model.gguf,
+                problems=problems,
+                samples=config.generate.samples,
+                sampling=config.generate.sampling(),
+                seed=config.seed,
+                round=number,
+                out=paths.completions,
+                slots=config.generate.slots,
+                threads=config.generate.threads,
+                deterministic=config.deterministic,
+            ),
+        )
+        self.stage(
+            "verify",
+            verify.VerifyRequest(
+                problems=problems,
+                completions=paths.completions,
+                out=paths.verdicts,
+                sandbox=config.verify.sandbox,
+                workers=config.verify.workers,
+            ),
+        )
+        self.stage(
+            "select",
+            select.SelectRequest(
+                problems=problems,
+                completions=paths.completions,
+                verdicts=paths.verdicts,
+                strategy=config.select.strategy,
+                max_per_problem=config.select.max_per_problem,
+                out=paths.selected,
+            ),
+        )
+        self.stage(
+            "train",
+            train.TrainRequest(
+                model=model.master,
+                data=paths.selected,
+                out=paths.adapter,
+                seed=config.seed + number,
+                threads=config.generate.threads,
+                **config.train.model_dump(),
+            ),
+        )
+        self.stage(
+            "export",
+            export.ExportRequest(
+                template=model.gguf,
+                master=model.master,
+                adapter=paths.adapter,
+                merged=paths.merged,
+                out=paths.model,
+                # From the second round on the template has the wanted types already.
+                quant=config.export.quant if number == 1 else "same",
+            ),
+        )
+        return Model(f"round-{number:02d}", paths.model, paths.merged)
+
+    def split(self) -> None:
+        config, directory = self.config, self.directory
+        split.run(
+            split.SplitRequest(
+                problems=config.problems,
+                dev_problems=config.dev_problems,
+                eval_problems=config.eval_problems,
+                limit=config.limit,
+                seed=config.seed,
+                out={name: directory.problems(name) for name in ("train", "dev", "eval")},
+            ),
+            self.callback,
+        )
+
+    def prepare(self) -> Model:
+        start = self.stage(
+            "prepare",
+            prepare.PrepareRequest(model=Path(self.config.model), work_dir=self.directory.start),
+        )
+        return Model("base", Path(start["gguf"]), Path(start["master"]))
+
+    def best_on_dev(self, models: list[Model], base: Model) -> Model:
+        """The round's model with the highest pass@1 on dev; no choice is made of one."""
+        if len(models) == 1:
+            return models[0]
+        scored = []
+        for number, model in enumerate(models, start=1):
+            result = self.compare("dev", model, base, self.directory.round(number).evaluation)
+            scored.append((result.candidate.pass_at[0].value, -number, model))
+        return max(scored, key=lambda entry: entry[:2])[2]
+
+    def compare(self, name: str, model: Model, base: Model, out: Path) -> EvalResult:
+        config, scores = self.config, self.directory.scores
+        found = self.stage(
+            "evaluate",
+            evaluate.EvaluateRequest(
+                candidate=evaluate.ModelUnderTest(
+                    label=model.label, gguf=model.gguf, work_dir=scores(name, model.label)
+                ),
+                baseline=evaluate.ModelUnderTest(
+                    label=base.label, gguf=base.gguf, work_dir=scores(name, base.label)
+                ),
+                problems=str(self.directory.problems(name)),
+                name=name,
+                samples=config.evaluate.samples,
+                ks=config.evaluate.ks,
+                sampling=config.evaluate.sampling(),
+                seed=config.seed,
+                slots=config.generate.slots,
+                threads=config.generate.threads,
+                deterministic=config.deterministic,
+                sandbox=config.verify.sandbox,
+                workers=config.verify.workers,
+                out=out,
+            ),
+        )
+        return EvalResult.model_validate(found)
+
+    def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
+        inherit = (self.directory.stage_lock,)
+        return run_stage(name, request, self.callback, self.directory.log, inherit)

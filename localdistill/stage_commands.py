@@ -1,0 +1,160 @@
+"""The commands that run one stage on files, for whoever has only a part of the work to do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from localdistill.display import open_display
+from localdistill.errors import ConfigError
+from localdistill.result_text import comparison
+from localdistill.sampling import Sampling
+from localdistill.stages import evaluate, export, generate, prepare, select, train, verify
+from localdistill.stages.process import run_stage
+from localdistill.types import EvalResult
+
+Add = Callable[[argparse.ArgumentParser], None]
+
+
+def add_stage_commands(commands: Any, add_progress: Add) -> None:
+    """Add one sub-command for each stage to ``commands`` (an argparse sub-parsers object)."""
+    for name, (help_text, groups) in _COMMANDS.items():
+        parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text)
+        for add in groups:
+            add(parser)
+        parser.add_argument("--out", type=Path, required=True)
+        add_progress(parser)
+
+
+def _generate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
+
+
+def _problem_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--problems", required=True, help="[FORMAT:]FILE[#PART]")
+    parser.add_argument("--limit", type=int, help="use the first N problems")
+
+
+def _sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--samples", type=int, default=1, help="completions a problem")
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--top-k", type=int, default=0, help="0: off")
+    parser.add_argument("--top-p", type=float, default=1.0, help="1: off")
+    parser.add_argument("--min-p", type=float, default=0.0, help="0: off")
+    parser.add_argument("--max-tokens", type=int, default=512)
+    parser.add_argument("--sampler-order", choices=("paper", "llama.cpp"), default="paper")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--slots", type=int, help="sequences decoded together")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--deterministic", action="store_true")
+
+
+def _testing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sandbox", default="auto")
+    parser.add_argument("--workers", type=int)
+
+
+def _completions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--completions", type=Path, required=True)
+
+
+def _select(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verdicts", type=Path)
+    parser.add_argument("--strategy", default="tests", help="none, tests or confidence")
+    parser.add_argument("--max-per-problem", type=int, default=4)
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, required=True, help="a Hugging Face folder")
+    parser.add_argument("--data", type=Path, required=True)
+    for name in ("rank", "alpha", "epochs", "batch-size", "max-length", "seed"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--learning-rate", type=float)
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, required=True, help="GGUF or Hugging Face folder")
+    parser.add_argument("--adapter", type=Path, required=True)
+    parser.add_argument("--quant", default="same", help="same, Q4_K_M, Q8_0, F16 ...")
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--baseline", type=Path, help="a GGUF file to compare with")
+    parser.add_argument("--k", type=int, action="append", help="report pass@K (default 1)")
+
+
+_COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
+    "generate": ("sample completions from a GGUF", (_generate, _problem_set, _sampling)),
+    "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing)),
+    "select": ("choose completions to train on", (_problem_set, _completions, _select)),
+    "train": ("fine-tune a LoRA adapter on a 4-bit base", (_train,)),
+    "export": ("merge an adapter and write a GGUF", (_export,)),
+    "evaluate": (
+        "score a model, against a baseline if one is named",
+        (_generate, _evaluate, _problem_set, _sampling, _testing),
+    ),
+}
+
+
+def run_stage_command(options: argparse.Namespace) -> None:
+    """Run the stage that was named, in its own process, with its noise in ``OUT.log``."""
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    stage = given["command"]
+    out: Path = given["out"]
+    log = out.with_name(out.name + ".log")
+    with open_display(options.progress, sys.stdout) as display:
+        if stage == "export":
+            work = out.with_name(out.name + ".work")
+            first = prepare.PrepareRequest(model=given["model"], work_dir=work)
+            start = run_stage("prepare", first, display, log)
+            given |= {
+                "template": start["gguf"],
+                "master": start["master"],
+                "merged": work / "merged",
+            }
+        summary = run_stage(stage, _request(stage, given), display, log)
+    if stage == "evaluate" and options.progress != "json":
+        print("\n".join(comparison(EvalResult.model_validate(summary))))  # noqa: T201
+
+
+def _request(stage: str, given: dict[str, Any]) -> BaseModel:
+    """The stage's request from the options that were given; its own defaults fill the rest."""
+    types: dict[str, type[BaseModel]] = {
+        "generate": generate.GenerateRequest,
+        "verify": verify.VerifyRequest,
+        "select": select.SelectRequest,
+        "train": train.TrainRequest,
+        "export": export.ExportRequest,
+        "evaluate": evaluate.EvaluateRequest,
+    }
+    values = dict(given)
+    if "temperature" in values:
+        values["sampling"] = _validated(Sampling, {**values, "order": values["sampler_order"]})
+    if stage == "evaluate":
+        work: Path = values["out"].with_name(values["out"].name + ".work")
+        values["ks"] = values.get("k", [1])
+        values["candidate"] = evaluate.ModelUnderTest(
+            label=values["model"].stem, gguf=values["model"], work_dir=work / "model"
+        )
+        if "baseline" in values:
+            values["baseline"] = evaluate.ModelUnderTest(
+                label=f"{values['baseline'].stem} (baseline)",
+                gguf=values["baseline"],
+                work_dir=work / "baseline",
+            )
+    return _validated(types[stage], values)
+
+
+def _validated(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
+    known = {name: value for name, value in values.items() if name in model.model_fields}
+    try:
+        return model.model_validate(known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise ConfigError(f"{option}: {first['msg']}.") from error

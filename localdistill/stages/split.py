@@ -1,0 +1,110 @@
+"""Stage *split*: the three disjoint problem sets of a run, written into its directory.
+
+*train* is sampled and trained on, *dev* is for every choice, *eval* is opened once, at the end.
+From then on the run reads its own copies, so that it can be continued and repeated from itself.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from localdistill.errors import ProblemSetError
+from localdistill.events import Callback, Notice
+from localdistill.jsonl import is_done, mark_done, read_rows, write_atomically
+from localdistill.problems import load
+from localdistill.types import Problem
+
+DEV_SHARE = 0.15  # of train, where no dev set is given
+
+
+class SplitRequest(BaseModel):
+    """Problem-set specs, and where the native files go (by split: train, dev, eval)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    problems: str
+    dev_problems: str | None
+    eval_problems: str | None
+    limit: int | None
+    seed: int
+    out: dict[str, Path]
+
+
+class SplitSummary(BaseModel):
+    """How many problems each split has."""
+
+    train: int
+    dev: int
+    eval: int
+
+
+def run(request: SplitRequest, callback: Callback) -> SplitSummary:
+    """Load, separate and write the splits; does nothing where they are written.
+
+    Raises:
+        ProblemSetError: a set cannot be read, or too few problems are left to train on.
+    """
+    if not all(is_done(path) for path in request.out.values()):
+        splits = separate(request, callback)
+        for name, path in request.out.items():
+            lines = [problem.model_dump_json() + "\n" for problem in splits[name]]
+            write_atomically(path, "".join(lines))
+            mark_done(path, count=len(lines))
+    sizes = {name: len(read_rows(path, Problem)) for name, path in request.out.items()}
+    return SplitSummary(**sizes)
+
+
+def separate(request: SplitRequest, callback: Callback) -> dict[str, list[Problem]]:
+    """The three splits, with what evaluation needs taken out of train, never the reverse."""
+    train = load(request.problems, request.limit).problems
+    evaluation = (
+        load(request.eval_problems, request.limit).problems if request.eval_problems else []
+    )
+    dev = load(request.dev_problems, request.limit).problems if request.dev_problems else []
+    drop = _dropper(callback)
+    train = drop(train, evaluation, "train", "eval")
+    dev = drop(dev, evaluation, "dev", "eval")
+    train = drop(train, dev, "train", "dev")
+    if not dev:
+        train, dev = _hold_out(train, request.seed)
+    if not evaluation:
+        callback(
+            Notice(
+                level="warning",
+                message=(
+                    f"No --eval-problems: the final comparison is on {len(dev)} problems held out "
+                    "from training. Name a set that the model will not be trained on."
+                ),
+            )
+        )
+        evaluation = dev
+    if not train:
+        raise ProblemSetError(f"{request.problems}: no problem is left to train on; raise --limit.")
+    return {"train": train, "dev": dev, "eval": evaluation}
+
+
+def _dropper(
+    callback: Callback,
+) -> Callable[[list[Problem], list[Problem], str, str], list[Problem]]:
+    def drop(own: list[Problem], other: list[Problem], name: str, kept_in: str) -> list[Problem]:
+        # An equal prompt is the same problem, whatever its id.
+        prompts = {problem.prompt.strip() for problem in other}
+        left = [problem for problem in own if problem.prompt.strip() not in prompts]
+        if len(left) < len(own):
+            count = len(own) - len(left)
+            text = f"{count} problems of {name} are in {kept_in} as well: left out of {name}."
+            callback(Notice(level="warning", message=text))
+        return left
+
+    return drop
+
+
+def _hold_out(train: list[Problem], seed: int) -> tuple[list[Problem], list[Problem]]:
+    count = max(1, round(DEV_SHARE * len(train)))
+    chosen = set(random.Random(f"{seed}/dev").sample(range(len(train)), min(count, len(train))))  # noqa: S311
+    dev = [problem for index, problem in enumerate(train) if index in chosen]
+    return [problem for index, problem in enumerate(train) if index not in chosen], dev
