@@ -1,0 +1,172 @@
+"""The whole loop on the seed model, with real llama.cpp, sandbox, Unsloth and quantiser."""
+
+import json
+import shutil
+
+import pytest
+
+from localdistill.jsonl import read_rows
+from localdistill.types import Completion, EvalResult, TrainingExample, Verdict
+
+from .conftest import kill_in_stage, localdistill
+
+pytestmark = pytest.mark.real
+
+# A default run in small: every stage, few problems.
+SMALL = (
+    "run", "--limit", 24, "--deterministic",
+    "--set", "generate.samples=4", "--set", "evaluate.samples=2", "--set", "train.epochs=1",
+)  # fmt: skip
+STAGES = ("prepare", "generate", "verify", "select", "train", "export", "evaluate")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An undisturbed small run."""
+    directory = tmp_path_factory.mktemp("undisturbed") / "run"
+    done = localdistill(*SMALL, "--run-dir", directory)
+    assert done.code == 0, done.err + done.out
+    return directory, done
+
+
+def test_it_prints_scores_before_and_after_with_intervals_and_the_models_path(finished):
+    directory, done = finished
+    lines = done.out.splitlines()
+    assert any(line.startswith("Before pass@1") and "95% interval" in line for line in lines)
+    assert any(line.startswith("After  pass@1") and "95% interval" in line for line in lines)
+    assert any(line.startswith("Verdict: ") for line in lines)
+    assert lines[-1] == f"Model: {directory}/rounds/01/model.gguf"
+
+
+def test_the_screen_is_free_of_other_programs_noise(finished):
+    directory, done = finished
+    assert done.err == ""
+    for noise in ("unsloth", "Unsloth", "llama_model_loader", "Loading weights", "FutureWarning"):
+        assert noise not in done.out
+    assert (directory / "log.txt").stat().st_size > 0
+
+
+def test_every_completion_has_exactly_one_verdict(finished):
+    directory, _ = finished
+    paths = directory / "rounds" / "01"
+    completions = read_rows(paths / "completions.jsonl", Completion)
+    verdicts = read_rows(paths / "verdicts.jsonl", Verdict)
+    assert len(completions) == 24 * 4
+    assert sorted(c.key for c in completions) == sorted(v.key for v in verdicts)
+    assert {v.status for v in verdicts} > {"passed"}
+
+
+def test_only_what_passed_its_tests_is_trained_on(finished):
+    directory, _ = finished
+    paths = directory / "rounds" / "01"
+    passed = {v.key for v in read_rows(paths / "verdicts.jsonl", Verdict) if v.passed}
+    selected = read_rows(paths / "selected.jsonl", TrainingExample)
+    assert selected
+    assert {(row.problem_id, row.sample) for row in selected} <= passed
+
+
+def test_the_new_gguf_loads_in_llama_cpp_and_answers(finished):
+    import llama_cpp
+
+    directory, _ = finished
+    model = llama_cpp.Llama(
+        str(directory / "rounds" / "01" / "model.gguf"), n_ctx=512, verbose=False
+    )
+    question = "Write a Python function `f(a, b)` that returns the sum of a and b."
+    reply = model.create_chat_completion(
+        [{"role": "user", "content": question}], max_tokens=120, temperature=0.0
+    )
+    assert "def f" in reply["choices"][0]["message"]["content"]
+    assert reply["choices"][0]["finish_reason"] == "stop"
+
+
+def test_the_new_gguf_differs_in_trained_tensors_only(finished, seed_dir):
+    import gguf
+    import numpy as np
+
+    directory, _ = finished
+    old = gguf.GGUFReader(next(seed_dir.glob("*.gguf")))
+    new = gguf.GGUFReader(directory / "rounds" / "01" / "model.gguf")
+    changed = {
+        a.name
+        for a, b in zip(old.tensors, new.tensors, strict=True)
+        if a.tensor_type != b.tensor_type or not np.array_equal(a.data, b.data)
+    }
+    assert changed
+    assert all(name.startswith("blk.") and "norm" not in name for name in changed)
+
+
+def test_evaluation_counts_every_held_out_sample(finished):
+    directory, _ = finished
+    result = EvalResult.model_validate_json((directory / "evaluation.json").read_text())
+    assert result.baseline is not None
+    assert result.candidate.problems == result.baseline.problems == 24
+    assert all(total == 2 for _, total in result.candidate.counts.values())
+
+
+def test_the_manifest_says_what_the_run_was_made_from(finished):
+    directory, _ = finished
+    manifest = json.loads((directory / "manifest.json").read_text())
+    assert manifest["sampler_order"] == "paper"
+    assert manifest["slots"] >= 1
+    assert manifest["versions"]["llama-cpp-python"]
+    assert {"starting model", "train problems", "eval problems"} <= set(manifest["hashes"])
+
+
+def test_the_same_command_on_a_finished_run_does_nothing_again(finished):
+    directory, done = finished
+    before = {path: path.stat().st_mtime_ns for path in directory.rglob("*.jsonl")}
+    before.pop(directory / "events.jsonl")
+    again = localdistill(*SMALL, "--run-dir", directory)
+    assert again.code == 0
+    assert again.out.splitlines()[-4:] == done.out.splitlines()[-4:]
+    after = {path: path.stat().st_mtime_ns for path in before}
+    assert after == before
+
+
+def test_another_configuration_is_refused_by_name(finished):
+    directory, _ = finished
+    refused = localdistill(*SMALL, "--run-dir", directory, "--set", "train.rank=4")
+    assert refused.code == 2
+    assert refused.err.count("\n") == 1
+    assert "train.rank" in refused.err
+
+
+def test_killed_once_in_each_stage_it_ends_with_the_same_examples(finished, tmp_path):
+    directory, _ = finished
+    other = tmp_path / "run"
+    for stage in STAGES:
+        assert kill_in_stage(stage, *SMALL, "--run-dir", other), f"{stage} was not reached"
+    done = localdistill(*SMALL, "--run-dir", other)
+    assert done.code == 0, done.err
+    mine, theirs = (
+        (path / "rounds" / "01" / "selected.jsonl").read_bytes() for path in (other, directory)
+    )
+    assert mine == theirs
+    keys = [c.key for c in read_rows(other / "rounds/01/completions.jsonl", Completion)]
+    assert len(keys) == len(set(keys)) == 24 * 4
+
+
+def test_learning_rate_zero_gives_the_starting_file_back(tmp_path, seed_dir):
+    done = localdistill(
+        *SMALL, "--limit", 8, "--run-dir", tmp_path / "run", "--set", "train.learning_rate=0"
+    )
+    assert done.code == 0, done.err
+    made = tmp_path / "run" / "rounds" / "01" / "model.gguf"
+    assert made.read_bytes() == next(seed_dir.glob("*.gguf")).read_bytes()
+    assert "no evidence" in done.out
+
+
+def test_two_rounds_from_a_gguf_alone(tmp_path, seed_dir):
+    alone = tmp_path / "alone.gguf"
+    shutil.copy(next(seed_dir.glob("*.gguf")), alone)
+    problems = seed_dir / "problems"
+    done = localdistill(
+        *SMALL, "--limit", 8, "--rounds", 2, "--model", alone,
+        "--problems", problems / "train.jsonl", "--eval-problems", problems / "eval.jsonl",
+        "--run-dir", tmp_path / "run",
+        "--set", "generate.max_tokens=160", "--set", "evaluate.max_tokens=160",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert (tmp_path / "run" / "rounds" / "02" / "model.gguf").exists()
+    assert "Round 2 of 2" in done.out

@@ -1,0 +1,94 @@
+"""The three splits are disjoint, and evaluation never loses to training."""
+
+import json
+
+import pytest
+
+from localdistill.errors import ProblemSetError
+from localdistill.jsonl import read_rows
+from localdistill.stages import split
+from localdistill.types import Problem
+
+
+def write_set(path, prompts):
+    rows = [
+        {
+            "id": f"{path.stem}/{index}",
+            "prompt": prompt,
+            "entry_point": "f",
+            "tests": {"kind": "call", "cases": [{"args": [1], "expected": 1}]},
+        }
+        for index, prompt in enumerate(prompts)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture
+def request_for(tmp_path):
+    def make(train, dev=None, evaluation=None, limit=None):
+        def one(name, prompts):
+            return write_set(tmp_path / f"{name}.jsonl", prompts) if prompts is not None else None
+
+        return split.SplitRequest(
+            problems=one("train", train),
+            dev_problems=one("dev", dev),
+            eval_problems=one("eval", evaluation),
+            limit=limit,
+            seed=0,
+            out={name: tmp_path / "out" / f"{name}.jsonl" for name in ("train", "dev", "eval")},
+        )
+
+    return make
+
+
+def prompts(request, name):
+    return [problem.prompt for problem in read_rows(request.out[name], Problem)]
+
+
+def test_a_share_of_train_is_held_out_where_no_dev_set_is_given(request_for):
+    request = request_for([f"p{i}" for i in range(20)], evaluation=["e"])
+    events = []
+    split.run(request, events.append)
+    train, dev = prompts(request, "train"), prompts(request, "dev")
+    assert len(dev) == 3
+    assert sorted(train + dev) == sorted(f"p{i}" for i in range(20))
+
+
+def test_the_same_prompt_stays_in_eval_and_leaves_the_others(request_for):
+    request = request_for(["a", "b", "c"], dev=["b", "d"], evaluation=["a", "d "])
+    events = []
+    split.run(request, events.append)
+    assert prompts(request, "eval") == ["a", "d "]
+    assert prompts(request, "dev") == ["b"]
+    assert prompts(request, "train") == ["c"]
+    assert [event.level for event in events] == ["warning"] * 3
+
+
+def test_without_an_eval_set_the_user_is_told_what_is_compared(request_for):
+    request = request_for([f"p{i}" for i in range(10)])
+    events = []
+    split.run(request, events.append)
+    assert prompts(request, "eval") == prompts(request, "dev")
+    assert "held out" in events[0].message
+
+
+def test_a_second_call_changes_nothing(request_for):
+    request = request_for([f"p{i}" for i in range(10)], evaluation=["e"])
+    first = split.run(request, lambda event: None)
+    before = request.out["train"].read_bytes()
+    events = []
+    assert split.run(request, events.append) == first
+    assert request.out["train"].read_bytes() == before
+    assert events == []
+
+
+def test_nothing_left_to_train_on_is_refused(request_for):
+    with pytest.raises(ProblemSetError, match="no problem is left"):
+        split.run(request_for(["a"], evaluation=["a"]), lambda event: None)
+
+
+def test_limit_bounds_each_set(request_for):
+    request = request_for(["a", "b", "c", "d"], dev=["x", "y", "z"], evaluation=["e", "f"], limit=1)
+    split.run(request, lambda event: None)
+    assert [len(prompts(request, name)) for name in ("train", "dev", "eval")] == [1, 1, 1]

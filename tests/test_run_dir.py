@@ -1,0 +1,95 @@
+"""The run directory: one writer, one configuration."""
+
+import subprocess
+import sys
+
+import pytest
+
+from localdistill import config as configuration
+from localdistill.errors import ConfigError
+from localdistill.run_dir import RunDir
+
+CONFIG = configuration.build({"model": "m.gguf", "problems": "p.jsonl"})
+
+
+def test_a_second_run_in_the_same_directory_is_refused_at_once(tmp_path):
+    with RunDir(tmp_path), pytest.raises(ConfigError, match="another run works in it"):
+        RunDir(tmp_path).open()
+
+
+def test_the_lock_is_free_again_after_the_run(tmp_path):
+    with RunDir(tmp_path):
+        pass
+    with RunDir(tmp_path):
+        pass
+
+
+def test_a_new_run_waits_for_the_stage_process_of_a_killed_one(tmp_path):
+    # The orphan holds the stage lock through the descriptor that it inherited, as a stage does.
+    directory = RunDir(tmp_path).open()
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=(directory.stage_lock,),
+    )
+    assert orphan.stdout.readline() == b"up\n"
+    directory.close()
+    probe = "import sys; from pathlib import Path; from localdistill.run_dir import RunDir\n"
+    probe += "RunDir(Path(sys.argv[1])).open(); print('open', flush=True)"
+    successor = subprocess.Popen([sys.executable, "-c", probe, tmp_path], stdout=subprocess.PIPE)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            successor.wait(timeout=3)
+        orphan.stdin.close()
+        orphan.wait()
+        assert successor.stdout.readline() == b"open\n"
+    finally:
+        successor.kill()
+        orphan.kill()
+
+
+def test_continuing_with_another_configuration_names_what_differs(tmp_path):
+    with RunDir(tmp_path) as directory:
+        directory.adopt(CONFIG)
+        other = configuration.build({"model": "m.gguf", "problems": "p.jsonl", "rounds": 3})
+        with pytest.raises(ConfigError, match=r"rounds \(1 there, 3 here\)"):
+            directory.adopt(other)
+
+
+def test_what_the_machine_chose_is_kept_on_continuing(tmp_path, monkeypatch):
+    with RunDir(tmp_path) as directory:
+        first = directory.adopt(CONFIG)
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
+        assert directory.adopt(CONFIG) == first
+        assert first.generate.threads is not None
+        assert first.generate.threads < 64
+
+
+def test_a_users_number_of_threads_wins_and_is_compared(tmp_path):
+    mine = configuration.build({**CONFIG.model_dump(), "generate": {"threads": 3}})
+    with RunDir(tmp_path) as directory:
+        assert directory.adopt(mine).generate.threads == 3
+        other = configuration.build({**CONFIG.model_dump(), "generate": {"threads": 5}})
+        with pytest.raises(ConfigError, match=r"generate\.threads"):
+            directory.adopt(other)
+
+
+def test_a_directory_with_other_files_is_not_taken_over(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with RunDir(tmp_path) as directory, pytest.raises(ConfigError, match=r"thesis\.txt"):
+        directory.adopt(CONFIG)
+
+
+def test_a_changed_model_or_problem_set_stops_a_continued_run(tmp_path):
+    with RunDir(tmp_path) as directory:
+        directory.write_manifest({"hashes": {"starting model": "a"}})
+        directory.write_manifest({"hashes": {"starting model": "a"}})
+        with pytest.raises(ConfigError, match="starting model has changed"):
+            directory.write_manifest({"hashes": {"starting model": "b"}})
+
+
+def test_an_unwritable_directory_is_one_line_with_the_fix(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="choose another --run-dir"):
+        RunDir(tmp_path / "file" / "run").open()
