@@ -1,0 +1,266 @@
+"""Reading the header of a GGUF file, with every length checked against the size of the file.
+
+A GGUF file is: magic, version, number of tensors, number of metadata entries, the entries, one info
+for each tensor (name, shape, type, offset), padding, then the tensors' data. Source of the format:
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Its byte ranges are kept, because an
+exported file takes over the metadata of the file that it started from byte for byte.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from localdistill.errors import ModelError
+
+MAGIC = b"GGUF"
+DEFAULT_ALIGNMENT = 32
+# Number of the value's type in the file -> format for struct.
+_SCALARS = {
+    0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i",
+    6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
+}  # fmt: skip
+_STRING, _ARRAY = 8, 9
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metadata entry: its value and where its bytes (key, type and value) stand."""
+
+    value: Any
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor of a GGUF file."""
+
+    name: str
+    dims: tuple[int, ...]  # as in the file: the length of a row first
+    type: int  # ggml_type
+    offset: int  # bytes from the start of the file
+    size: int  # bytes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape as torch and numpy give it: rows first."""
+        return tuple(reversed(self.dims))
+
+
+@dataclass(frozen=True)
+class GgufFile:
+    """The header of a GGUF file. ``read_header`` makes it."""
+
+    path: Path
+    size: int  # bytes
+    entries: dict[str, Entry]
+    tensors: dict[str, TensorInfo]  # in the order of the file
+    kv_start: int
+    kv_end: int
+    data_start: int
+    alignment: int
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of metadata ``key``."""
+        entry = self.entries.get(key)
+        return default if entry is None else entry.value
+
+    def need(self, key: str) -> Any:
+        """The value of metadata ``key``, which a usable file must have.
+
+        Raises:
+            ModelError: it is missing.
+        """
+        if key not in self.entries:
+            raise ModelError(
+                f"{self.path}: the metadata has no {key!r}. Take a GGUF file made by "
+                "llama.cpp's convert_hf_to_gguf.py."
+            )
+        return self.entries[key].value
+
+    @property
+    def architecture(self) -> str:
+        """``general.architecture``, as in ``qwen2``."""
+        return str(self.need("general.architecture"))
+
+    @cached_property
+    def _bytes(self) -> np.memmap[Any, np.dtype[np.uint8]]:
+        return np.memmap(self.path, dtype=np.uint8, mode="r")
+
+    def raw(self, start: int, end: int) -> bytes:
+        """Bytes ``start`` to ``end`` of the file."""
+        return self._bytes[start:end].tobytes()
+
+    def chunks(self, tensor: TensorInfo, limit: int = 1 << 24) -> Iterator[bytes]:
+        """The bytes of one tensor, at most ``limit`` at a time."""
+        # Plain reads and not the mapping: mapped pages would count as this process's memory.
+        with self.path.open("rb") as file:
+            file.seek(tensor.offset)
+            left = tensor.size
+            while left:
+                block = file.read(min(limit, left))
+                if not block:
+                    raise _bad(self.path, f"tensor {tensor.name!r} ends before its size")
+                left -= len(block)
+                yield block
+
+
+def read_header(path: Path) -> GgufFile:
+    """Read and check the header of ``path``.
+
+    Raises:
+        ModelError: it is missing, truncated, not GGUF, or GGUF of an unsupported kind.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such file. Give the path of a GGUF file.")
+    size = path.stat().st_size
+    if size < 24:
+        raise ModelError(f"{path}: only {size} bytes, not a GGUF file. Fetch the file again.")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            return _Parser(path, data, size).parse()
+        except (struct.error, UnicodeDecodeError) as error:
+            raise _bad(path, "its header ends early or is damaged") from error
+
+
+def _bad(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path}: {what}. The file is truncated or damaged: fetch or make it again.")
+
+
+class _Parser:
+    """A position in the file that no length in it can push past its end."""
+
+    def __init__(self, path: Path, data: mmap.mmap, size: int) -> None:
+        self.path, self.data, self.size, self.at = path, data, size, 0
+
+    def parse(self) -> GgufFile:
+        if self.take(4) != MAGIC:
+            raise ModelError(
+                f"{self.path}: not a GGUF file (it does not begin with 'GGUF'). "
+                "Give a GGUF file or a Hugging Face folder."
+            )
+        self.check_version(self.scalar("<I"))
+        tensor_count, entry_count = self.scalar("<Q"), self.scalar("<Q")
+        kv_start = self.at
+        entries = self.entries(self.count(entry_count, 13))
+        kv_end = self.at
+        alignment = entries["general.alignment"].value if "general.alignment" in entries else 32
+        if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
+            raise _bad(self.path, f"alignment {alignment!r} is not a power of two")
+        if entries.get("split.count", Entry(1, 0, 0)).value > 1:
+            raise ModelError(
+                f"{self.path}: one part of a split model. Join the parts first: "
+                "llama-gguf-split --merge FIRST_PART.gguf WHOLE.gguf"
+            )
+        infos = [self.info() for _ in range(self.count(tensor_count, 25))]
+        data_start = -(-self.at // alignment) * alignment
+        tensors = {}
+        for name, dims, kind, offset in infos:
+            if name in tensors:
+                raise _bad(self.path, f"tensor {name!r} stands in it twice")
+            tensors[name] = self.place(name, dims, kind, offset, data_start, alignment)
+        return GgufFile(
+            self.path, self.size, entries, tensors, kv_start, kv_end, data_start, alignment
+        )
+
+    def check_version(self, version: int) -> None:
+        if version & 0xFFFF == 0:
+            raise ModelError(f"{self.path}: a big-endian GGUF file. Convert the model again here.")
+        if version not in (2, 3):
+            raise ModelError(
+                f"{self.path}: GGUF version {version}; versions 2 and 3 are supported. "
+                "Convert the model again with a current llama.cpp."
+            )
+
+    def take(self, length: int) -> bytes:
+        end = self.at + length
+        if end > self.size:
+            raise _bad(self.path, f"its header wants {length} bytes at {self.at}, past its end")
+        block = self.data[self.at : end]
+        self.at = end
+        return block
+
+    def scalar(self, form: str) -> Any:
+        (value,) = struct.unpack_from(form, self.data, self.at)
+        self.at += struct.calcsize(form)
+        return value
+
+    def count(self, number: int, least: int) -> int:
+        """``number`` items of at ``least`` so many bytes must fit into the rest of the file."""
+        if number * least > self.size - self.at:
+            raise _bad(self.path, f"its header promises {number} items, more than it can hold")
+        return number
+
+    def string(self) -> str:
+        return self.take(self.scalar("<Q")).decode("utf-8")
+
+    def entries(self, number: int) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for _ in range(number):
+            start = self.at
+            key = self.string()
+            if key in found:
+                raise _bad(self.path, f"metadata {key!r} stands in it twice")
+            found[key] = Entry(self.value(self.scalar("<I")), start, self.at)
+        return found
+
+    def value(self, kind: int) -> Any:
+        if kind in _SCALARS:
+            return self.scalar(_SCALARS[kind])
+        if kind == _STRING:
+            return self.string()
+        if kind != _ARRAY:
+            raise _bad(self.path, f"a metadata value has unknown type {kind}")
+        item, number = self.scalar("<I"), self.scalar("<Q")
+        if item == _STRING:
+            return [self.string() for _ in range(self.count(number, 8))]
+        if item not in _SCALARS:  # arrays of arrays are in the format, but nobody writes them
+            raise _bad(self.path, f"a metadata array has unsupported item type {item}")
+        width = struct.calcsize(_SCALARS[item])
+        block = self.take(self.count(number, width) * width)
+        return np.frombuffer(block, dtype=np.dtype(_SCALARS[item])).tolist()
+
+    def info(self) -> tuple[str, tuple[int, ...], int, int]:
+        name = self.string()
+        rank = self.scalar("<I")
+        if not 1 <= rank <= 4:
+            raise _bad(self.path, f"tensor {name!r} has {rank} dimensions")
+        dims = tuple(self.scalar("<Q") for _ in range(rank))
+        return name, dims, self.scalar("<I"), self.scalar("<Q")
+
+    def place(
+        self, name: str, dims: tuple[int, ...], kind: int, offset: int, start: int, alignment: int
+    ) -> TensorInfo:
+        """Where a tensor's data stand, checked to lie inside the file."""
+        size = tensor_bytes(self.path, name, dims, kind)
+        if offset % alignment or start + offset + size > self.size:
+            raise _bad(self.path, f"the data of tensor {name!r} do not lie inside the file")
+        return TensorInfo(name, dims, kind, start + offset, size)
+
+
+def tensor_bytes(path: Path, name: str, dims: tuple[int, ...], kind: int) -> int:
+    """Size in bytes of a tensor of ``dims`` (row length first) in ggml type ``kind``.
+
+    Raises:
+        ModelError: an unknown type, or a row that is not whole blocks of it.
+    """
+    from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    try:
+        block, width = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+    except (ValueError, KeyError):
+        raise ModelError(
+            f"{path}: tensor {name!r} has unknown type {kind}. Take a file made by llama.cpp."
+        ) from None
+    if 0 in dims or dims[0] % block:
+        raise _bad(path, f"tensor {name!r} of shape {dims} does not fit its type")
+    return int(prod(dims) // block * width)

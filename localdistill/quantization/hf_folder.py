@@ -1,0 +1,87 @@
+"""A model as a Hugging Face folder: its configuration and where each of its tensors stands.
+
+Only safetensors are read. A ``*.bin`` file is a pickle, which can run any code when it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localdistill.errors import ModelError
+from localdistill.quantization import names
+from localdistill.quantization.safetensors_file import StoredTensor, read_header
+
+INDEX = "model.safetensors.index.json"
+
+
+@dataclass(frozen=True)
+class HfFolder:
+    """A model folder whose header was read and checked."""
+
+    path: Path
+    config: dict[str, Any]
+    files: tuple[Path, ...]  # the safetensors files
+    tensors: dict[str, StoredTensor]
+
+    @property
+    def architecture(self) -> str:
+        """``model_type``, as in ``qwen2``."""
+        return str(self.config.get("model_type"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``.
+
+    Raises:
+        ModelError: it is missing or something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: missing or not JSON. Fetch the folder again.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: not a JSON object. Fetch the folder again.")
+    return content
+
+
+def has_weights(path: Path) -> bool:
+    """Whether folder ``path`` looks like a model in Hugging Face's form."""
+    return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
+
+
+def read_folder(path: Path) -> HfFolder:
+    """Read the configuration and the tensors' places of folder ``path``.
+
+    Raises:
+        ModelError: something is missing, damaged, quantised, or of an unsupported architecture.
+    """
+    if not path.is_dir():
+        raise ModelError(f"{path}: there is no such folder. Give a Hugging Face model folder.")
+    config = read_json(path / "config.json")
+    names.check_architecture(str(config.get("model_type")), path)
+    if config.get("quantization_config"):
+        raise ModelError(f"{path}: a quantised model. Take its original in 16 bits, or a GGUF.")
+    files = _weight_files(path)
+    tensors: dict[str, StoredTensor] = {}
+    for file in files:
+        tensors.update(read_header(file))
+    return HfFolder(path, config, files, tensors)
+
+
+def _weight_files(path: Path) -> tuple[Path, ...]:
+    if (path / INDEX).is_file():
+        shards = read_json(path / INDEX).get("weight_map")
+        if not isinstance(shards, dict) or any("/" in str(name) for name in shards.values()):
+            raise ModelError(f"{path / INDEX}: not an index of safetensors. Fetch it again.")
+        return tuple(path / name for name in sorted(set(shards.values())))
+    if (path / "model.safetensors").is_file():
+        return (path / "model.safetensors",)
+    if any(path.glob("*.bin")):
+        raise ModelError(
+            f"{path}: holds its weights as *.bin, which is never loaded. Convert to safetensors "
+            "(model.save_pretrained writes them) or fetch a folder that has them."
+        )
+    raise ModelError(f"{path}: has no model.safetensors. Fetch the folder again.")

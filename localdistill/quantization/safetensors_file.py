@@ -1,0 +1,130 @@
+"""Safetensors files read and written piece by piece, so that no more than a tensor is in memory.
+
+The format is a length, a JSON header with each tensor's type, shape and byte range, then the data
+(https://github.com/huggingface/safetensors#format). It is handled here and not by the library, which
+writes a file from tensors that are all in memory, and maps the files that it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localdistill.errors import ModelError
+
+WIDTHS = {"F32": 4, "F16": 2, "BF16": 2}  # bytes; the types of weights that are supported
+_LONGEST_HEADER = 100_000_000  # bytes, the library's own limit
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where one tensor stands."""
+
+    name: str
+    file: Path
+    dtype: str  # a key of WIDTHS
+    shape: tuple[int, ...]
+    start: int  # bytes from the start of the file
+    size: int  # bytes
+
+
+def read_header(path: Path) -> dict[str, StoredTensor]:
+    """The tensors of one file in the order of their data.
+
+    Raises:
+        ModelError: it is missing, damaged, or holds tensors that are not 16 or 32 bit floats.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > min(size - 8, _LONGEST_HEADER):
+                raise ValueError("header longer than the file")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        tensors = [_tensor(path, name, entry, 8 + length) for name, entry in header.items()]
+        if any(t.start < 8 + length or t.start + t.size > size for t in tensors):
+            raise ValueError("data outside the file")
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path}: missing, truncated or not a safetensors file ({error}). Fetch it again."
+        ) from error
+    return {tensor.name: tensor for tensor in sorted(tensors, key=lambda t: t.start)}
+
+
+def _tensor(path: Path, name: str, entry: Any, data_start: int) -> StoredTensor:
+    dtype, shape = str(entry["dtype"]), tuple(int(side) for side in entry["shape"])
+    if dtype not in WIDTHS:
+        raise ModelError(
+            f"{path}: tensor {name!r} is stored as {dtype}. "
+            "Take the model in 16 bits: F16 or BF16 safetensors, not quantised."
+        )
+    start, end = (int(offset) for offset in entry["data_offsets"])
+    if min(shape, default=1) < 0 or end - start != prod(shape) * WIDTHS[dtype]:
+        raise ValueError(f"tensor {name!r} does not fit its byte range")
+    return StoredTensor(name, path, dtype, shape, data_start + start, end - start)
+
+
+def write_header(path: Path, tensors: Iterable[tuple[str, str, tuple[int, ...]]]) -> None:
+    """Begin ``path`` with a header for (name, dtype, shape); data are appended in that order."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}  # transformers asks for it
+    offset = 0
+    for name, dtype, shape in tensors:
+        end = offset + prod(shape) * WIDTHS[dtype]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8
+    path.write_bytes(struct.pack("<Q", len(text)) + text)
+
+
+def read_bytes(tensor: StoredTensor) -> bytes:
+    """The bytes of one tensor."""
+    with tensor.file.open("rb") as file:
+        file.seek(tensor.start)
+        return file.read(tensor.size)
+
+
+def chunks(tensor: StoredTensor, limit: int = 1 << 24) -> Iterator[bytes]:
+    """The bytes of one tensor, at most ``limit`` at a time."""
+    with tensor.file.open("rb") as file:
+        file.seek(tensor.start)
+        left = tensor.size
+        while left and (block := file.read(min(limit, left))):
+            left -= len(block)
+            yield block
+
+
+def decode(block: bytes, dtype: str) -> NDArray[np.float32]:
+    """The values of ``block``, flat, as float32 (exact for all three types)."""
+    if dtype == "F32":
+        return np.frombuffer(block, dtype=np.float32)
+    if dtype == "F16":
+        return np.frombuffer(block, dtype=np.float16).astype(np.float32)
+    # bfloat16 is the upper half of float32.
+    wide = np.frombuffer(block, dtype=np.uint16).astype(np.uint32)
+    wide <<= np.uint32(16)
+    return wide.view(np.float32)
+
+
+def encode(values: NDArray[np.float32], dtype: str) -> bytes:
+    """``values`` rounded to the nearest of ``dtype`` (ties to even). They must be finite.
+
+    A value beyond the range of ``dtype`` becomes infinite; ``decode`` shows it.
+    """
+    if dtype == "F32":
+        return values.tobytes()
+    if dtype == "F16":
+        with np.errstate(over="ignore"):
+            return values.astype(np.float16).tobytes()
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    rounding = ((bits >> np.uint32(16)) & np.uint32(1)) + np.uint32(0x7FFF)
+    return ((bits + rounding) >> np.uint32(16)).astype(np.uint16).tobytes()
