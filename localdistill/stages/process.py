@@ -24,7 +24,7 @@ from typing import IO, Any
 from pydantic import BaseModel
 
 from localdistill import errors
-from localdistill.errors import LocaldistillError, StageFailed
+from localdistill.errors import LocaldistillError, MissingDependency, StageFailed
 from localdistill.events import EVENT, Callback, Event
 
 # What a stage runs: module under localdistill.stages -> its request type.
@@ -161,6 +161,11 @@ def main(arguments: Sequence[str]) -> None:
         except LocaldistillError as error:
             traceback.print_exc()
             send({"error": type(error).__name__, "message": str(error)})
+        except ModuleNotFoundError as error:
+            traceback.print_exc()
+            text = f"{stage} needs the Python package {error.name}: run `make install`"
+            text += " in localdistill's source (or, with an NVIDIA GPU, pip install '.[cuda]')."
+            send({"error": MissingDependency.__name__, "message": text})
         except OSError as error:
             traceback.print_exc()
             text = f"{stage}: {error.strerror or error} ({error.filename or 'no file named'})"
