@@ -82,6 +82,8 @@ def hf_config(gguf: GgufFile) -> dict[str, Any]:
         "bos_token_id": gguf.get("tokenizer.ggml.bos_token_id"),
         "eos_token_id": end_tokens(gguf)[0],
         "dtype": "bfloat16",
+        # Whose form this is; without it transformers suspects a fault in the tokenizer.
+        "transformers_version": "5.0.0",
     }
     if architecture == "qwen3" or head_dim != width // heads:
         config["head_dim"] = head_dim

@@ -1,8 +1,8 @@
 """Safetensors files read and written piece by piece, so that no more than a tensor is in memory.
 
 The format is a length, a JSON header with each tensor's type, shape and byte range, then the data
-(https://github.com/huggingface/safetensors#format). It is handled here and not by the library, which
-writes a file from tensors that are all in memory, and maps the files that it reads.
+(https://github.com/huggingface/safetensors#format). It is handled here and not by the library,
+which writes a file from tensors that are all in memory, and maps the files that it reads.
 """
 
 from __future__ import annotations

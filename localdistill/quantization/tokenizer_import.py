@@ -139,8 +139,9 @@ def _tokenizer_config(
 ) -> dict[str, Any]:
     bos = gguf.get("tokenizer.ggml.add_bos_token", False)
     config = {
-        # Not Qwen2Tokenizer: transformers would put its NFC normaliser back.
-        "tokenizer_class": "PreTrainedTokenizerFast",
+        # The class that takes tokenizer.json as it is. (AutoTokenizer of transformers 5 ignores it
+        # for qwen2 and puts NFC back: text in decomposed Unicode then gives other tokens.)
+        "tokenizer_class": "TokenizersBackend",
         "added_tokens_decoder": {
             str(token["id"]): {key: value for key, value in token.items() if key != "id"}
             for token in added
