@@ -1,0 +1,165 @@
+"""A llama.cpp context that decodes several sequences at once, and reads their logits in place."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from localdistill.backends.llama_model import LlamaModel, bindings
+from localdistill.errors import ModelError
+
+_BATCH = 512  # prompt tokens in one forward pass
+_FLASH_ATTENTION_AUTO = -1
+
+
+class LlamaDecoder:
+    """One context with ``sequences`` sequences over a cache of ``cells`` tokens that they share.
+
+    Tokens that several sequences have in common (a prompt) are stored once.
+
+    Raises:
+        ModelError: there is not enough memory for the context.
+    """
+
+    def __init__(self, model: LlamaModel, *, sequences: int, cells: int, threads: int) -> None:
+        self._lib = bindings()
+        self._model = model
+        self.cells = -(-cells // 256) * 256  # llama.cpp rounds up to this, too
+        params = self._lib.llama_context_default_params()
+        params.n_ctx = self.cells
+        params.n_batch = params.n_ubatch = max(_BATCH, sequences)
+        params.n_seq_max = sequences
+        params.n_outputs_max = sequences  # else room is made for the logits of a whole batch
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = _FLASH_ATTENTION_AUTO
+        params.kv_unified = True
+        params.no_perf = True
+        self.handle = self._lib.llama_init_from_model(model.handle, params)
+        if not self.handle:
+            raise ModelError(
+                f"{model.path}: no memory for a context of {self.cells} tokens; "
+                "lower --slots or --max-tokens"
+            )
+        self._memory = self._lib.llama_get_memory(self.handle)
+        self._allocate_batch(int(params.n_batch))
+        self._scratch = np.empty(model.vocab_size, dtype=np.float32)
+        self._rows: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
+
+    def _allocate_batch(self, size: int) -> None:
+        # The batch's arrays belong to numpy and llama.cpp reads them: nothing is copied a step.
+        self._tokens = np.zeros(size, dtype=np.int32)
+        self._positions = np.zeros(size, dtype=np.int32)
+        self._wanted = np.zeros(size, dtype=np.int8)
+        self._sequences = np.zeros(size, dtype=np.int32)
+        self._counts = np.ones(size, dtype=np.int32)  # each token belongs to one sequence
+        base = self._sequences.ctypes.data
+        self._sequence_pointers = np.arange(base, base + 4 * size, 4, dtype=np.uintp)
+
+        def pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+            return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))
+
+        self._batch = self._lib.llama_batch(
+            n_tokens=0,
+            token=pointer(self._tokens, ctypes.c_int32),
+            embd=None,
+            pos=pointer(self._positions, ctypes.c_int32),
+            n_seq_id=pointer(self._counts, ctypes.c_int32),
+            seq_id=pointer(self._sequence_pointers, ctypes.POINTER(ctypes.c_int32)),
+            logits=pointer(self._wanted, ctypes.c_int8),
+        )
+
+    def clear(self) -> None:
+        """Forget all sequences."""
+        self._lib.llama_memory_clear(self._memory, True)
+
+    def forget(self, sequence: int) -> None:
+        """Forget one sequence; what others share with it stays."""
+        self._lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def share(self, source: int, target: int) -> None:
+        """Make the empty sequence ``target`` begin as ``source`` is now."""
+        self._lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def prefill(self, sequence: int, tokens: Sequence[int]) -> None:
+        """Append ``tokens`` to the empty ``sequence`` without reading logits."""
+        size = len(self._tokens)
+        for start in range(0, len(tokens), size):
+            part = tokens[start : start + size]
+            count = len(part)
+            self._tokens[:count] = part
+            self._positions[:count] = np.arange(start, start + count)
+            self._sequences[:count] = sequence
+            self._wanted[:count] = 0
+            self._decode(count)
+
+    def step(
+        self, sequences: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+    ) -> None:
+        """Append one token to each of ``sequences``; logits of row i are then those of item i."""
+        count = len(sequences)
+        self._tokens[:count] = tokens
+        self._positions[:count] = positions
+        self._sequences[:count] = sequences
+        self._wanted[:count] = 1
+        self._decode(count)
+
+    def _decode(self, count: int) -> None:
+        self._batch.n_tokens = count
+        status = self._lib.llama_decode(self.handle, self._batch)
+        if status != 0:
+            reason = "its cache is full" if status == 1 else f"llama.cpp error {status}"
+            raise ModelError(
+                f"{self._model.path}: decoding failed ({reason}); lower --slots or --max-tokens"
+            )
+
+    def sample(self, chain: Any, row: int) -> int:
+        """Draw the next token of row ``row`` of the last step."""
+        return int(self._lib.llama_sampler_sample(chain, self.handle, row))
+
+    def logprobs(self, tokens: Sequence[int]) -> list[float]:
+        """Log-probability in nats of token i under row i of the last step.
+
+        log softmax of the raw logits: temperature 1, nothing truncated.
+
+        Raises:
+            ModelError: a logit is not a number.
+        """
+        rows = self._logits(len(tokens))
+        scratch = self._scratch
+        result = []
+        for row, token in zip(rows, tokens, strict=True):
+            # Row by row: a row of a large vocabulary just fits into a core's cache.
+            highest = row.max()
+            np.subtract(row, highest, out=scratch)
+            np.exp(scratch, out=scratch)
+            result.append(float(row[token] - highest) - math.log(float(scratch.sum())))
+        if not all(map(math.isfinite, result)):
+            raise ModelError(
+                f"{self._model.path} computes values that are not numbers: the file is damaged or "
+                "its training diverged"
+            )
+        return result
+
+    def _logits(self, count: int) -> npt.NDArray[np.float32]:
+        pointer = self._lib.llama_get_logits(self.handle)
+        address = ctypes.addressof(pointer.contents)
+        rows = self._rows.get((address, count))
+        if rows is None:
+            size = count * self._model.vocab_size
+            buffer = (ctypes.c_float * size).from_address(address)
+            rows = np.ctypeslib.as_array(buffer).reshape(count, -1)
+            if len(self._rows) > 1024:
+                self._rows.clear()
+            self._rows[address, count] = rows
+        return rows
+
+    def close(self) -> None:
+        """Free the context."""
+        if self.handle:
+            self._lib.llama_free(self.handle)
+            self.handle = None
