@@ -7,6 +7,7 @@ atomic rename: a file without a marker is unfinished, whatever it holds.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import os
@@ -23,7 +24,11 @@ RowT = TypeVar("RowT", bound=BaseModel)
 
 
 def cut_torn_tail(path: Path) -> None:
-    """Cut a last line that has no newline off ``path``, if there is one."""
+    """Make ``path``, if it is there, end in a whole line.
+
+    A last line without a newline is cut off, unless only the newline is missing: that one was read
+    as a row, so it is kept and finished.
+    """
     if not path.exists():
         return
     with path.open("r+b") as file:
@@ -37,8 +42,21 @@ def cut_torn_tail(path: Path) -> None:
                 position = start + newline + 1
                 break
             position = start
-        if position != size:
+        if position == size:
+            return
+        file.seek(position)
+        if _is_object(file.read()):
+            file.write(b"\n")
+        else:
             file.truncate(position)
+
+
+def _is_object(line: bytes) -> bool:
+    # No proper beginning of a JSON object is one itself.
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class JsonlWriter:
@@ -74,33 +92,41 @@ class JsonlWriter:
         self._file.close()
 
 
-def iter_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text) of the non-empty lines of a plain or ``.gz`` file."""
+def iter_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, UTF-8 bytes) of the non-empty lines of a plain or ``.gz`` file.
+
+    Bytes, because a kill may have torn the last line in the middle of a character.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+    with opener(path, "rb") as file:
         for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, line
+            text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            if text.strip():
+                yield number, text
 
 
-def read_rows(path: Path, row_type: type[RowT]) -> list[RowT]:
-    """Read all whole rows of ``path``; a torn last line counts as not written.
+def iter_rows(path: Path, row_type: type[RowT]) -> Iterator[RowT]:
+    """Yield all whole rows of ``path``; a torn last line counts as not written.
 
     Raises:
         UserError: a line that is not a row of ``row_type``; the message names file and line.
     """
-    rows: list[RowT] = []
     for number, line in iter_lines(path):
         try:
-            rows.append(row_type.model_validate_json(line))
+            row = row_type.model_validate_json(line)
         except ValidationError as error:
-            if not line.endswith("\n"):
-                break  # torn by a kill
+            if not line.endswith(b"\n"):
+                return  # torn by a kill
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the line"
             message = f"{path}, line {number}: {where}: {first['msg']}"
             raise UserError(f"{message}. Correct or delete that line.") from error
-    return rows
+        yield row
+
+
+def read_rows(path: Path, row_type: type[RowT]) -> list[RowT]:
+    """Read all whole rows of ``path`` at once; see ``iter_rows``."""
+    return list(iter_rows(path, row_type))
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -112,8 +112,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in iter_lines(path):
             try:
                 row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                message = f"{path}, line {number}: not valid JSON ({error})."
+            except (ValueError, RecursionError) as error:
+                message = f"{path}, line {number}: not JSON in UTF-8 ({error})."
                 raise ProblemSetError(f"{message} Each line must hold one object.") from error
             if not isinstance(row, dict):
                 message = f"{path}, line {number}: not a JSON object."
@@ -123,8 +123,6 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{path}: cannot be read ({reason})."
         raise ProblemSetError(f"{message} It must be JSONL, plain or .gz.") from error
-    except UnicodeDecodeError as error:
-        raise ProblemSetError(f"{path}: not UTF-8 text. It must be JSONL, plain or .gz.") from error
 
 
 def _recognise(row: dict[str, Any], path: Path, number: int) -> str:
