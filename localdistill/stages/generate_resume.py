@@ -1,0 +1,105 @@
+"""What an interrupted *generate* still owes, and whether a file may be continued at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from localdistill.backends.base import GenerationRequest
+from localdistill.errors import ConfigError
+from localdistill.jsonl import read_rows, write_atomically
+from localdistill.types import Completion
+
+Work = Sequence[GenerationRequest]
+
+
+def missing(out: Path, wanted: Work) -> list[GenerationRequest]:
+    """Those of ``wanted`` that have no row in ``out``."""
+    present = {row.key for row in read_rows(out, Completion)} if out.exists() else set()
+    return [request for request in wanted if request.key not in present]
+
+
+def in_chunks(work: Work, size: int) -> Iterator[Work]:
+    """Cut ``work`` into groups of ``size``; the last one may be smaller."""
+    for start in range(0, len(work), size):
+        yield work[start : start + size]
+
+
+def missing_chunks(out: Path, wanted: Work, size: int) -> list[GenerationRequest]:
+    """Those of ``wanted`` whose chunk is not whole in ``out``; rows of such chunks are cut off.
+
+    Floating point depends on the composition of a batch. A chunk is therefore decoded and written
+    as a whole, and one that was torn is decoded again as a whole: its texts come out the same.
+    """
+    rows = read_rows(out, Completion) if out.exists() else []
+    whole = 0
+    for chunk in in_chunks(wanted, size):
+        end = whole + len(chunk)
+        if [row.key for row in rows[whole:end]] != [request.key for request in chunk]:
+            break
+        whole = end
+    if whole < len(rows):
+        write_atomically(out, "".join(row.model_dump_json() + "\n" for row in rows[:whole]))
+    return list(wanted[whole:])
+
+
+def record(out: Path) -> Path:
+    """Where it is written down what the rows of ``out`` were made with."""
+    return out.with_name(out.name + ".request.json")
+
+
+def model_digest(path: Path) -> str | None:
+    """SHA-256 of a model file; None where there is none (any more)."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def prompts_digest(work: Work) -> str:
+    """SHA-256 over the problems' ids and messages: what of a problem set a model sees."""
+    digest = hashlib.sha256()
+    for request in work:
+        turns = [[message.role, message.content] for message in request.messages]
+        digest.update(json.dumps([request.problem_id, turns]).encode())
+    return digest.hexdigest()
+
+
+def check_same(out: Path, identity: dict[str, Any]) -> None:
+    """Refuse to go on with an ``out`` that was begun with another identity.
+
+    A model that is not there is not compared: a finished file outlives its model, and for an
+    unfinished one the generator says so better.
+
+    Raises:
+        ConfigError: it names every setting that differs, with both values.
+    """
+    if not record(out).exists():
+        if out.exists() and out.stat().st_size > 0:
+            message = f"{out} was not begun by this command ({record(out).name} is missing)"
+            raise ConfigError(f"{message}; give another --out, or delete it")
+        return
+    begun: dict[str, Any] = json.loads(record(out).read_text(encoding="utf-8"))
+    names = [name for name in {**begun, **identity} if begun.get(name) != identity.get(name)]
+    if identity["model"] is None and "model" in names:
+        names.remove("model")
+    if names:
+        differ = ", ".join(_difference(name, begun, identity) for name in names)
+        raise ConfigError(
+            f"{out} was begun with other settings: {differ}; use those, or give another --out"
+        )
+
+
+def _difference(name: str, begun: dict[str, Any], now: dict[str, Any]) -> str:
+    if name in ("model", "problems"):
+        return f"another content of --{name}"
+    return f"{name} {begun.get(name)}, now {now.get(name)}"
+
+
+def write_record(out: Path, identity: dict[str, Any]) -> None:
+    """Write down what the rows of ``out`` are made with, unless that was done before."""
+    if not record(out).exists():
+        write_atomically(record(out), json.dumps(identity, indent=2) + "\n")
