@@ -1,0 +1,97 @@
+"""The first GGUF of a Hugging Face folder, by llama.cpp's own converter.
+
+The converter stands in llama-cpp-python's source archive and not in what pip installs; the
+installer puts it under the environment's ``share``. It runs in a process of its own, offline.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from localdistill.errors import MissingDependency, ModelError
+from localdistill.jsonl import is_done, mark_done, marker
+from localdistill.quantization.folder_write import partial, to_disk
+from localdistill.quantization.hf_folder import HfFolder
+from localdistill.quantization.llama_quantize import file_type, quantise_file
+
+# What home users run: about 5 bits a weight, under a third of the 16-bit size, and close to it in
+# quality (llama.cpp, tools/quantize/README.md).
+DEFAULT_QUANT = "Q4_K_M"
+_OUTTYPES = {"F16": "f16", "BF16": "bf16", "F32": "f32"}
+
+
+def convert(master: HfFolder, out: Path, quant: str = DEFAULT_QUANT) -> Path:
+    """Make the GGUF ``out`` of a Hugging Face folder, quantised to ``quant``; once.
+
+    Raises:
+        MissingDependency: the converter is not installed.
+        ModelError: the converter refuses the model, as it does with a tokenizer it does not know.
+    """
+    if is_done(out):
+        return out
+    kind = file_type(quant)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    whole = out.with_name(out.name + ".16bit")
+    unfinished = partial(out)
+    try:
+        _run_converter(master, whole)
+        quantise_file(whole, unfinished, kind=kind)
+        to_disk(unfinished)
+        marker(out).unlink(missing_ok=True)
+        unfinished.replace(out)
+    finally:
+        whole.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+    mark_done(out, source=str(master.path), quant=quant)
+    return out
+
+
+def converter() -> Path:
+    """Where llama.cpp's converter stands.
+
+    Raises:
+        MissingDependency: it does not.
+    """
+    script = Path(sys.prefix) / "share" / "localdistill" / "llama.cpp" / "convert_hf_to_gguf.py"
+    if not script.is_file():
+        raise MissingDependency(
+            f"llama.cpp's converter is not at {script}. Run `make install` (it takes it from "
+            "llama-cpp-python's source archive)."
+        )
+    return script
+
+
+def _run_converter(master: HfFolder, out: Path) -> None:
+    # The widest type among the matrices, so that nothing is rounded on the way.
+    stored = {tensor.dtype for tensor in master.tensors.values() if len(tensor.shape) > 1}
+    outtype = _OUTTYPES[max(stored, key=("F16", "BF16", "F32").index)]
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(converter()),
+            str(master.path.resolve()),
+            *("--outfile", str(out.resolve()), "--outtype", outtype),
+        ],
+        env={**os.environ, **offline},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise ModelError(_reason(master, done.stderr + done.stdout))
+
+
+def _reason(master: HfFolder, output: str) -> str:
+    if "BPE pre-tokenizer was not recognized" in output:
+        return (
+            f"{master.path}: llama.cpp's converter does not know its tokenizer. Put a GGUF file of "
+            "the model, made by who made the model, into the folder."
+        )
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    last = lines[-1] if lines else "no message"
+    return f"{master.path}: llama.cpp's converter refuses it ({last}). Give a GGUF file instead."

@@ -1,0 +1,89 @@
+"""A call of ``llama_model_quantize``, llama.cpp's own quantiser, with a type for each tensor.
+
+Source of its rules: src/llama-quant.cpp of the llama.cpp in llama-cpp-python's source archive.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from localdistill.errors import ExportRejected, ModelError
+from localdistill.quantization.ggml import llama_library
+
+# Bytes of rows that it holds at once.
+_BUFFER = 64 << 20
+# What can be asked for by name: everything that comes out well without an importance matrix.
+FILE_TYPES = (
+    "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S",
+    "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K",
+)  # fmt: skip
+
+
+def file_type(name: str) -> int:
+    """The llama_ftype called ``name``, as in ``Q4_K_M``.
+
+    Raises:
+        ModelError: there is none of that name that can be made without an importance matrix.
+    """
+    if name.upper() not in FILE_TYPES:
+        raise ModelError(
+            f"quantisation type {name!r} is not one that can be made here (types below Q2_K need "
+            f"an importance matrix). Choose same or one of: {', '.join(FILE_TYPES)}."
+        )
+    return int(getattr(llama_library(), f"LLAMA_FTYPE_MOSTLY_{name.upper()}"))
+
+
+def quantise_file(
+    source: Path, out: Path, kind: int | None = None, types: Mapping[str, int] | None = None
+) -> None:
+    """Quantise the GGUF ``source`` into ``out``: by the mixture ``kind``, or by a type each.
+
+    ``kind`` is a llama_ftype, whose rules then choose the type of each tensor; ``types`` gives a
+    ggml_type by tensor name, and all must be named. Exactly one of the two is given. A tensor that
+    already has its type is copied.
+
+    Raises:
+        ExportRejected: llama.cpp gave up; the message is its own.
+    """
+    llama = llama_library()
+    params = llama.llama_model_quantize_default_params()
+    params.allow_requantize = True
+    params.max_buf_size = _BUFFER
+    # With any quantised file type the overrides decide; they are regular expressions.
+    params.ftype = llama.LLAMA_FTYPE_MOSTLY_Q8_0 if kind is None else kind
+    overrides = [(f"^{re.escape(name)}$", type_) for name, type_ in (types or {}).items()]
+    table = (llama.llama_model_tensor_override * (len(overrides) + 1))()
+    for row, (pattern, type_) in zip(table, overrides, strict=False):
+        row.pattern, row.type = pattern.encode(), type_
+    if overrides:  # a row without a pattern ends the table
+        params.tt_overrides = ctypes.cast(table, ctypes.POINTER(llama.llama_model_tensor_override))
+    with captured_log(llama) as lines:
+        code = llama.llama_model_quantize(
+            str(source).encode(), str(out).encode(), ctypes.byref(params)
+        )
+    if code != 0:
+        last = next((line for line in reversed(lines) if line.strip(" =\n")), "no message")
+        raise ExportRejected(f"llama.cpp could not quantise {source.name}: {last.strip()}")
+
+
+@contextmanager
+def captured_log(llama: Any) -> Iterator[list[str]]:
+    """Collect what llama.cpp says, which it would otherwise print, line by line."""
+    from llama_cpp._logger import llama_log_callback as usual
+
+    lines: list[str] = []
+
+    def keep(level: int, text: bytes, data: object) -> None:
+        lines.append(text.decode("utf-8", errors="replace"))
+
+    callback = llama.llama_log_callback(keep)
+    llama.llama_log_set(callback, ctypes.c_void_p(0))
+    try:
+        yield lines
+    finally:
+        llama.llama_log_set(usual, ctypes.c_void_p(0))

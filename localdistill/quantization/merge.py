@@ -1,0 +1,116 @@
+"""Adding an adapter's update to the 16-bit master weights, a piece of one tensor at a time.
+
+The result is a folder of the same files and headers as the master, with other bytes only where the
+update changed them. It is what the next round trains from.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from localdistill.errors import ExportRejected
+from localdistill.quantization.adapter import Adapter, LoraPair, read_adapter
+from localdistill.quantization.folder_write import folder_of, is_made_from, read_note, write_note
+from localdistill.quantization.hf_folder import INDEX, HfFolder, read_folder
+from localdistill.quantization.safetensors_file import StoredTensor, chunks, decode, encode
+
+# What belongs to a model beside its weights; a folder may hold anything else besides.
+_COMPANIONS = (
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "chat_template.jinja", "chat_template.json", INDEX,
+)  # fmt: skip
+_SLAB = 1 << 22  # values updated at a time: 16 MiB of float32
+_LARGEST_HALF = 65504.0
+
+
+def merge(
+    master_dir: Path,
+    adapter_dir: Path,
+    out_dir: Path,
+    facts: dict[str, Any],
+    on_tensor: Callable[[str, bool], None] = lambda name, changed: None,
+) -> frozenset[str]:
+    """Write the master weights plus the adapter's update to ``out_dir``; once for ``facts``.
+
+    Returns the Hugging Face names of all tensors that differ from the model that a run started
+    from: those that this adapter changed, and those that earlier merges had changed in the master.
+    ``on_tensor`` hears of each tensor and whether its bytes changed now.
+
+    Raises:
+        ModelError: a folder cannot be used, or the adapter belongs to another model.
+        ExportRejected: an updated weight is not a finite number.
+    """
+    if is_made_from(out_dir, facts):
+        return changed_since_start(out_dir)
+    master = read_folder(master_dir)
+    adapter = read_adapter(adapter_dir, master)
+    changed = set(changed_since_start(master_dir))
+    with folder_of(out_dir, facts) as folder:
+        for name in _COMPANIONS:
+            if (master_dir / name).is_file():
+                shutil.copyfile(master_dir / name, folder / name)
+        for file in master.files:
+            changed |= _merge_file(master, file, adapter, folder / file.name, on_tensor)
+        write_note(folder, changed=sorted(changed))
+    return frozenset(changed)
+
+
+def changed_since_start(folder: Path) -> frozenset[str]:
+    """The tensors in which a merged folder differs from the weights that its run started from."""
+    return frozenset(str(name) for name in read_note(folder).get("changed", []))
+
+
+def _merge_file(
+    master: HfFolder,
+    file: Path,
+    adapter: Adapter,
+    out: Path,
+    on_tensor: Callable[[str, bool], None],
+) -> set[str]:
+    """Write one safetensors file; returns the names of the tensors that changed in it."""
+    tensors = sorted(
+        (tensor for tensor in master.tensors.values() if tensor.file == file),
+        key=lambda tensor: tensor.start,
+    )
+    changed = set()
+    # Types and shapes stay, so header and padding stay too: the kernel copies the file, and only
+    # what changes is written over it.
+    shutil.copyfile(file, out)
+    with out.open("r+b") as target:
+        for tensor in tensors:
+            target.seek(tensor.start)
+            pair = adapter.pairs.get(tensor.name)
+            if pair is not None and _update(tensor, pair, adapter.scaling, target):
+                changed.add(tensor.name)
+            on_tensor(tensor.name, tensor.name in changed)
+    return changed
+
+
+def _update(tensor: StoredTensor, pair: LoraPair, scaling: float, target: BinaryIO) -> bool:
+    """Write W + scaling * B @ A, computed in float32, over W; returns whether any byte changed."""
+    a, b = pair.factors()
+    rows, columns = tensor.shape
+    step = max(1, _SLAB // columns)
+    blocks = chunks(tensor, limit=step * tensor.size // rows)
+    changed = False
+    for first, block in zip(range(0, rows, step), blocks, strict=True):
+        with np.errstate(all="ignore"):  # what overflows is found below
+            delta = scaling * (b[first : first + step] @ a)
+            values = decode(block, tensor.dtype).reshape(delta.shape) + delta
+        # The largest magnitude is NaN or infinite if any value is.
+        largest = float(np.abs(values).max())
+        if not largest <= (_LARGEST_HALF if tensor.dtype == "F16" else np.finfo(np.float32).max):
+            raise ExportRejected(
+                f"training made values of {tensor.name!r} that are not finite in {tensor.dtype}. "
+                "Train again with a lower learning rate."
+            )
+        merged = encode(values, tensor.dtype) if delta.any() else block
+        changed |= merged != block
+        target.write(merged)
+    return changed

@@ -1,0 +1,179 @@
+"""The GGUF of merged weights, made after the file that a run started from.
+
+In its default form the new file is a copy of that one (its *template*) in which only the data of
+changed tensors are written over, each in the type that it had: metadata, tokenizer and chat
+template are the same bytes, and with nothing changed the files are equal. For another type all
+matrices are quantised anew from the master weights, and of the metadata only the type changes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from localdistill.errors import ModelError
+from localdistill.quantization import ggml, names
+from localdistill.quantization.gguf_file import GgufFile, TensorInfo, read_header
+from localdistill.quantization.gguf_write import (
+    FILE_TYPE,
+    NewTensor,
+    metadata_with_type,
+    model_metadata_of,
+    write_gguf,
+)
+from localdistill.quantization.hf_folder import HfFolder
+from localdistill.quantization.llama_quantize import file_type, quantise_file
+from localdistill.quantization.safetensors_file import chunks
+
+_TYPES = {"F32": ggml.F32, "F16": ggml.F16, "BF16": ggml.BF16}
+# Bytes of master weights that are handed to llama.cpp at once: bounds the disk that is needed
+# between, and lets progress be seen.
+_BATCH = 128 << 20
+_QUANTISATION_VERSION = 2  # GGML_QNT_VERSION in ggml.h
+
+
+def quantise(
+    template: GgufFile,
+    weights: HfFolder,
+    changed: Iterable[str],
+    quant: str,
+    out: Path,
+    on_tensor: Callable[[str], None] = lambda name: None,
+) -> None:
+    """Write ``out``: the template with the tensors that ``changed`` (Hugging Face names) replaced.
+
+    ``quant`` is ``same`` or the name of a file type. ``on_tensor`` hears of each tensor of the
+    template once its bytes are final. Files beside ``out`` are used and removed.
+
+    Raises:
+        ModelError: a type that cannot be made without an importance matrix.
+        ExportRejected: llama.cpp could not quantise.
+    """
+    names_changed = [name for name in template.tensors if names.to_hf(name) in set(changed)]
+    if keeps_types(template, quant):
+        _replace(template, weights, names_changed, out, on_tensor)
+    else:
+        _requantise(template, weights, names_changed, file_type(quant), out, on_tensor)
+
+
+def keeps_types(template: GgufFile, quant: str) -> bool:
+    """Whether ``quant`` means the types that the template has: by ``same``, or by its own name."""
+    return quant == "same" or file_type(quant) == template.get(FILE_TYPE)
+
+
+def check_types(template: GgufFile, targets: Iterable[str]) -> None:
+    """Refuse early what could not be written back after training.
+
+    Raises:
+        ModelError: a tensor among ``targets`` (GGUF names) has a type that needs an importance
+            matrix.
+    """
+    for name in targets:
+        kind = ggml.type_name(template.tensors[name].type)
+        if kind in ggml.NEED_IMATRIX:
+            raise ModelError(
+                f"{template.path}: {name!r} is stored as {kind}, which cannot be made without an "
+                "importance matrix. Export with another type: Q4_K_M, IQ4_XS, Q3_K_M."
+            )
+
+
+def _replace(
+    template: GgufFile,
+    weights: HfFolder,
+    changed: list[str],
+    out: Path,
+    on_tensor: Callable[[str], None],
+) -> None:
+    check_types(template, changed)
+    shutil.copyfile(template.path, out)
+    for name in template.tensors.keys() - set(changed):
+        on_tensor(name)
+    with out.open("r+b") as file:
+        for batch in _batches(changed, weights):
+            with _Scratch(out) as scratch:
+                tensors = [_from_master(template.tensors[name], weights) for name in batch]
+                write_gguf(scratch.source, model_metadata_of(template), tensors)
+                types = {name: template.tensors[name].type for name in batch}
+                quantise_file(scratch.source, scratch.result, types=types)
+                made = read_header(scratch.result)
+                for name in batch:
+                    _check_same(template.tensors[name], made.tensors[name])
+                    file.seek(template.tensors[name].offset)
+                    file.writelines(made.chunks(made.tensors[name]))
+                    on_tensor(name)
+
+
+def _requantise(
+    template: GgufFile,
+    weights: HfFolder,
+    changed: list[str],
+    kind: int,
+    out: Path,
+    on_tensor: Callable[[str], None],
+) -> None:
+    """All matrices from the master, in one go: the mixtures count their way through the layers."""
+    with _Scratch(out) as scratch:
+        tensors = [
+            _from_master(tensor, weights)
+            if len(tensor.dims) > 1 or tensor.name in changed
+            else NewTensor(tensor.name, tensor.dims, tensor.type, partial(template.chunks, tensor))
+            for tensor in template.tensors.values()
+        ]
+        write_gguf(scratch.source, model_metadata_of(template), tensors)
+        quantise_file(scratch.source, scratch.result, kind=kind)
+        scratch.source.unlink()  # the largest of the files; the last one needs room
+        made = read_header(scratch.result)
+        # Back into the template's order of tensors.
+        final = [
+            NewTensor(name, made.tensors[name].dims, made.tensors[name].type, blocks)
+            for name in template.tensors
+            for blocks in [partial(_told, made, made.tensors[name], on_tensor)]
+        ]
+        metadata = metadata_with_type(template, kind, _QUANTISATION_VERSION)
+        write_gguf(out, metadata, final)
+
+
+def _told(gguf: GgufFile, tensor: TensorInfo, on_tensor: Callable[[str], None]) -> Iterator[bytes]:
+    yield from gguf.chunks(tensor)
+    on_tensor(tensor.name)
+
+
+def _from_master(tensor: TensorInfo, weights: HfFolder) -> NewTensor:
+    stored = weights.tensors[names.to_hf(tensor.name)]
+    return NewTensor(tensor.name, tensor.dims, _TYPES[stored.dtype], partial(chunks, stored))
+
+
+def _batches(changed: list[str], weights: HfFolder) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for name in changed:
+        width = weights.tensors[names.to_hf(name)].size
+        if batch and size + width > _BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(name)
+        size += width
+    if batch:
+        yield batch
+
+
+def _check_same(wanted: TensorInfo, made: TensorInfo) -> None:
+    if (wanted.type, wanted.dims, wanted.size) != (made.type, made.dims, made.size):
+        raise AssertionError(f"{wanted.name}: asked for type {wanted.type}, got {made.type}")
+
+
+class _Scratch:
+    """The two files between master and result, gone at the end."""
+
+    def __init__(self, out: Path) -> None:
+        self.source = out.with_name(out.name + ".source")
+        self.result = out.with_name(out.name + ".quantised")
+
+    def __enter__(self) -> _Scratch:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.source.unlink(missing_ok=True)
+        self.result.unlink(missing_ok=True)
