@@ -1,0 +1,1 @@
+"""Model files: reading and writing GGUF, merging an adapter, quantising."""
