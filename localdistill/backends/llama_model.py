@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 import sys
 from collections import deque
@@ -27,6 +28,11 @@ def bindings() -> Any:
         MissingDependency: llama-cpp-python is not installed.
     """
     global _log_callback  # noqa: PLW0603 - llama.cpp has one log for a process
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # llama.cpp's threads meet hundreds of times a token. GNU OpenMP lets them spin for it, as
+        # if the machine were theirs alone; beside other programs, each spin lasts until the thread
+        # that is waited for gets a core again. Read once, when the library is loaded.
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         import llama_cpp
     except (ImportError, OSError, RuntimeError) as error:
