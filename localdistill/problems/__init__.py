@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from localdistill.errors import ProblemSetError
 from localdistill.jsonl import iter_lines
@@ -155,6 +156,10 @@ def _problem(row: dict[str, Any], name: str, path: Path, number: int) -> Problem
 
 def _flaw(problem: Problem) -> str | None:
     """What makes a well-formed problem unusable, if anything does."""
+    try:
+        problem.model_dump_json()
+    except PydanticSerializationError:
+        return "holds half a character (a lone surrogate such as \\ud800)"
     if not problem.id:
         return "id is empty"
     if not problem.prompt.strip():
