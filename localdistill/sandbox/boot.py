@@ -1,0 +1,15 @@
+"""Starts the pit without importing the package's ``__init__`` files, which need third-party packages."""
+
+import sys
+import types
+from pathlib import Path
+
+_here = Path(__file__).resolve().parent
+for _name, _folder in (("localdistill", _here.parent), ("localdistill.sandbox", _here)):
+    _package = types.ModuleType(_name)
+    _package.__path__ = [str(_folder)]
+    sys.modules[_name] = _package
+
+from localdistill.sandbox import pit  # noqa: E402
+
+pit.main()

@@ -1,0 +1,168 @@
+"""Plain values between a candidate's process and the judge, as bytes. Never pickle, never eval.
+
+What crosses: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset,
+dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, time, timedelta. A subclass
+crosses as its base; defaultdict as dict; generators, map, zip and other iterators as an iterator over at most
+``MAX_ITEMS`` elements; numpy scalars and arrays as what ``tolist()`` makes of them. Anything else does
+not cross. The decoder believes nothing: size, depth and number of values are capped.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import fractions
+import itertools
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+MAX_BYTES = 32 << 20
+MAX_DEPTH = 150
+MAX_VALUES = 2_000_000
+MAX_ITEMS = 1_000_000  # of one generator
+MAX_INT_BYTES = 4 << 20  # some ten million digits
+
+_size = struct.Struct("<I")
+_double = struct.Struct("<d")
+_pair = struct.Struct("<dd")
+
+
+class CodecError(Exception):
+    """A value that cannot cross, or bytes that are not the encoding of one."""
+
+
+class TooLarge(CodecError):
+    """A value over a cap."""
+
+
+def encode(value: Any) -> bytes:
+    """Encode ``value``.
+
+    Raises:
+        CodecError: it holds something that does not cross, or is over a cap.
+    """
+    encoder = _Encoder()
+    encoder.put(value, 0)
+    return b"".join(encoder.parts)
+
+
+class _Encoder:
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.values = 0
+        self.size = 0
+
+    def put(self, value: Any, depth: int) -> None:
+        self.values += 1
+        if depth > MAX_DEPTH:
+            raise TooLarge(f"nested deeper than {MAX_DEPTH} levels, or holding itself")
+        if self.values > MAX_VALUES:
+            raise TooLarge(f"more than {MAX_VALUES} values")
+        writer = _WRITERS.get(type(value))
+        if writer is None:
+            writer = _writer_of_base(value)
+        writer(self, value, depth)
+
+    def blob(self, tag: bytes, data: bytes) -> None:
+        self.size += len(data) + 5
+        if self.size > MAX_BYTES:
+            raise TooLarge(f"larger than {MAX_BYTES} bytes")
+        self.parts.append(tag + _size.pack(len(data)))
+        self.parts.append(data)
+
+    def sequence(self, tag: bytes, values: Iterable[Any], depth: int) -> None:
+        place = len(self.parts)
+        self.parts.append(b"")
+        count = 0
+        for each in values:
+            self.put(each, depth + 1)
+            count += 1
+        self.parts[place] = tag + _size.pack(count)
+
+
+_Writer = Callable[[_Encoder, Any, int], None]
+
+
+def _sequence(tag: bytes, iterate: Callable[[Any], Iterable[Any]]) -> _Writer:
+    return lambda out, value, depth: out.sequence(tag, iterate(value), depth)
+
+
+def _blob(tag: bytes, to_bytes: Callable[[Any], bytes]) -> _Writer:
+    return lambda out, value, depth: out.blob(tag, to_bytes(value))
+
+
+def _fixed(tag: bytes, to_bytes: Callable[[Any], bytes]) -> _Writer:
+    return lambda out, value, depth: out.parts.append(tag + to_bytes(value))
+
+
+def _int_bytes(value: int) -> bytes:
+    # Called on the type, here and below: a subclass may have bent its own methods.
+    bits = int.bit_length(value)
+    if bits > MAX_INT_BYTES * 8 - 8:
+        raise TooLarge("an integer of too many digits")
+    return int.to_bytes(value, bits // 8 + 1, "little", signed=True)
+
+
+def _flat_pairs(value: dict[Any, Any]) -> Iterator[Any]:
+    return (part for pair in list(dict.items(value)) for part in pair)
+
+
+def _items_of_iterator(value: Any) -> list[Any]:
+    items = list(itertools.islice(value, MAX_ITEMS + 1))
+    if len(items) > MAX_ITEMS:
+        raise TooLarge(f"an iterator of more than {MAX_ITEMS} elements")
+    return items
+
+
+def _date_bytes(kind: Any) -> Callable[[Any], bytes]:
+    return lambda value: f"{kind.__name__} {kind.isoformat(value)}".encode()
+
+
+# A value whose type is not here is tried against these in order, as their subclass.
+_BASES: list[tuple[type, _Writer]] = [
+    (type(None), _fixed(b"N", lambda value: b"")),
+    (bool, _fixed(b"T", lambda value: b"\1" if value else b"\0")),
+    (int, _blob(b"i", _int_bytes)),
+    (float, _fixed(b"d", _double.pack)),
+    (complex, _fixed(b"c", lambda value: _pair.pack(value.real, value.imag))),
+    (str, _blob(b"s", lambda value: str.encode(value, "utf-8", "surrogatepass"))),
+    (bytes, _blob(b"b", lambda value: bytes.__getitem__(value, slice(None)))),
+    (bytearray, _blob(b"a", bytes)),
+    (list, _sequence(b"l", list.__iter__)),
+    (tuple, _sequence(b"t", tuple.__iter__)),
+    (set, _sequence(b"S", set.__iter__)),
+    (frozenset, _sequence(b"z", frozenset.__iter__)),
+    (collections.Counter, _sequence(b"C", _flat_pairs)),
+    (collections.OrderedDict, _sequence(b"O", _flat_pairs)),
+    (dict, _sequence(b"m", _flat_pairs)),
+    (collections.deque, _sequence(b"q", collections.deque.__iter__)),
+    (range, _sequence(b"r", lambda value: (value.start, value.stop, value.step))),
+    (decimal.Decimal, _blob(b"D", lambda value: decimal.Decimal.__str__(value).encode())),
+    (fractions.Fraction, _sequence(b"Q", lambda value: (value.numerator, value.denominator))),
+    (datetime.datetime, _blob(b"e", _date_bytes(datetime.datetime))),
+    (datetime.date, _blob(b"e", _date_bytes(datetime.date))),
+    (datetime.time, _blob(b"e", _date_bytes(datetime.time))),
+    (
+        datetime.timedelta,
+        _sequence(b"w", lambda value: (value.days, value.seconds, value.microseconds)),
+    ),
+    (type({}.keys()), _sequence(b"k", list)),
+    (type({}.values()), _sequence(b"v", list)),
+    (type({}.items()), _sequence(b"x", list)),
+]
+_WRITERS: dict[type, _Writer] = dict(_BASES)
+_put_iterator = _sequence(b"g", _items_of_iterator)
+
+
+def _writer_of_base(value: Any) -> _Writer:
+    kind = type(value)
+    for base, writer in _BASES:
+        if issubclass(kind, base):
+            return writer
+    if kind.__module__ == "numpy" and hasattr(kind, "tolist"):
+        return lambda out, array, depth: out.put(array.tolist(), depth + 1)
+    if hasattr(kind, "__next__"):
+        return _put_iterator
+    raise CodecError(f"a value of type {kind.__name__}")

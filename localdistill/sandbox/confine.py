@@ -1,0 +1,74 @@
+"""What a child does to itself before untrusted code runs in it. Nothing here can be undone."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from dataclasses import dataclass
+
+from localdistill.sandbox import kernel, landlock, seccomp
+from localdistill.sandbox.place import BOX_BYTES, Place, rules
+
+PROCESSES, OPEN_FILES = 64, 128
+ADDRESS_SPACE_SLACK = 1 << 30  # stacks of threads, mapped files: address space is not memory
+STACK_BYTES = 100 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the kernel bounds for each process; the warm parent bounds the sum of memory."""
+
+    memory_bytes: int
+    cpu_s: int
+
+
+def prepare(place: Place) -> int:
+    """Make, once in the warm parent, what children need; returns the rule set's descriptor or -1."""
+    return landlock.ruleset(rules(place)) if place.landlock else -1
+
+
+def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) -> None:
+    """Give up everything that the child of a warm parent need not have.
+
+    Descriptors 0, 1 and 2 are in place already; ``keep`` stays open beside them.
+
+    Raises:
+        OSError: a lock did not close; the child must end without running anything.
+    """
+    os.setsid()
+    os.chdir(place.box)
+    os.umask(0o077)
+    _limit(limits)
+    if place.uid is not None:
+        os.setgroups([])
+        os.setresgid(place.uid, place.uid, place.uid)
+        os.setresuid(place.uid, place.uid, place.uid)
+    kernel.drop_capabilities()
+    # After the change of user, which clears it.
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    if ruleset >= 0:
+        landlock.restrict(ruleset)
+    kernel.close_all_but(keep)
+    seccomp.install()
+
+
+def _limit(limits: Limits) -> None:
+    address_space = limits.memory_bytes + ADDRESS_SPACE_SLACK
+    for what, bound in (
+        (resource.RLIMIT_AS, address_space),
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_FSIZE, BOX_BYTES),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NPROC, PROCESSES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_STACK, STACK_BYTES),
+    ):
+        hard = resource.getrlimit(what)[1]
+        value = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+        resource.setrlimit(what, (value, value))

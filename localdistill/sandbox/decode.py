@@ -1,0 +1,151 @@
+"""The other half of the codec: bytes of an untrusted process back into plain values."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import fractions
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from localdistill.sandbox.codec import MAX_DEPTH, MAX_INT_BYTES, MAX_VALUES, CodecError, TooLarge
+
+_size = struct.Struct("<I")
+_double = struct.Struct("<d")
+_pair = struct.Struct("<dd")
+_DATES: dict[str, Any] = {
+    "date": datetime.date,
+    "datetime": datetime.datetime,
+    "time": datetime.time,
+}
+
+
+def decode(data: bytes) -> Any:
+    """Decode what ``codec.encode`` wrote; the result consists of exact built-in types.
+
+    Raises:
+        CodecError: the bytes are not an encoding, or a cap is passed.
+    """
+    return _values(data, 1)[0]
+
+
+def decode_pair(data: bytes) -> tuple[Any, Any]:
+    """Decode two encodings that stand one behind the other: a result, and the arguments after it."""
+    first, second = _values(data, 2)
+    return first, second
+
+
+def _values(data: bytes, count: int) -> list[Any]:
+    decoder = _Decoder(data)
+    try:
+        values = [decoder.take(0) for _ in range(count)]
+    except CodecError:
+        raise
+    except Exception as error:  # unhashable keys, dates out of range, cut bytes: all the same to us
+        raise CodecError(f"not a value: {type(error).__name__}") from None
+    if decoder.at != len(data):
+        raise CodecError("bytes after the value")
+    return values
+
+
+class _Decoder:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+        self.values = 0
+
+    def take(self, depth: int) -> Any:
+        self.values += 1
+        if depth > MAX_DEPTH or self.values > MAX_VALUES:
+            raise TooLarge("too deep or too many values")
+        tag = self.data[self.at : self.at + 1]
+        self.at += 1
+        if tag == b"N":
+            return None
+        if tag == b"T":
+            return self.raw(1) == b"\1"
+        if tag == b"d":
+            return _double.unpack(self.raw(8))[0]
+        if tag == b"c":
+            return complex(*_pair.unpack(self.raw(16)))
+        size = _size.unpack(self.raw(4))[0]
+        if tag in _BLOBS:
+            return _BLOBS[tag](self.raw(size))
+        build = _SEQUENCES.get(tag)
+        if build is None:
+            raise CodecError("an unknown kind of value")
+        return build(self.items(size, depth + 1))
+
+    def raw(self, size: int) -> bytes:
+        piece = self.data[self.at : self.at + size]
+        if len(piece) != size:
+            raise CodecError("the bytes end early")
+        self.at += size
+        return piece
+
+    def items(self, count: int, depth: int) -> list[Any]:
+        if count > len(self.data) - self.at:  # each value takes a byte at least
+            raise CodecError("the bytes end early")
+        return [self.take(depth) for _ in range(count)]
+
+
+def _integer(data: bytes) -> int:
+    if len(data) > MAX_INT_BYTES:
+        raise TooLarge("an integer of too many digits")
+    return int.from_bytes(data, "little", signed=True)
+
+
+def _date(data: bytes) -> Any:
+    name, text = data.decode("ascii").split(" ", 1)
+    return _DATES[name].fromisoformat(text)
+
+
+# Elements are put in one by one, not by one call in C: an alarm can then end what adversarial
+# hashes have made slow.
+def _set(items: list[Any]) -> set[Any]:
+    result = set()
+    for each in items:
+        result.add(each)
+    return result
+
+
+def _mapping(items: list[Any]) -> dict[Any, Any]:
+    result = {}
+    for place in range(0, len(items), 2):
+        result[items[place]] = items[place + 1]
+    return result
+
+
+def _counter(items: list[Any]) -> collections.Counter[Any]:
+    counter: collections.Counter[Any] = collections.Counter()
+    dict.update(counter, _mapping(items))
+    return counter
+
+
+_BLOBS: dict[bytes, Callable[[bytes], Any]] = {
+    b"i": _integer,
+    b"s": lambda data: data.decode("utf-8", "surrogatepass"),
+    b"b": bytes,
+    b"a": bytearray,
+    b"D": lambda data: decimal.Decimal(data.decode("ascii")),
+    b"e": _date,
+}
+_SEQUENCES: dict[bytes, Callable[[list[Any]], Any]] = {
+    b"l": lambda items: items,
+    b"t": tuple,
+    b"S": _set,
+    b"z": lambda items: frozenset(_set(items)),
+    b"C": _counter,
+    b"O": lambda items: collections.OrderedDict(_mapping(items)),
+    b"m": _mapping,
+    b"q": collections.deque,
+    b"r": lambda items: range(*items),
+    b"Q": lambda items: fractions.Fraction(*items),
+    b"w": lambda items: datetime.timedelta(*items),
+    b"g": iter,
+    b"k": lambda items: _mapping([part for item in items for part in (item, None)]).keys(),
+    b"v": lambda items: dict(enumerate(items)).values(),
+    b"x": lambda items: _mapping([part for item in items for part in item]).items(),
+}

@@ -1,0 +1,43 @@
+"""What the sandbox is asked, and the interface by which: one verdict for each job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from localdistill.types import Problem, Verdict
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate program: ``code`` is None where a completion holds none."""
+
+    key: tuple[str, int]  # problem id, sample
+    code: str | None
+    problem: Problem
+
+
+class Sandbox(Protocol):
+    """Runs candidate programs where they can do no harm and cannot lie about their result."""
+
+    tier: str
+    not_covered: tuple[str, ...]  # what this tier does not cover, one sentence each, for a person
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
+        """Grade ``jobs``: exactly one verdict for each, as they finish, in any order."""
+
+    def close(self) -> None:
+        """End all processes and take away all files of the sandbox."""
+
+    def __enter__(self) -> Sandbox:
+        """Return the sandbox itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the sandbox."""

@@ -1,0 +1,140 @@
+"""What runs test code: a confined child of its own, in which no candidate code ever runs.
+
+The tests are run as they are. The candidate's functions are replaced by stubs that send their
+arguments out and get plain values back. Test code comes out of data sets, so it is locked down as well.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from localdistill.sandbox.candidate import CALL, RAISED
+from localdistill.sandbox.channel import Line
+from localdistill.sandbox.codec import CodecError, encode
+from localdistill.sandbox.decode import decode, decode_pair
+
+JUDGE, RESULT = b"J", b"R"
+
+_DETAIL_CHARACTERS = 300
+
+
+class _NotGradable(BaseException):
+    """The tests need what cannot cross to the candidate's process."""
+
+
+def serve_tests(line: Line, order: dict[str, Any]) -> None:
+    """Run the tests in ``order`` and send back what came of them: (status, detail)."""
+    line.send(RESULT, encode(_Tests(line).run(order)))
+
+
+class _Tests:
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._raised: BaseException | None = None  # the last exception that crossed
+
+    def run(self, order: dict[str, Any]) -> tuple[str, str]:
+        space: dict[str, Any] = {"__name__": "tests"}
+        step = "setup"
+        try:
+            if order["kind"] == "check":
+                exec(_compiled(order["setup"], "setup"), space)  # noqa: S102
+                step = "tests"
+                exec(_compiled(order["code"], "tests"), space)  # noqa: S102
+                step = "check"
+                space["check"](self._stub(order["entry_point"]))
+            else:
+                for name, (kind, value) in order["names"].items():
+                    space[name] = self._stand_in(name, kind, value)
+                exec(_compiled(order["setup"], "setup"), space)  # noqa: S102
+                for number, statement in enumerate(order["asserts"], start=1):
+                    step = f"assert {number}: {' '.join(statement.split())}"
+                    exec(_compiled(statement, "tests"), space)  # noqa: S102
+        except _NotGradable as error:
+            return "infra_error", f"{step}: {error}"[:_DETAIL_CHARACTERS]
+        except BaseException as error:
+            return self._outcome(step, error)
+        return "passed", ""
+
+    def _outcome(self, step: str, error: BaseException) -> tuple[str, str]:
+        message = " ".join(str(error).split())
+        text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+        if error is self._raised:
+            return "runtime_error", f"{text} ({step})"[:_DETAIL_CHARACTERS]
+        if isinstance(error, AssertionError):
+            return "failed", f"{step} {message}"[:_DETAIL_CHARACTERS].rstrip()
+        return "failed", f"{step}: {text}"[:_DETAIL_CHARACTERS]
+
+    def _stand_in(self, name: str, kind: str, value: Any) -> Any:
+        if kind == "value":
+            return value
+        if kind == "module":
+            # Under its own name only: a candidate may not choose what stands for the tests' ``math``.
+            if name not in sys.stdlib_module_names:
+                raise _NotGradable(f"the tests use the module {name}")
+            return importlib.import_module(name)
+        return self._stub(name)
+
+    def _stub(self, name: str) -> Callable[..., Any]:
+        def stub(*arguments: Any, **keywords: Any) -> Any:
+            try:
+                request = encode((name, list(arguments), keywords))
+            except CodecError as error:
+                raise _NotGradable(f"the tests pass {error}") from None
+            self._line.send(CALL, request)
+            kind, body = self._line.receive()
+            if kind == RAISED:
+                class_name, message = decode(body)
+                self._raised = _exception(class_name, message)
+                raise self._raised
+            value, after = decode_pair(body)
+            if isinstance(after, list) and len(after) == len(arguments):
+                for old, new in zip(arguments, after, strict=True):
+                    _write_back(old, new)
+            return value
+
+        stub.__name__ = stub.__qualname__ = name
+        return stub
+
+
+def _compiled(source: str, name: str) -> Any:
+    return compile(source, f"{name}.py", "exec", dont_inherit=True)
+
+
+def _exception(class_name: str, message: str) -> Exception:
+    kind = getattr(builtins, class_name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        kind = Exception
+    if issubclass(kind, StopIteration | StopAsyncIteration):
+        kind = RuntimeError  # or it would quietly end a map() or zip() of the test
+    text = message.removeprefix(class_name).removeprefix(": ")
+    try:
+        return kind(text)
+    except TypeError:  # UnicodeDecodeError and its like want five arguments
+        return ValueError(text) if issubclass(kind, ValueError) else Exception(text)
+
+
+def _write_back(old: Any, new: Any) -> Any:
+    """Make ``old`` equal to ``new`` in place where it can be; returns what should stand in its stead."""
+    if type(old) is not type(new):
+        return new
+    if isinstance(old, list):
+        paired = [_write_back(was, now) for was, now in zip(old, new, strict=False)]
+        old[:] = paired + new[len(paired) :]
+    elif isinstance(old, dict):
+        merged = {
+            key: _write_back(old[key], now) if key in old else now for key, now in new.items()
+        }
+        old.clear()
+        old.update(merged)
+    elif isinstance(old, set):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, bytearray):
+        old[:] = new
+    else:
+        return new
+    return old

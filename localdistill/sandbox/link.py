@@ -1,0 +1,129 @@
+"""The run's end of the way to a pit: starts its process, sends one task at a time, gets its grade."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from localdistill.sandbox.place import Place
+
+_BOOT = str(Path(__file__).with_name("boot.py"))
+_START_S, _END_S = 60.0, 10.0
+_length = struct.Struct("<I")
+
+# Nothing of the run's environment reaches a pit. One thread for each library that would start many.
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class LinkBroken(Exception):
+    """The pit's process is gone or does not answer."""
+
+
+class Link:
+    """A running pit."""
+
+    def __init__(self, candidate: Place, judge: Place, python: str) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
+        self._process = subprocess.Popen(
+            [python, "-I", "-S", "-B", _BOOT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**_ENVIRONMENT, "TMPDIR": candidate.box},
+            cwd="/",
+            bufsize=0,
+            start_new_session=True,  # a Ctrl-C is the run's to handle
+        )
+        order = {"candidate": dataclasses.asdict(candidate), "judge": dataclasses.asdict(judge)}
+        try:
+            self.ask(order, _START_S)
+        except LinkBroken:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The pit's process."""
+        return self._process.pid
+
+    def ask(self, message: dict[str, Any], limit_s: float) -> dict[str, Any]:
+        """Send one message and wait for the answer.
+
+        Raises:
+            LinkBroken: there was none within ``limit_s``.
+        """
+        body = json.dumps(message).encode()
+        try:
+            self._send(_length.pack(len(body)) + body)
+            deadline = time.monotonic() + limit_s
+            (size,) = _length.unpack(self._exactly(_length.size, deadline))
+            answer: dict[str, Any] = json.loads(self._exactly(size, deadline))
+        except (OSError, ValueError, struct.error) as error:
+            raise LinkBroken(self._last_words() or str(error)) from None
+        return answer
+
+    def close(self) -> None:
+        """End the pit: its input ends, and with it all its processes."""
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._log.close()
+
+    def kill(self) -> None:
+        """End the pit at once; its children die with it."""
+        self._process.kill()
+
+    def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None  # noqa: S101
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._process.stdin.fileno(), rest) :]
+
+    def _exactly(self, size: int, deadline: float) -> bytes:
+        assert self._process.stdout is not None  # noqa: S101
+        descriptor = self._process.stdout.fileno()
+        pieces = []
+        while size:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([descriptor], [], [], left)[0]:
+                raise OSError("the sandbox did not answer in time")
+            piece = os.read(descriptor, min(size, 1 << 20))
+            if not piece:
+                raise OSError("the sandbox's process ended")
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def _last_words(self) -> str:
+        if self._log.closed:
+            return ""
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def interpreter() -> str:
+    """The Python that runs the pit: the one below a virtual environment, without what it holds."""
+    return str(getattr(sys, "_base_executable", sys.executable))

@@ -1,0 +1,48 @@
+"""Which names assert statements need from a candidate."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+
+_BUILTIN = frozenset(dir(builtins))
+
+
+def entry_point(asserts: list[str]) -> str | None:
+    """The function that ``asserts`` call: the first called name in them that is no built-in.
+
+    Where all are built-ins (a candidate may define its own ``sum``), the first called name.
+    """
+    called = [
+        node.func.id
+        for statement in asserts
+        for node in ast.walk(_parse(statement))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    own = [name for name in called if name not in _BUILTIN]
+    return (own or called or [None])[0]
+
+
+def free_names(setup: str, asserts: list[str]) -> set[str]:
+    """Names that ``setup`` and ``asserts`` use and neither bind nor find among the built-ins."""
+    tree = _parse("\n".join((setup, *asserts)))
+    used, bound = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name.split(".")[0])
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            bound.add(node.name)
+    return used - bound - _BUILTIN
+
+
+def _parse(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module(body=[], type_ignores=[])

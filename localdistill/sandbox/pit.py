@@ -1,0 +1,93 @@
+"""The pit: a light process beside the run's that grades one candidate after the other.
+
+Started by its file path with ``python -I -S``: only the standard library is there, and nothing of
+the run's memory or environment. It reads tasks from standard input and writes grades to standard output, as
+JSON with four bytes of length before each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import struct
+import sys
+from typing import Any
+
+from localdistill.sandbox import candidate, judge, kernel
+from localdistill.sandbox.channel import Closed, Line
+from localdistill.sandbox.decode import decode
+from localdistill.sandbox.grade import Slots, Task, grade
+from localdistill.sandbox.place import Place
+from localdistill.sandbox.session import PitBroken, Slot
+
+# What candidates commonly import: loaded once, inherited by every fork.
+_PRELOADED = (
+    "abc array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum "
+    "fractions functools hashlib heapq io itertools json math numbers operator queue random re "
+    "statistics string textwrap threading time traceback typing unicodedata"
+)
+
+_length = struct.Struct("<I")
+
+
+def confined_body(channel: int) -> None:
+    """What runs in each confined child: the first frame says as what."""
+    line = Line(channel)
+    try:
+        kind, body = line.receive()
+        if kind == candidate.MODULE:
+            candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
+        elif kind == candidate.PROGRAM:
+            candidate.run_program(line, body.decode("utf-8", "surrogatepass"))
+        elif kind == judge.JUDGE:
+            judge.serve_tests(line, decode(body))
+    except Closed:
+        pass
+    line.receive()  # wait to be ended
+
+
+def read_message() -> Any:
+    """The next JSON message on standard input; None at its end."""
+    head = _exactly(_length.size)
+    return json.loads(_exactly(_length.unpack(head)[0])) if head else None
+
+
+def write_message(message: Any) -> None:
+    """Write one JSON message to standard output."""
+    body = json.dumps(message).encode()
+    data = memoryview(_length.pack(len(body)) + body)
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def _exactly(size: int) -> bytes:
+    pieces = []
+    while size:
+        piece = os.read(0, min(size, 1 << 20))
+        if not piece:
+            return b""
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def main() -> None:
+    """Set up two warm parents as the first message says, then grade until the input ends."""
+    sys.set_int_max_str_digits(0)  # right programs return and print long integers
+    for name in _PRELOADED.split():
+        __import__(name)
+    order = read_message()
+    if order is None:
+        return
+    try:
+        slots = Slots(
+            candidate=Slot(Place(**order["candidate"]), confined_body),
+            judge=Slot(Place(**order["judge"]), confined_body),
+        )
+        write_message({"ready": True})
+        while (task := read_message()) is not None:
+            write_message(dataclasses.asdict(grade(slots, Task(**task))))
+    except PitBroken as error:
+        sys.stderr.write(f"pit: {error}\n")
+        sys.exit(1)

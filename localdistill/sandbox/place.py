@@ -1,0 +1,178 @@
+"""Where a confined process lives: its own root where namespaces are permitted, else a folder.
+
+A warm parent calls ``enter`` once, before it has seen anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from localdistill.sandbox import kernel, landlock
+
+SHARED_MEMORY = "/dev/shm"  # noqa: S108
+BOX_BYTES, BOX_FILES = 64 << 20, 4096
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random")
+_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+_NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one warm parent's children get.
+
+    ``uid`` is None where only the user's own id is there (an unprivileged user namespace).
+    """
+
+    box: str
+    uid: int | None
+    namespaces: bool
+    landlock: bool
+
+
+def libraries() -> list[str]:
+    """Folders of the shared libraries that this interpreter uses or may load."""
+    folders = {"/lib64", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"}
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = line.split(maxsplit=5)[5:]
+        if path and ".so" in path[0] and path[0].startswith("/"):
+            folders.add(str(Path(path[0]).parent))
+    prefix = sys.base_prefix
+    return sorted(
+        f for f in folders if Path(f).is_dir() and not _below(f, _standard_library(), prefix)
+    )
+
+
+def _below(folder: str, library: str, prefix: str) -> bool:
+    return folder.startswith(library) or (prefix != "/usr" and folder == prefix + "/lib")
+
+
+def _standard_library() -> str:
+    return str(Path(sysconfig.get_path("stdlib")).resolve())
+
+
+def _python_files() -> list[str]:
+    """The interpreter, its own library and the standard library without installed packages."""
+    library = Path(_standard_library())
+    inside = [str(each) for each in library.iterdir() if each.name not in _NOT_FOR_CANDIDATES]
+    own = (
+        sorted(Path(sys.base_prefix, "lib").glob("libpython*")) if sys.base_prefix != "/usr" else []
+    )
+    return [os.path.realpath(sys.executable), *map(str, own), *inside]
+
+
+def enter(place: Place) -> None:
+    """Make the surroundings of ``place`` for this process and the ones that it forks."""
+    if place.namespaces:
+        _new_root(place)
+    if place.uid is not None:
+        for folder in (place.box, SHARED_MEMORY) if place.namespaces else (place.box,):
+            os.chown(folder, place.uid, place.uid)
+
+
+def rules(place: Place) -> list[tuple[str, int]]:
+    """The Landlock rules that fit ``place``."""
+    allowed = [(each, landlock.READ) for each in (*_python_files(), *libraries(), *_SYSTEM_FILES)]
+    allowed += [(_standard_library(), landlock.LIST)]
+    allowed += [(each, landlock.DEVICE) for each in _DEVICES]
+    allowed += [(place.box, landlock.WRITE)]
+    # Without a mount of its own a slot shares this folder, and gets no more than multiprocessing needs.
+    return [*allowed, (SHARED_MEMORY, landlock.WRITE if place.namespaces else landlock.FILES)]
+
+
+def _new_root(place: Place) -> None:
+    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    # Built over a folder in which nothing lies that is shown; the old root is out of sight afterwards.
+    root = "/sys"
+    kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
+    links = [path for path in ("/lib", "/lib64", "/bin") if Path(path).is_symlink()]
+    folders = {f for f in (*libraries(), _standard_library()) if not _through(f, links)}
+    for link in links:
+        os.symlink(os.readlink(link), root + link)  # noqa: PTH115, PTH211
+    for path in sorted(folders | {f for f in _python_files() if f not in folders}):
+        if not any(path != f and path.startswith(f + "/") for f in folders):
+            _show(path, root)
+    for path in _SYSTEM_FILES:
+        if Path(path).exists():
+            _show(path, root)
+    for name in _NOT_FOR_CANDIDATES:
+        _hide(root + _standard_library() + "/" + name)
+    for path in _DEVICES:
+        _bind(path, root + path, read_only=False)
+    for folder in (place.box, SHARED_MEMORY):
+        Path(root + folder).mkdir(parents=True)
+        _fresh_memory(root + folder)
+    Path(root, "proc").mkdir()
+    kernel.mount("proc", root + "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
+    os.symlink(place.box, root + "/tmp")  # noqa: PTH211
+    _read_only(root)
+    kernel.pivot_root(root)
+
+
+def _through(folder: str, links: list[str]) -> bool:
+    return any(folder == link or folder.startswith(link + "/") for link in links)
+
+
+def _fresh_memory(folder: str) -> None:
+    limits = f"size={BOX_BYTES},nr_inodes={BOX_FILES},mode=700"
+    kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, limits)
+
+
+def _show(path: str, root: str) -> None:
+    _bind(path, root + path, read_only=True)
+
+
+def _bind(source: str, target: str, *, read_only: bool) -> None:
+    if Path(source).is_dir():
+        Path(target).mkdir(parents=True, exist_ok=True)
+    else:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).touch()
+    kernel.mount(source, target, "", kernel.MS_BIND)
+    if read_only:
+        _read_only(target)
+
+
+def _read_only(target: str) -> None:
+    # Flags that the mount has already must be named again, or a user namespace may not remount it.
+    has = os.statvfs(target).f_flag
+    keep = has & (kernel.MS_NOSUID | kernel.MS_NODEV | 8 | 1024 | 2048)
+    keep |= (1 << 21) if has & 4096 else 0
+    flags = kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | keep
+    kernel.mount("none", target, "", flags)
+
+
+def _hide(folder: str) -> None:
+    if Path(folder).is_dir():
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_RDONLY
+        kernel.mount("tmpfs", folder, "tmpfs", flags, "size=4k")
+
+
+def wipe(place: Place) -> None:
+    """Empty the box and the shared memory. Call it when no process of the slot is left."""
+    _empty(place.box)
+    if place.namespaces:
+        _empty(SHARED_MEMORY)
+        return
+    for entry in os.scandir(SHARED_MEMORY):
+        if entry.stat(follow_symlinks=False).st_uid == place.uid:
+            os.unlink(entry.path)  # noqa: PTH108
+
+
+def _empty(folder: str) -> None:
+    """Empty ``folder``, whatever is in it, without following a link or running out of stack."""
+    serial = 0
+    while entries := list(os.scandir(folder)):
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)  # noqa: PTH108
+                continue
+            os.chmod(entry.path, 0o700)  # noqa: PTH101
+            # Brought up by one level instead of going down: depth then costs nothing.
+            for inner in list(os.scandir(entry.path)):
+                serial += 1
+                os.rename(inner.path, f"{folder}/.{serial}.{os.getpid()}.wipe")  # noqa: PTH104
+            os.rmdir(entry.path)  # noqa: PTH106

@@ -1,0 +1,62 @@
+"""The first candidate of every sandbox: tries to get out, and returns how it succeeded.
+
+It runs confined, as any candidate does; ``breaches`` must come back empty.
+"""
+
+import ctypes
+import os
+import socket
+import tempfile
+
+
+def breaches(canary, port, processes, other_user):
+    """List what is open that should be shut, or shut that should be open."""
+    found = []
+    for name, attempt in _attempts(canary, port, processes):
+        try:
+            attempt()
+        except OSError:
+            continue
+        found.append(name)
+    if other_user and 0 in (*os.getresuid(), *os.getresgid(), *os.getgroups()):
+        found.append("has kept a user or group id of root")
+    if any(line.strip("0\n") for line in _capabilities()):
+        found.append("has kept capabilities")
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(b"x")
+    except OSError as error:
+        found.append(f"cannot write in its own box: {error}")
+    try:
+        import bisect, colorsys, sndhdr  # noqa: E401, F401  two of them not preloaded
+    except ImportError as error:
+        found.append(f"cannot import from the standard library: {error}")
+    return found
+
+
+def _attempts(canary, port, processes):
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(function, *arguments):
+        if function(*arguments) < 0:
+            raise OSError(ctypes.get_errno(), "refused")
+
+    yield "reads a file of another user", lambda: open(canary).close()
+    yield "reads /etc/passwd", lambda: open("/etc/passwd").close()
+    yield "reads /proc", lambda: open(f"/proc/{os.getpid()}/status").close()
+    yield "lists the root folder", lambda: os.listdir("/root")
+    yield "writes to /etc", lambda: open("/etc/localdistill-probe", "w").close()
+    yield "reaches the network", lambda: socket.create_connection(("127.0.0.1", port), 2).close()
+    yield "makes a local socket", lambda: socket.socket(socket.AF_UNIX).close()
+    for process in processes:
+        yield "signals the run", lambda process=process: os.kill(process, 0)
+    yield "makes a user namespace", lambda: call(libc.unshare, 0x10000000)
+    yield "traces processes", lambda: call(libc.ptrace, 0, 0, 0, 0)
+    yield "becomes root", lambda: os.setuid(0)
+
+
+def _capabilities():
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()
+    ctypes.CDLL(None).syscall(125, ctypes.byref(header), ctypes.byref(data))
+    return ["".join(str(each) for each in data)]

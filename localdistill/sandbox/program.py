@@ -1,0 +1,141 @@
+"""One run of a whole program for one stdin case, seen from the pit."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from dataclasses import dataclass
+
+from localdistill.sandbox.candidate import FATAL, PROGRAM
+from localdistill.sandbox.channel import Closed, FrameTooLarge, Peer, frame
+from localdistill.sandbox.confine import Limits
+from localdistill.sandbox.decode import decode
+from localdistill.sandbox.codec import CodecError
+from localdistill.sandbox.session import End, Outcome, Slot
+
+OUTPUT_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class ProgramRun:
+    """What one run came to: ``over`` is None where the program ended by itself with exit code 0."""
+
+    output: bytes
+    over: Outcome | None
+    busy_s: float
+    cpu_s: float
+
+
+def run_program(slot: Slot, limits: Limits, source: str, text: str, limit_s: float) -> ProgramRun:
+    """Run ``source`` with ``text`` on its standard input, and end it and all that it leaves."""
+    return _Run(slot, source, text).run(limits, limit_s)
+
+
+class _Run:
+    def __init__(self, slot: Slot, source: str, text: str) -> None:
+        self._slot = slot
+        self._order = frame(PROGRAM, source.encode("utf-8", "surrogatepass"))
+        self._input = memoryview(text.encode("utf-8", "surrogatepass"))
+        self._output = bytearray()
+
+    def run(self, limits: Limits, limit_s: float) -> ProgramRun:
+        ours, theirs = socket.socketpair()
+        stdin_read, stdin_write = os.pipe()
+        stdout_read, stdout_write = os.pipe()
+        try:
+            self._slot.start(limits, theirs.fileno(), stdin_read, stdout_write)
+        finally:
+            theirs.close()
+            os.close(stdin_read)
+            os.close(stdout_write)
+        for descriptor in (stdin_write, stdout_read):
+            os.set_blocking(descriptor, False)
+        started = time.monotonic()
+        try:
+            ours.sendall(self._order)  # the child's first act is to read it
+            over = self._attend(stdin_write, stdout_read, started + limit_s)
+            busy_s = time.monotonic() - started
+            end = self._slot.end() if over is not None else self._slot.ended()
+            if over is None:
+                self._drain(stdout_read)
+                over = self._judge_end(end, Peer(ours))
+        except BrokenPipeError:
+            busy_s = time.monotonic() - started
+            end = self._slot.end()
+            over = end.outcome()
+        finally:
+            ours.close()
+            os.close(stdout_read)
+        if over is not None and over[0] == "timeout":
+            over = ("timeout", f"did not end within {limit_s:g} s")
+        return ProgramRun(bytes(self._output), over, busy_s, end.cpu_s)
+
+    def _attend(self, stdin: int, stdout: int, deadline: float) -> Outcome | None:
+        """Feed and read until the child has ended (None) or has to be ended."""
+        poll = select.poll()
+        poll.register(self._slot.control, select.POLLIN)
+        poll.register(stdout, select.POLLIN)
+        poll.register(stdin, select.POLLOUT)
+        feeding = True
+        try:
+            while True:
+                left = deadline - time.monotonic()
+                ready = dict(poll.poll(left * 1000)) if left > 0 else {}
+                if not ready:
+                    return "timeout", ""
+                if stdin in ready and not self._feed(stdin):
+                    poll.unregister(stdin)
+                    os.close(stdin)
+                    feeding = False
+                if stdout in ready and not self._read(stdout):
+                    poll.unregister(stdout)  # closed by the program, which may work on
+                if len(self._output) > OUTPUT_BYTES:
+                    return "output_exceeded", f"printed more than {OUTPUT_BYTES >> 20} MiB"
+                if self._slot.control.fileno() in ready:
+                    return None
+        finally:
+            if feeding:
+                os.close(stdin)
+
+    def _feed(self, stdin: int) -> bool:
+        try:
+            self._input = self._input[os.write(stdin, self._input[: 1 << 16]) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            return False  # a program need not read all
+        return bool(self._input)
+
+    def _read(self, stdout: int) -> bool:
+        piece = os.read(stdout, 1 << 16)
+        self._output += piece
+        return bool(piece)
+
+    def _drain(self, stdout: int) -> None:
+        try:
+            while len(self._output) <= OUTPUT_BYTES and self._read(stdout):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _judge_end(self, end: End, channel: Peer) -> Outcome | None:
+        if len(self._output) > OUTPUT_BYTES:
+            return "output_exceeded", f"printed more than {OUTPUT_BYTES >> 20} MiB"
+        if end.why == "exit" and end.exit_code == 0:
+            return None
+        return self._claim(channel) or end.outcome()
+
+    def _claim(self, channel: Peer) -> Outcome | None:
+        """What the child said about its own failure: believed, because it can only be a failure."""
+        try:
+            said = channel.receive(time.monotonic() + 0.01, self._slot.control.fileno())
+            if said is None or said[0] != FATAL:
+                return None
+            status, detail = decode(said[1])
+        except (Closed, FrameTooLarge, CodecError, TimeoutError, ValueError):
+            return None
+        if status not in ("runtime_error", "syntax_error", "memory_exceeded"):
+            return None
+        return str(status), str(detail)[:300]

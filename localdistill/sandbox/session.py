@@ -1,0 +1,206 @@
+"""One confined child as the pit sees it: started by a warm parent, asked, ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from localdistill.sandbox import kernel, warm
+from localdistill.sandbox.channel import Closed, DeadlinePassed, FrameTooLarge, Peer
+from localdistill.sandbox.confine import Limits
+from localdistill.sandbox.place import Place
+
+_START_S, _END_S = 20.0, 20.0  # how long a warm parent may take before it counts as broken
+
+Outcome = tuple[str, str]  # status, detail
+
+
+class PitBroken(Exception):
+    """A warm parent does not do its work; the pit has to be started again."""
+
+
+class Over(Exception):
+    """A child's run is over before it answered: ``outcome`` says how."""
+
+    def __init__(self, status: str, detail: str) -> None:
+        super().__init__(detail)
+        self.outcome: Outcome = (status, detail)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a child ended."""
+
+    status: int  # as of waitpid
+    cpu_s: float
+    why: str  # exit | killed | memory | disk
+
+    @property
+    def exit_code(self) -> int:
+        """Its exit code, or minus the signal that ended it."""
+        return os.waitstatus_to_exitcode(self.status)
+
+    def outcome(self) -> Outcome:
+        """What an end that nobody asked for means."""
+        if self.why == "memory":
+            return "memory_exceeded", "more memory than allowed, over all its processes"
+        if self.why == "disk":
+            return "output_exceeded", "more files than allowed"
+        code = self.exit_code
+        if code == -signal.SIGXCPU:
+            return "timeout", "used up its processor time"
+        if code < 0:
+            return "runtime_error", f"ended by {signal.Signals(-code).name}"
+        return "runtime_error", f"the process exited with code {code}"
+
+
+class Slot:
+    """A warm parent and the way to it. Runs one child at a time."""
+
+    def __init__(self, place: Place, body: Callable[[int], None]) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.place = place
+        self._pid = os.fork()
+        if self._pid == 0:
+            _become_warm_parent(place, theirs, body)
+        theirs.close()
+        self.control = ours
+        self.control.settimeout(_START_S)
+        if self._reply() != warm.READY:
+            raise PitBroken("a warm parent did not start")
+
+    def start(self, limits: Limits, *descriptors: int) -> None:
+        """Start a child that gets ``descriptors``: its channel, and perhaps what is 0 and 1 to it."""
+        order = warm.start_format.pack(warm.START, limits.memory_bytes, limits.cpu_s)
+        try:
+            socket.send_fds(self.control, [order], list(descriptors))
+        except OSError as error:
+            raise PitBroken(f"a warm parent is gone: {error}") from None
+
+    def end(self) -> End:
+        """End the child, if it has not ended, with all that it left; returns how it ended."""
+        try:
+            self.control.send(warm.KILL)
+        except OSError as error:
+            raise PitBroken(f"a warm parent is gone: {error}") from None
+        return self.ended()
+
+    def ended(self) -> End:
+        """Wait for the report of a child that has ended by itself."""
+        self.control.settimeout(_END_S)
+        message = self._reply()
+        _, status, cpu, why = warm.ended_format.unpack(message)
+        return End(status, cpu, why.rstrip(b"\0").decode())
+
+    def _reply(self) -> bytes:
+        try:
+            message = self.control.recv(64)
+        except OSError as error:
+            raise PitBroken(f"a warm parent does not answer: {error}") from None
+        if not message:
+            raise PitBroken("a warm parent is gone")
+        return message
+
+
+class Child:
+    """A running child: ask it, then ``close`` it, in every case."""
+
+    def __init__(self, slot: Slot, limits: Limits) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._slot = slot
+        self._peer = Peer(ours)
+        self._end: End | None = None
+        self.busy_s = 0.0  # how long its answers took
+        try:
+            slot.start(limits, theirs.fileno())
+        finally:
+            theirs.close()
+
+    def ask(self, kind: bytes, body: bytes, limit_s: float) -> tuple[bytes, bytes]:
+        """Send one frame and wait for the answer.
+
+        Raises:
+            Over: it ended, or did not answer in time.
+        """
+        started = time.monotonic()
+        deadline = started + limit_s
+        watch = self._slot.control.fileno()
+        try:
+            if self._peer.send(kind, body, deadline, watch):
+                answer = self._peer.receive(deadline, watch)
+                if answer is not None:
+                    return answer
+            self._end = self._slot.ended()
+        except DeadlinePassed:
+            raise Over("timeout", f"no answer within {limit_s:g} s") from None
+        except FrameTooLarge:
+            raise Over("output_exceeded", "an answer of more bytes than allowed") from None
+        except Closed:
+            self.close()
+        finally:
+            self.busy_s += time.monotonic() - started
+        if self._end is None:
+            raise PitBroken("a child that has ended was not reported")
+        if self._end.why == "killed":
+            raise Over("runtime_error", "the process closed its channel")
+        raise Over(*self._end.outcome())
+
+    def close(self) -> End:
+        """End the child and everything that it has left behind."""
+        if self._end is None:
+            self._end = self._slot.end()
+        self._peer.socket.close()
+        return self._end
+
+
+def _become_warm_parent(
+    place: Place, control: socket.socket, body: Callable[[int], None]
+) -> NoReturn:
+    """Turn this fork of the pit into a warm parent, in namespaces of its own if ``place`` wants them."""
+    try:
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        null = os.open("/dev/null", os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        kernel.close_all_but(control.fileno())
+        if place.namespaces:
+            _enter_namespaces(own_user=place.uid is None)
+        warm.WarmParent(place, control, body).serve()
+    except BaseException as error:
+        sys.stderr.write(f"warm parent: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        os._exit(70)
+    os._exit(0)
+
+
+def _enter_namespaces(*, own_user: bool) -> None:
+    """Return in a new process that is number 1 of a new pid namespace; this one waits for its end."""
+    uid, gid = os.getuid(), os.getgid()
+    kernel.unshare(
+        kernel.CLONE_NEWNS
+        | kernel.CLONE_NEWPID
+        | kernel.CLONE_NEWNET
+        | kernel.CLONE_NEWIPC
+        | kernel.CLONE_NEWUTS
+        | (kernel.CLONE_NEWUSER if own_user else 0)
+    )
+    if own_user:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    # Again, because new credentials have cleared it.
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    first = os.fork()
+    if first != 0:
+        os.closerange(3, 1024)  # the control socket must be the warm parent's alone
+        os.waitpid(first, 0)
+        os._exit(0)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
