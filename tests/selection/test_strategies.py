@@ -1,0 +1,119 @@
+import itertools
+from collections import Counter
+
+import pytest
+
+from localdistill import selection
+from localdistill.errors import ConfigError
+from localdistill.selection import Candidate, SelectOptions
+from localdistill.selection.duplicates import normalise
+from localdistill.types import Completion
+
+
+def candidate(sample, code="auto", status="passed", logprob=-1.0, reason="stop"):
+    row = Completion(
+        problem_id="1",
+        sample=sample,
+        text="text",
+        finish_reason=reason,
+        token_count=5,
+        mean_logprob=logprob,
+        seed=sample,
+    )
+    return Candidate(row, f"x = {sample}" if code == "auto" else code, status)
+
+
+def decide(name, candidates, **options):
+    strategy = selection.load(name)
+    choices = selection.choose(strategy, candidates, SelectOptions(**options))
+    samples = [choice.candidate.completion.sample for choice in choices]
+    assert samples == sorted(candidate.completion.sample for candidate in candidates)
+    kept = [choice.candidate.completion.sample for choice in choices if choice.kept]
+    return kept, Counter(choice.dropped for choice in choices if not choice.kept)
+
+
+def test_strategies_go_by_the_names_of_their_files():
+    assert set(selection.names()) >= {"none", "tests", "confidence"}
+    assert "duplicates" not in selection.names()
+    with pytest.raises(ConfigError, match=r"no selection strategy test\. Did you mean tests"):
+        selection.load("test")
+    with pytest.raises(ConfigError, match="There are confidence"):
+        selection.load("zzz")
+
+
+def test_none_keeps_everything_with_code_whatever_its_verdict():
+    given = [candidate(0, status="failed"), candidate(1, code=None), candidate(2, status=None)]
+    assert decide("none", given) == ([0, 2], {"no code": 1})
+
+
+def test_tests_keeps_only_what_passed():
+    statuses = ["passed", "failed", "timeout", "infra_error", None, "no_code", "nondeterministic"]
+    given = [candidate(n, status=status) for n, status in enumerate(statuses)]
+    kept, dropped = decide("tests", given)
+    assert kept == [0]
+    assert dropped == {"failed tests": 3, "not judged": 2, "no code": 1}
+
+
+def test_tests_prefers_a_complete_completion_to_one_cut_by_length():
+    given = [candidate(0, reason="length"), candidate(1), candidate(2)]
+    assert decide("tests", given, max_per_problem=2) == ([1, 2], {"over the cap": 1})
+    same = [candidate(0, code="a", reason="length"), candidate(1, code="a")]
+    assert decide("tests", same) == ([1], {"duplicate": 1})
+    assert decide("tests", [candidate(0, reason="length")]) == ([0], {})
+
+
+def test_a_duplicate_that_failed_by_chance_does_not_hide_one_that_passed():
+    given = [candidate(0, code="a", status="timeout"), candidate(1, code="a")]
+    assert decide("tests", given) == ([1], {"failed tests": 1})
+
+
+def test_confidence_keeps_the_surest_share_without_a_look_at_verdicts():
+    logprobs = [-0.5, -0.1, -0.9, -0.2, -0.3, -0.4, -0.6, -0.7]
+    given = [candidate(n, logprob=value, status="failed") for n, value in enumerate(logprobs)]
+    assert decide("confidence", given) == ([1, 3], {"less confident": 6})
+    assert decide("confidence", given, confidence_share=0.01) == ([1], {"less confident": 7})
+    everything = decide("confidence", given, confidence_share=1.0, max_per_problem=3)
+    assert everything == ([1, 3, 4], {"over the cap": 5})
+
+
+def test_confidence_breaks_ties_by_sample():
+    assert decide("confidence", [candidate(1), candidate(0)])[0] == [0]
+
+
+def test_confidence_needs_log_probabilities():
+    with pytest.raises(ConfigError, match="1, sample 1: has no mean_logprob"):
+        decide("confidence", [candidate(0), candidate(1, logprob=None)])
+
+
+def test_duplicates_are_dropped_after_normalising_blanks_only():
+    codes = ["if a:\n    b\n", "if a:   \n\n    b", "if a:\n  b", "if a:\r\n    b\r\n\r\n"]
+    given = [candidate(n, code=code) for n, code in enumerate(codes)]
+    assert decide("none", given) == ([0, 2], {"duplicate": 2})
+    assert normalise("a  \n\n b\t\n") == "a\n b"
+
+
+def test_a_duplicate_takes_no_place_under_the_cap():
+    given = [candidate(n, code=code) for n, code in enumerate("aabbc")]
+    kept, dropped = decide("none", given, max_per_problem=2)
+    assert kept == [0, 2]
+    assert dropped == {"duplicate": 2, "over the cap": 1}
+
+
+@pytest.mark.parametrize("name", ["none", "tests", "confidence"])
+def test_the_order_in_which_candidates_come_does_not_matter(name):
+    given = [
+        candidate(0, code="a", reason="length", logprob=-0.1),
+        candidate(1, code="a", logprob=-0.2),
+        candidate(2, code="b", status="failed", logprob=-0.2),
+        candidate(3, code=None),
+        candidate(4, code="c", logprob=-0.2),
+    ]
+    options = {"max_per_problem": 2, "confidence_share": 0.8}
+    outcomes = {str(decide(name, order, **options)) for order in itertools.permutations(given)}
+    assert len(outcomes) == 1
+
+
+@pytest.mark.parametrize("name", ["none", "tests", "confidence"])
+def test_no_candidates_and_no_code_at_all(name):
+    assert decide(name, []) == ([], {})
+    assert decide(name, [candidate(0, code=None, logprob=None)]) == ([], {"no code": 1})
