@@ -1,7 +1,8 @@
 """Plain values between a candidate's process and the judge, as bytes. Never pickle, never eval.
 
 What crosses: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset,
-dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, time, timedelta. A subclass
+dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, time, timedelta, and the built-in
+types themselves. A subclass
 crosses as its base; defaultdict as dict; generators, map, zip and other iterators as an iterator over at most
 ``MAX_ITEMS`` elements; numpy scalars and arrays as what ``tolist()`` makes of them. Anything else does
 not cross. The decoder believes nothing: size, depth and number of values are capped.
@@ -35,6 +36,20 @@ class CodecError(Exception):
 
 class TooLarge(CodecError):
     """A value over a cap."""
+
+
+class Handle:
+    """Stands for an object that stays in the candidate's process: its number there."""
+
+    def __init__(self, number: int) -> None:
+        object.__setattr__(self, "_handle_number", number)  # a subclass passes attributes on
+
+
+# Types that may be named across the border, as an argument or a result.
+TYPES = {
+    kind.__name__: kind
+    for kind in (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, object)
+}
 
 
 def encode(value: Any) -> bytes:
@@ -116,6 +131,12 @@ def _items_of_iterator(value: Any) -> list[Any]:
     return items
 
 
+def _type_name(value: type) -> bytes:
+    if TYPES.get(value.__name__) is not value:
+        raise CodecError(f"the class {value.__name__}")
+    return value.__name__.encode()
+
+
 def _date_bytes(kind: Any) -> Callable[[Any], bytes]:
     return lambda value: f"{kind.__name__} {kind.isoformat(value)}".encode()
 
@@ -148,6 +169,11 @@ _BASES: list[tuple[type, _Writer]] = [
         datetime.timedelta,
         _sequence(b"w", lambda value: (value.days, value.seconds, value.microseconds)),
     ),
+    (
+        Handle,
+        _blob(b"h", lambda value: _int_bytes(object.__getattribute__(value, "_handle_number"))),
+    ),
+    (type, _blob(b"y", _type_name)),
     (type({}.keys()), _sequence(b"k", list)),
     (type({}.values()), _sequence(b"v", list)),
     (type({}.items()), _sequence(b"x", list)),

@@ -10,7 +10,14 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from localdistill.sandbox.codec import MAX_DEPTH, MAX_INT_BYTES, MAX_VALUES, CodecError, TooLarge
+from localdistill.sandbox.codec import (
+    MAX_DEPTH,
+    MAX_INT_BYTES,
+    MAX_VALUES,
+    TYPES,
+    CodecError,
+    TooLarge,
+)
 
 _size = struct.Struct("<I")
 _double = struct.Struct("<d")
@@ -22,23 +29,29 @@ _DATES: dict[str, Any] = {
 }
 
 
-def decode(data: bytes) -> Any:
+def _no_handles(number: int) -> Any:
+    raise CodecError("a handle where none can be")
+
+
+def decode(data: bytes, handle: Callable[[int], Any] = _no_handles) -> Any:
     """Decode what ``codec.encode`` wrote; the result consists of exact built-in types.
+
+    ``handle`` makes something of the handles in it.
 
     Raises:
         CodecError: the bytes are not an encoding, or a cap is passed.
     """
-    return _values(data, 1)[0]
+    return _values(data, 1, handle)[0]
 
 
 def decode_pair(data: bytes) -> tuple[Any, Any]:
     """Decode two encodings that stand one behind the other: a result, and the arguments after it."""
-    first, second = _values(data, 2)
+    first, second = _values(data, 2, _no_handles)
     return first, second
 
 
-def _values(data: bytes, count: int) -> list[Any]:
-    decoder = _Decoder(data)
+def _values(data: bytes, count: int, handle: Callable[[int], Any]) -> list[Any]:
+    decoder = _Decoder(data, handle)
     try:
         values = [decoder.take(0) for _ in range(count)]
     except CodecError:
@@ -51,8 +64,9 @@ def _values(data: bytes, count: int) -> list[Any]:
 
 
 class _Decoder:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, handle: Callable[[int], Any]) -> None:
         self.data = data
+        self.handle = handle
         self.at = 0
         self.values = 0
 
@@ -71,6 +85,8 @@ class _Decoder:
         if tag == b"c":
             return complex(*_pair.unpack(self.raw(16)))
         size = _size.unpack(self.raw(4))[0]
+        if tag == b"h":
+            return self.handle(_integer(self.raw(size)))
         if tag in _BLOBS:
             return _BLOBS[tag](self.raw(size))
         build = _SEQUENCES.get(tag)
@@ -131,6 +147,7 @@ _BLOBS: dict[bytes, Callable[[bytes], Any]] = {
     b"a": bytearray,
     b"D": lambda data: decimal.Decimal(data.decode("ascii")),
     b"e": _date,
+    b"y": lambda data: TYPES[data.decode("ascii")],
 }
 _SEQUENCES: dict[bytes, Callable[[list[Any]], Any]] = {
     b"l": lambda items: items,

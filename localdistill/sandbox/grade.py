@@ -15,7 +15,18 @@ from types import FrameType
 from typing import Any
 
 from localdistill.sandbox import names
-from localdistill.sandbox.candidate import CALL, FATAL, LOADED, MODULE, NAMES, RAISED, VALUE
+from localdistill.sandbox.candidate import (
+    CALL,
+    FATAL,
+    GET,
+    LOADED,
+    MAKE,
+    MODULE,
+    NAMES,
+    RAISED,
+    SET,
+    VALUE,
+)
 from localdistill.sandbox.codec import CodecError, encode
 from localdistill.sandbox.compare import same_output, same_value
 from localdistill.sandbox.confine import Limits
@@ -121,13 +132,14 @@ def _grade_calls(task: Task, cases: list[dict[str, Any]], child: Child) -> Outco
         request = encode((task.entry_point, case["args"], {}))
         try:
             kind, body = child.ask(CALL, request, task.time_limit_s)
-        except Over as over:
-            raise Over(over.outcome[0], f"case {number}: {over.outcome[1]}") from None
+            if kind == FATAL:
+                raise _claimed_end(kind, body)
+        except Over as end:
+            raise Over(end.outcome[0], f"case {number}: {end.outcome[1]}") from None
         if kind == RAISED:
             return "runtime_error", f"case {number}: {_raised_text(body)}"
         if kind != VALUE:
-            over = _claimed_end(kind, body)
-            raise Over(over.outcome[0], f"case {number}: {over.outcome[1]}")
+            raise _claimed_end(kind, body)
         try:
             with _alarm():
                 value, _ = decode_pair(body)
@@ -152,9 +164,6 @@ class _Judging:
         order = dict(tests, entry_point=self._task.entry_point)
         if tests["kind"] == "asserts":
             order["names"] = self._names(tests)
-            classes = sorted(n for n, (kind, _) in order["names"].items() if kind == "class")
-            if classes:
-                return "infra_error", f"the tests need the candidate's class {classes[0]}"
         elif not self._task.entry_point:
             return "failed", "the problem names no entry point to check"
         judge = Child(slot, Limits(_JUDGE_MEMORY, int(_JUDGE_OWN_S) + 5))
@@ -182,13 +191,13 @@ class _Judging:
 
     def _converse(self, judge: Child, order: bytes) -> Outcome:
         kind, body = self._to_judge(judge, JUDGE, order)
-        while kind == CALL:
-            self._calls += 1
+        while kind in (CALL, MAKE, GET, SET):
+            self._calls += kind == CALL
             left = self._stop - time.monotonic()
             if left <= 0:
                 raise Over("timeout", f"{self._calls} calls took too long together")
             limit_s = min(self._task.time_limit_s, left)
-            answer_kind, answer = self._candidate.ask(CALL, body, limit_s)
+            answer_kind, answer = self._candidate.ask(kind, body, limit_s)
             if answer_kind not in (VALUE, RAISED):
                 raise _claimed_end(answer_kind, answer)
             kind, body = self._to_judge(judge, answer_kind, answer)

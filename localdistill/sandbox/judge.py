@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from localdistill.sandbox.candidate import CALL, RAISED
+from localdistill.sandbox.candidate import CALL, GET, MAKE, RAISED, SET
 from localdistill.sandbox.channel import Line
-from localdistill.sandbox.codec import CodecError, encode
+from localdistill.sandbox.codec import CodecError, Handle, encode
 from localdistill.sandbox.decode import decode, decode_pair
 
 JUDGE, RESULT = b"J", b"R"
@@ -45,7 +45,9 @@ class _Tests:
                 step = "tests"
                 exec(_compiled(order["code"], "tests"), space)  # noqa: S102
                 step = "check"
-                space["check"](self._stub(order["entry_point"]))
+                # Some tests use the function by its own name as well (HumanEval/33).
+                stub = space[order["entry_point"]] = self._stub(order["entry_point"])
+                space["check"](stub)
             else:
                 for name, (kind, value) in order["names"].items():
                     space[name] = self._stand_in(name, kind, value)
@@ -76,21 +78,13 @@ class _Tests:
             if name not in sys.stdlib_module_names:
                 raise _NotGradable(f"the tests use the module {name}")
             return importlib.import_module(name)
+        if kind == "class":
+            return lambda *given, **named: self._ask(MAKE, (name, list(given), named))
         return self._stub(name)
 
     def _stub(self, name: str) -> Callable[..., Any]:
         def stub(*arguments: Any, **keywords: Any) -> Any:
-            try:
-                request = encode((name, list(arguments), keywords))
-            except CodecError as error:
-                raise _NotGradable(f"the tests pass {error}") from None
-            self._line.send(CALL, request)
-            kind, body = self._line.receive()
-            if kind == RAISED:
-                class_name, message = decode(body)
-                self._raised = _exception(class_name, message)
-                raise self._raised
-            value, after = decode_pair(body)
+            value, after = decode_pair(self._answer(CALL, (name, list(arguments), keywords)))
             if isinstance(after, list) and len(after) == len(arguments):
                 for old, new in zip(arguments, after, strict=True):
                     _write_back(old, new)
@@ -98,6 +92,41 @@ class _Tests:
 
         stub.__name__ = stub.__qualname__ = name
         return stub
+
+    def _ask(self, kind: bytes, request: tuple[Any, ...]) -> Any:
+        return decode(self._answer(kind, request), lambda number: _Remote(number, self._ask))
+
+    def _answer(self, kind: bytes, request: tuple[Any, ...]) -> bytes:
+        try:
+            encoded = encode(request)
+        except CodecError as error:
+            raise _NotGradable(f"the tests pass {error}") from None
+        self._line.send(kind, encoded)
+        answer_kind, body = self._line.receive()
+        if answer_kind == RAISED:
+            class_name, message = decode(body)
+            self._raised = _exception(class_name, message)
+            raise self._raised
+        return body
+
+
+class _Remote(Handle):
+    """An object of a class that the candidate defines: its attributes are read and set over there.
+
+    Nothing else of it is the candidate's: comparing, hashing and truth are those of any object here.
+    """
+
+    def __init__(self, number: int, ask: Callable[[bytes, tuple[Any, ...]], Any]) -> None:
+        super().__init__(number)
+        object.__setattr__(self, "_ask", ask)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return object.__getattribute__(self, "_ask")(GET, (self, name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__getattribute__(self, "_ask")(SET, (self, name, value))
 
 
 def _compiled(source: str, name: str) -> Any:

@@ -15,7 +15,8 @@ from localdistill.types import Verdict
 
 _ATTEMPTS = 3
 _SPARE_S = 120.0  # for the pit's own work, before it counts as broken
-_STARVED = 0.9  # a timed-out program that got less than this share of its time is tried again
+_STARVED = 0.9  # of its time limit in processor time: whoever got less was kept from working
+_VAIN_RETRIES = 10
 
 _Result = tuple[Job, dict[str, Any]]
 
@@ -38,17 +39,16 @@ class LocalSandbox:
     def run(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
         """Grade ``jobs``: exactly one verdict for each, as they finish, in any order.
 
-        A program that ran out of time while others took the processor from it is tried once more,
-        alone, after all others.
+        A program that ran out of time is tried once more, alone, after all others: the machine may
+        have been busy.
         """
-        again: list[Job] = []
+        again: list[_Result] = []
         for job, answer in self._side_by_side(iter(jobs)):
-            if answer["status"] == "timeout" and _was_starved(job, answer):
-                again.append(job)
+            if answer["status"] == "timeout":
+                again.append((job, answer))
             else:
                 yield _verdict(job, answer)
-        for job in again:
-            yield _verdict(job, self._pits[0].grade(job))
+        yield from self._alone(again)
 
     def close(self) -> None:
         """End all processes and take away all files of the sandbox."""
@@ -66,6 +66,23 @@ class LocalSandbox:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _alone(self, timed_out: list[_Result]) -> Iterator[Verdict]:
+        """Try again what ran out of time, the ones first that got the least of the processor.
+
+        Programs that had all the time they wanted are endless loops as a rule. Where ten of those in
+        a row run out of time again, with the machine to themselves, it was not busy before either,
+        and the rest of them are not tried: they would cost their time limit each.
+        """
+        vain = 0
+        for job, answer in sorted(timed_out, key=lambda result: result[1]["cpu_s"]):
+            starved = answer["cpu_s"] < _STARVED * job.problem.time_limit_s
+            if not starved and vain >= _VAIN_RETRIES:
+                yield _verdict(job, answer)
+                continue
+            second = self._pits[0].grade(job)
+            vain = 0 if starved or second["status"] != "timeout" else vain + 1
+            yield _verdict(job, second)
 
     def _side_by_side(self, jobs: Iterator[Job]) -> Iterator[_Result]:
         # Bounded, so that jobs are drawn no faster than their verdicts are taken.
@@ -148,14 +165,6 @@ def _task(job: Job) -> dict[str, Any]:
 def _longest_s(task: dict[str, Any]) -> float:
     cases = len((task["tests"] or {}).get("cases", ()))
     return float(task["time_limit_s"]) * (20 + cases)
-
-
-def _was_starved(job: Job, answer: dict[str, Any]) -> bool:
-    """Whether a program that ran out of time had less of the processor than its time limit.
-
-    One that had it all (an endless loop) would only run out of time again.
-    """
-    return float(answer["cpu_s"]) < _STARVED * job.problem.time_limit_s
 
 
 def _verdict(job: Job, answer: dict[str, Any]) -> Verdict:

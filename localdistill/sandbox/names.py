@@ -20,13 +20,14 @@ def entry_point(asserts: list[str]) -> str | None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]
     own = [name for name in called if name not in _BUILTIN]
-    return (own or called or [None])[0]
+    return next(iter(own or called), None)
 
 
 def free_names(setup: str, asserts: list[str]) -> set[str]:
     """Names that ``setup`` and ``asserts`` use and neither bind nor find among the built-ins."""
     tree = _parse("\n".join((setup, *asserts)))
-    used, bound = set(), set()
+    used: set[str] = set()
+    bound: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)

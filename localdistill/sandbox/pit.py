@@ -14,7 +14,7 @@ import struct
 import sys
 from typing import Any
 
-from localdistill.sandbox import candidate, judge, kernel
+from localdistill.sandbox import candidate, judge, stdin_program
 from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.decode import decode
 from localdistill.sandbox.grade import Slots, Task, grade
@@ -39,7 +39,7 @@ def confined_body(channel: int) -> None:
         if kind == candidate.MODULE:
             candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
         elif kind == candidate.PROGRAM:
-            candidate.run_program(line, body.decode("utf-8", "surrogatepass"))
+            stdin_program.run_program(line, body.decode("utf-8", "surrogatepass"))
         elif kind == judge.JUDGE:
             judge.serve_tests(line, decode(body))
     except Closed:

@@ -3,13 +3,16 @@
 It runs confined, as any candidate does; ``breaches`` must come back empty.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import socket
 import tempfile
+from collections.abc import Callable, Iterator
 
 
-def breaches(canary, port, processes, other_user):
+def breaches(canary: str, port: int, processes: list[int], other_user: bool) -> list[str]:
     """List what is open that should be shut, or shut that should be open."""
     found = []
     for name, attempt in _attempts(canary, port, processes):
@@ -20,7 +23,7 @@ def breaches(canary, port, processes, other_user):
         found.append(name)
     if other_user and 0 in (*os.getresuid(), *os.getresgid(), *os.getgroups()):
         found.append("has kept a user or group id of root")
-    if any(line.strip("0\n") for line in _capabilities()):
+    if any(_capabilities()):
         found.append("has kept capabilities")
     try:
         with tempfile.TemporaryFile() as file:
@@ -34,10 +37,12 @@ def breaches(canary, port, processes, other_user):
     return found
 
 
-def _attempts(canary, port, processes):
+def _attempts(
+    canary: str, port: int, processes: list[int]
+) -> Iterator[tuple[str, Callable[[], object]]]:
     libc = ctypes.CDLL(None, use_errno=True)
 
-    def call(function, *arguments):
+    def call(function: Callable[..., int], *arguments: int) -> None:
         if function(*arguments) < 0:
             raise OSError(ctypes.get_errno(), "refused")
 
@@ -55,8 +60,8 @@ def _attempts(canary, port, processes):
     yield "becomes root", lambda: os.setuid(0)
 
 
-def _capabilities():
+def _capabilities() -> list[int]:
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    data = (ctypes.c_uint32 * 6)()
-    ctypes.CDLL(None).syscall(125, ctypes.byref(header), ctypes.byref(data))
-    return ["".join(str(each) for each in data)]
+    sets = (ctypes.c_uint32 * 6)()
+    ctypes.CDLL(None).syscall(125, ctypes.byref(header), ctypes.byref(sets))
+    return list(sets)

@@ -1,0 +1,46 @@
+"""What runs in a confined child: a candidate's whole program, on standard input and output."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import os
+import sys
+import threading
+import types
+from typing import NoReturn
+
+from localdistill.sandbox.candidate import FATAL, compiled, fatal
+from localdistill.sandbox.channel import Line
+from localdistill.sandbox.codec import encode
+
+
+def run_program(line: Line, source: str) -> NoReturn:
+    """Run ``source`` as a whole program on descriptors 0 and 1, and end as Python would."""
+    code = compiled(line, source)
+    main = types.ModuleType("__main__")
+    main.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = main
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: PTH123
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: PTH123
+    exit_code = 0
+    try:
+        exec(code, main.__dict__)  # noqa: S102
+    except SystemExit as error:
+        exit_code = _exit_code(error.code)
+    except BaseException as error:
+        exit_code = 1
+        line.send(FATAL, encode(fatal(error)))
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    except BaseException:
+        exit_code = exit_code or 120  # as Python does where the last flush fails
+    os._exit(exit_code)
+
+
+def _exit_code(code: object) -> int:
+    if code is None:
+        return 0
+    return code & 0xFF if isinstance(code, int) else 1
