@@ -67,7 +67,7 @@ class VerifySummary(BaseModel):
     passed: int
     counts: dict[str, int]  # by status
     tier: str | None  # None: nothing had to be run
-    not_covered: list[str] = []  # what that tier does not protect from
+    not_covered: list[str] = []  # what that tier does not protect from, a sentence each
     skipped: bool = False  # all had been tested before
 
 
@@ -210,8 +210,8 @@ class _Work:
                 yield Job(row.key, extract_code(row.text, problem), problem)
 
     def announce(self) -> None:
-        gaps = "; not covered: " + ", ".join(self.not_covered) if self.not_covered else ""
-        self.callback(Notice(message=f"Sandbox: {self.tier}{gaps}."))
+        message = " ".join([f"Sandbox tier {self.tier}.", *self.not_covered])
+        self.callback(Notice(message=message))
 
     def summary(self) -> VerifySummary:
         return VerifySummary(

@@ -17,7 +17,7 @@ class FakeSandbox:
     """
 
     tier = "fake"
-    not_covered = ("everything",)
+    not_covered = ("It runs nothing.", "It is fake.")
 
     def __init__(self, die_after=None, lose=()):
         self.die_after = die_after
@@ -144,7 +144,7 @@ def test_events_tell_progress_and_what_the_tier_does_not_cover(case):
     (started,) = case.of(StageStarted)
     assert (started.total, started.done) == (5, 0)
     (notice,) = case.of(Notice)
-    assert notice.message == "Sandbox: fake; not covered: everything."
+    assert notice.message == "Sandbox tier fake. It runs nothing. It is fake."
     last = case.of(StageProgress)[-1]
     assert last.done == 5
     assert (last.info["passed"], last.info["failed"], last.info["timeouts"]) == (2, 2, 1)
@@ -185,7 +185,11 @@ def test_a_finished_file_is_left_alone(case):
     summary = case.verify()
     assert case.opened == []
     assert summary.skipped
-    assert (summary.passed, summary.tier, summary.not_covered) == (2, "fake", ["everything"])
+    assert (summary.passed, summary.tier, summary.not_covered) == (
+        2,
+        "fake",
+        ["It runs nothing.", "It is fake."],
+    )
     assert case.of(StageFinished)[0].skipped
     assert case.out.read_bytes() == before
 
