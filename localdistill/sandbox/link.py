@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import marshal
 import os
 import select
 import struct
@@ -68,7 +69,7 @@ class Link:
         Raises:
             LinkBroken: there was none within ``limit_s``.
         """
-        body = json.dumps(message).encode()
+        body = marshal.dumps(message)
         try:
             self._send(_length.pack(len(body)) + body)
             deadline = time.monotonic() + limit_s

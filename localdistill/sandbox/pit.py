@@ -1,17 +1,20 @@
 """The pit: a light process beside the run's that grades one candidate after the other.
 
 Started by its file path with ``python -I -S``: only the standard library is there, and nothing of
-the run's memory or environment. It reads tasks from standard input and writes grades to standard output, as
-JSON with four bytes of length before each.
+the run's memory or environment. It reads tasks from standard input and writes grades to standard output, with four
+bytes of length before each: tasks by marshal, for which no integer is too long, grades as JSON.
 """
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import json
+import marshal
 import os
 import struct
 import sys
+from _sitebuiltins import Quitter
 from typing import Any
 
 from localdistill.sandbox import candidate, judge, stdin_program
@@ -48,9 +51,9 @@ def confined_body(channel: int) -> None:
 
 
 def read_message() -> Any:
-    """The next JSON message on standard input; None at its end."""
+    """The next message on standard input, by the run that started us; None at its end."""
     head = _exactly(_length.size)
-    return json.loads(_exactly(_length.unpack(head)[0])) if head else None
+    return marshal.loads(_exactly(_length.unpack(head)[0])) if head else None  # noqa: S302
 
 
 def write_message(message: Any) -> None:
@@ -75,6 +78,8 @@ def _exactly(size: int) -> bytes:
 def main() -> None:
     """Set up two warm parents as the first message says, then grade until the input ends."""
     sys.set_int_max_str_digits(0)  # right programs return and print long integers
+    # What the module ``site`` would have brought, which looks for installed packages.
+    builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
     for name in _PRELOADED.split():
         __import__(name)
     order = read_message()

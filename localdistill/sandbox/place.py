@@ -38,16 +38,12 @@ def libraries() -> list[str]:
     folders = {"/lib64", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"}
     for line in Path("/proc/self/maps").read_text().splitlines():
         path = line.split(maxsplit=5)[5:]
-        if path and ".so" in path[0] and path[0].startswith("/"):
+        if path and path[0].startswith("/") and ".so" in path[0]:
             folders.add(str(Path(path[0]).parent))
-    prefix = sys.base_prefix
-    return sorted(
-        f for f in folders if Path(f).is_dir() and not _below(f, _standard_library(), prefix)
-    )
-
-
-def _below(folder: str, library: str, prefix: str) -> bool:
-    return folder.startswith(library) or (prefix != "/usr" and folder == prefix + "/lib")
+    found = {os.path.realpath(each) for each in folders if Path(each).is_dir()}
+    # Where Python stands in a folder of its own, its files are listed one by one.
+    own = f"{sys.base_prefix}/lib" if sys.base_prefix != "/usr" else _standard_library()
+    return sorted(each for each in found if each != own and not each.startswith(own + "/"))
 
 
 def _standard_library() -> str:
@@ -88,10 +84,10 @@ def _new_root(place: Place) -> None:
     # Built over a folder in which nothing lies that is shown; the old root is out of sight afterwards.
     root = "/sys"
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
-    links = [path for path in ("/lib", "/lib64", "/bin") if Path(path).is_symlink()]
-    folders = {f for f in (*libraries(), _standard_library()) if not _through(f, links)}
-    for link in links:
-        os.symlink(os.readlink(link), root + link)  # noqa: PTH115, PTH211
+    for link in ("/lib", "/lib64", "/bin"):
+        if Path(link).is_symlink():
+            os.symlink(os.readlink(link), root + link)  # noqa: PTH115, PTH211
+    folders = {*libraries(), _standard_library()}
     for path in sorted(folders | {f for f in _python_files() if f not in folders}):
         if not any(path != f and path.startswith(f + "/") for f in folders):
             _show(path, root)
@@ -110,10 +106,6 @@ def _new_root(place: Place) -> None:
     os.symlink(place.box, root + "/tmp")  # noqa: PTH211
     _read_only(root)
     kernel.pivot_root(root)
-
-
-def _through(folder: str, links: list[str]) -> bool:
-    return any(folder == link or folder.startswith(link + "/") for link in links)
 
 
 def _fresh_memory(folder: str) -> None:

@@ -1,0 +1,4 @@
+# status: runtime_error
+import sys
+
+sys.exit(0)

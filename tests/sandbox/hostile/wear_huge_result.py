@@ -1,0 +1,3 @@
+# status: output_exceeded
+def solve(x):
+    return "x" * (40 << 20)

@@ -1,0 +1,6 @@
+# status: failed, runtime_error, output_exceeded
+# limit: 5
+def solve(x):
+    for number in range(100000):
+        open(f"n{number}", "w").close()
+    return None

@@ -1,0 +1,9 @@
+# status: timeout
+# limit: 1
+def solve(x):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass

@@ -1,0 +1,7 @@
+# status: output_exceeded
+# limit: 5
+def solve(x):
+    level = []
+    for _ in range(40):
+        level = [level, level]
+    return level

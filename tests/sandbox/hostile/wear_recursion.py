@@ -1,0 +1,8 @@
+# status: runtime_error, memory_exceeded
+import sys
+
+sys.setrecursionlimit(1 << 30)
+
+
+def solve(x):
+    return solve(x)

@@ -1,0 +1,94 @@
+"""Programs in files, each with a header that says what is to become of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from localdistill.sandbox import Job
+from localdistill.types import (
+    AssertTests,
+    CallCase,
+    CallTests,
+    CheckTests,
+    Problem,
+    StdinCase,
+    StdinTests,
+    Tests,
+)
+
+_HERE = Path(__file__).parent
+_CHECK = """
+SECRET = "SECRET-OF-THE-TESTS"
+
+def check(candidate):
+    assert candidate(3) == 4
+    assert candidate(7) == 8, SECRET
+"""
+_CHECK_MAP = """
+def check(candidate):
+    assert all(got == want for got, want in zip(map(candidate, [3, 7]), [4, 8]))
+"""
+_NUMBERS = "\n".join(str(number) for number in range(100_000))
+
+
+@dataclass(frozen=True)
+class Program:
+    """One file of a folder of programs."""
+
+    name: str
+    job: Job
+    statuses: tuple[str, ...]
+
+
+def programs(folder: str) -> list[Program]:
+    """All programs of ``hostile`` or ``unusual``."""
+    return [_read(path) for path in sorted((_HERE / folder).glob("*.py"))]
+
+
+def _read(path: Path) -> Program:
+    code = path.read_text(encoding="utf-8")
+    header: dict[str, str] = {}
+    for line in code.splitlines():
+        if not line.startswith("#"):
+            break
+        key, _, value = line.lstrip("# ").partition(":")
+        header[key.strip()] = value.strip()
+    if "crlf" in header:
+        code = code.replace("\n", "\r\n")
+    if "bom" in header:
+        code = "\ufeff" + code
+    if "future" in header:
+        code = code.partition("\n")[2]
+    problem = Problem(
+        id=path.stem,
+        prompt="",
+        tests=_tests(header),
+        entry_point="Solution.solve" if header.get("kind") == "method" else "solve",
+        time_limit_s=float(header.get("limit", 5)),
+        memory_limit_mb=256,
+    )
+    statuses = header.get("status", "passed").split(",")
+    return Program(path.stem, Job((path.stem, 0), code, problem), tuple(s.strip() for s in statuses))
+
+
+def _tests(header: dict[str, str]) -> Tests:
+    kind = header.get("kind", "check")
+    if kind == "stdin":
+        given = {"lines": f"100000\n{_NUMBERS}"}.get(header.get("input", ""), header.get("input", "3"))
+        wanted = {"numbers": _NUMBERS, "long": "1" + "0" * 4999 + "3"}.get(header.get("output", ""), "4")
+        if header.get("input") == "lines":
+            wanted = str(sum(range(100_000)))
+        return StdinTests(cases=[StdinCase(input=given, output=wanted)])
+    if kind in ("call", "method"):
+        return CallTests(cases=[CallCase(args=[3], expected=4), CallCase(args=[7], expected=8)])
+    if kind == "list":
+        return CallTests(cases=[CallCase(args=[3], expected=[0, 1, 2])])
+    if kind == "float":
+        return CallTests(cases=[CallCase(args=[1], expected=[float("nan"), 0.0, 0.3333333])])
+    if kind == "long":
+        return CallTests(cases=[CallCase(args=[3], expected=10**5000 + 3)])
+    if kind == "mutate":
+        code = "numbers = [3, 1]\nassert solve(numbers) is None and numbers == [1, 3, [0]], numbers"
+        return AssertTests(asserts=[code])
+    return CheckTests(code=_CHECK_MAP if header.get("tests") == "map" else _CHECK)

@@ -1,0 +1,3 @@
+# kind: stdin
+# bom
+print(int(input()) + 1)

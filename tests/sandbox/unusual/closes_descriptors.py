@@ -1,0 +1,6 @@
+# kind: stdin
+import sys
+
+print(int(input()) + 1)
+sys.stdout.flush()
+sys.stdin.close()

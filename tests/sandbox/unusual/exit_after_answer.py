@@ -1,0 +1,3 @@
+# kind: stdin
+print(int(input()) + 1)
+exit()

@@ -1,0 +1,4 @@
+# kind: mutate
+def solve(numbers):
+    numbers.sort()
+    numbers.append([0])

@@ -1,0 +1,3 @@
+# kind: long
+def solve(x):
+    return 10**5000 + x

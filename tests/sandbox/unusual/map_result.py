@@ -1,0 +1,3 @@
+# kind: list
+def solve(x):
+    return map(int, "0123456789"[:x])

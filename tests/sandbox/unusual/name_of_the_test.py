@@ -1,0 +1,10 @@
+def check(value):
+    return value + 1
+
+
+def candidate(value):
+    return check(value)
+
+
+def solve(x):
+    return candidate(x)

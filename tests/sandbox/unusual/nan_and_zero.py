@@ -1,0 +1,3 @@
+# kind: float
+def solve(x):
+    return [float("nan"), -0.0, x / 3]

@@ -1,0 +1,3 @@
+# kind: stdin
+# output: long
+print(10**5000 + int(input()))

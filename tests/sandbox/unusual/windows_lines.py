@@ -1,0 +1,5 @@
+# kind: stdin
+# crlf
+n = int(input())
+if n:
+    print(n + 1)
