@@ -1,0 +1,69 @@
+"""What every trainer is given and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from localdistill.events import Callback
+from localdistill.types import TrainingExample
+
+STAGE = "train"  # the name under which a trainer reports its progress
+
+
+class TrainSettings(BaseModel):
+    """How an adapter is trained; with the examples, everything that decides its weights."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: Path  # Hugging Face folder with the 16-bit master weights
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=16, ge=1)  # the adapter's delta is scaled by alpha / rank
+    learning_rate: float = Field(default=1e-4, ge=0, allow_inf_nan=False)  # 0: a delta of zero
+    epochs: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=8, ge=1)  # examples
+    gradient_accumulation: int = Field(default=1, ge=1)  # batches to one step of the optimiser
+    max_length: int = Field(default=2048, ge=8)  # tokens; longer examples are left out
+    warmup_ratio: float = Field(default=0.05, ge=0, le=1)  # share of all steps
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    load_in_4bit: bool = True
+    seed: int
+    threads: int | None = Field(default=None, ge=1)  # CPU threads; None: PyTorch's own choice
+    deterministic: bool = False  # on a GPU: slower kernels that always add in the same order
+
+
+class TrainResult(BaseModel):
+    """What came out of a training."""
+
+    model_config = ConfigDict(frozen=True)
+
+    examples: int  # that were trained on, each once an epoch
+    trained_tokens: int  # tokens that the loss was taken on, over all epochs
+    steps: int  # of the optimiser
+    first_loss: float  # nats a token, mean over the first tenth of the steps
+    last_loss: float  # the same over the last tenth
+    tokens_per_second: float  # prompts included, padding and loading not
+    peak_memory_mb: float  # resident memory of the process (MiB)
+    peak_gpu_memory_mb: float | None = None  # MiB
+
+
+class Trainer(Protocol):
+    """What a trainer's module defines."""
+
+    def train(
+        self,
+        settings: TrainSettings,
+        examples: Sequence[TrainingExample],
+        folder: Path,
+        callback: Callback,
+    ) -> TrainResult:
+        """Train on ``examples`` and write a PEFT adapter into the empty ``folder``.
+
+        Raises:
+            ConfigError: no example can be trained on with these settings.
+            ModelError: the model cannot be used.
+            StageFailed: the training went wrong.
+        """

@@ -1,0 +1,34 @@
+"""What Unsloth and the Hugging Face libraries are told before they are imported."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+
+# Read once, at import. Training needs no network, so nothing may wait for it or report to it.
+_VARIABLES = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "UNSLOTH_DISABLE_STATISTICS": "1",
+    "UNSLOTH_USE_MODELSCOPE": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    # cuBLAS adds in one order only with a workspace of fixed size (cuBLAS manual, 2.1.4).
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+
+
+@contextlib.contextmanager
+def for_unsloth() -> Iterator[None]:
+    """Set the variables, and give Unsloth a folder of its own for the code that it writes.
+
+    By default it writes Python files into the working directory and imports what it finds there:
+    that litters, fails in a read-only directory, and would run what somebody else put there.
+    """
+    with tempfile.TemporaryDirectory(prefix="localdistill-unsloth-") as folder:
+        os.environ.update(_VARIABLES, UNSLOTH_COMPILE_LOCATION=folder)
+        yield

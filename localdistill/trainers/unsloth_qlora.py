@@ -1,0 +1,225 @@
+"""QLoRA with Unsloth: a LoRA adapter on all linear layers of a base in 4-bit NF4.
+
+Unsloth loads the model and places the adapter, with its own kernels on a GPU and its CPU backend
+elsewhere; the loop is ours. (QLoRA: Dettmers et al., arXiv 2305.14314.)
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from localdistill.errors import ConfigError, ModelError
+from localdistill.events import Callback, Notice
+from localdistill.trainers.base import TrainResult, TrainSettings
+from localdistill.trainers.batches import Step, plan_epoch
+from localdistill.trainers.chat_tokens import ChatTokenizer, TokenizedExample
+from localdistill.trainers.environment import for_unsloth
+from localdistill.trainers.loop import Fit, Precision, fit
+from localdistill.types import TrainingExample
+
+_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+# Above this size of the 16-bit weights, activations are computed again instead of kept, and fewer
+# tokens go through at once: memory is then what is short.
+_LARGE_BYTES = 200_000_000
+_MICRO_BATCH_TOKENS = {"small": 4096, "large": 2048}  # padding included
+
+
+def train(
+    settings: TrainSettings,
+    examples: Sequence[TrainingExample],
+    folder: Path,
+    callback: Callback,
+) -> TrainResult:
+    """Train on ``examples`` and write the adapter; see ``base.Trainer``."""
+    with for_unsloth():
+        return _train(settings, examples, folder, callback)
+
+
+def _train(
+    settings: TrainSettings,
+    examples: Sequence[TrainingExample],
+    folder: Path,
+    callback: Callback,
+) -> TrainResult:
+    # First of all: it patches the libraries that the others import.
+    import unsloth  # noqa: F401
+    import torch  # isort: skip
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    if settings.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    tokenizer = ChatTokenizer(settings.model)
+    tokenized = tokenize(tokenizer, examples, settings, callback)
+    large = _weight_bytes(settings.model) > _LARGE_BYTES
+    steps = plan(tokenized, settings, _MICRO_BATCH_TOKENS["large" if large else "small"])
+    model = load_model(settings, keep_activations=not large)
+    left_out = (len(examples) - len(tokenized)) * settings.epochs
+    fitted = fit(model, steps, settings, _precision(), tokenizer.pad_token, callback, done=left_out)
+    save_adapter(model, folder)
+    return _result(len(tokenized), steps, fitted)
+
+
+def tokenize(
+    tokenizer: ChatTokenizer,
+    examples: Sequence[TrainingExample],
+    settings: TrainSettings,
+    callback: Callback,
+) -> list[TokenizedExample]:
+    """The examples that can be trained on, as tokens; a notice tells how many were left out.
+
+    Raises:
+        ConfigError: none is left.
+    """
+    tokenized = [tokenizer.example(example) for example in examples]
+    trainable = [example for example in tokenized if example.response_length > 0]
+    kept = [example for example in trainable if len(example.tokens) <= settings.max_length]
+    empty, too_long = len(tokenized) - len(trainable), len(trainable) - len(kept)
+    if empty:
+        callback(Notice(level="warning", message=f"{empty} examples have no answer: left out."))
+    if too_long:
+        text = f"{too_long} of {len(examples)} examples are longer than {settings.max_length}"
+        callback(Notice(level="warning", message=f"{text} tokens (train.max_length): left out."))
+    if not kept:
+        raise ConfigError(
+            f"No example is left to train on: {too_long} are longer than "
+            f"{settings.max_length} tokens and {empty} have no answer. Raise train.max_length or "
+            "draw more samples."
+        )
+    return kept
+
+
+def plan(
+    examples: Sequence[TokenizedExample], settings: TrainSettings, max_tokens: int
+) -> list[Step]:
+    """The steps of all epochs, in order."""
+    return [
+        step
+        for epoch in range(settings.epochs)
+        for step in plan_epoch(
+            examples,
+            step_size=settings.batch_size * settings.gradient_accumulation,
+            max_rows=settings.batch_size,
+            max_tokens=max_tokens,
+            seed=settings.seed,
+            epoch=epoch,
+        )
+    ]
+
+
+def load_model(settings: TrainSettings, *, keep_activations: bool) -> Any:
+    """The base in 4 bits with a fresh adapter, ready to train.
+
+    Raises:
+        ModelError: the folder cannot be loaded, or not in 4 bits.
+    """
+    from unsloth import FastLanguageModel
+
+    checkpointing: bool | str = False if keep_activations else "unsloth"
+    try:
+        model, _ = FastLanguageModel.from_pretrained(
+            model_name=str(settings.model),
+            max_seq_length=settings.max_length,
+            load_in_4bit=settings.load_in_4bit,
+            trust_remote_code=False,
+            use_gradient_checkpointing=checkpointing,
+        )
+    except (OSError, ValueError) as error:
+        text = f"{settings.model} cannot be loaded to train on: {error}"
+        raise ModelError(f"{text} Use a Hugging Face folder with safetensors.") from error
+    model = FastLanguageModel.get_peft_model(
+        model,
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=_TARGETS,
+        lora_dropout=0,
+        bias="none",
+        use_gradient_checkpointing=checkpointing,
+        random_state=settings.seed,
+        max_seq_length=settings.max_length,
+    )
+    if settings.load_in_4bit:
+        check_4bit(model, settings.model)
+    base = model.get_base_model()
+    if getattr(base, "_unsloth_cpu_chunked_ce", False):
+        # Unsloth's CPU backend takes the loss without ever holding the logits of a whole batch (a
+        # gigabyte and more for a vocabulary of 150,000), but switches this on for TRL only.
+        base._unsloth_cpu_chunked_ce_active = True
+    FastLanguageModel.for_training(model)
+    return model
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors``, equal for equal weights."""
+    # Without the last argument PEFT asks the hub whether the base's vocabulary has grown.
+    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # a form with nothing filled in
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["target_modules"] = sorted(config["target_modules"])  # PEFT has them in a set
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def check_4bit(model: Any, folder: Path) -> None:
+    """Make sure that every layer under the adapter is held in 4 bits.
+
+    Unsloth goes on with 16 bits, with a line in the log, where bitsandbytes fails.
+
+    Raises:
+        ModelError: it is not so.
+    """
+    from bitsandbytes.nn import Linear4bit
+    from peft.tuners.lora import LoraLayer
+
+    layers = {
+        name: layer.get_base_layer()
+        for name, layer in model.named_modules()
+        if isinstance(layer, LoraLayer)
+    }
+    wrong = [name for name, layer in layers.items() if not isinstance(layer, Linear4bit)]
+    if wrong or not layers:
+        text = f"{len(wrong)} of {len(layers)} layers of {folder} could not be loaded in 4 bits"
+        raise ModelError(f"{text} (first: {wrong[0] if wrong else 'none found'}). See the log.")
+
+
+def _precision() -> Precision:
+    import torch
+    from unsloth import is_bfloat16_supported
+
+    if is_bfloat16_supported():
+        return Precision(torch.bfloat16)
+    if torch.cuda.is_available():
+        return Precision(torch.float16, scaled=True)
+    return Precision(None)
+
+
+def _weight_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+def _result(examples: int, steps: Sequence[Step], fitted: Fit) -> TrainResult:
+    import torch
+
+    tenth = max(1, len(fitted.losses) // 10)
+    on_gpu = torch.cuda.is_available()
+    return TrainResult(
+        examples=examples,
+        trained_tokens=sum(step.response_tokens for step in steps),
+        steps=len(steps),
+        first_loss=_mean(fitted.losses[:tenth], steps[:tenth]),
+        last_loss=_mean(fitted.losses[-tenth:], steps[-tenth:]),
+        tokens_per_second=sum(step.tokens for step in steps) / fitted.seconds,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # from KiB
+        peak_gpu_memory_mb=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
+    )
+
+
+def _mean(losses: Sequence[float], steps: Sequence[Step]) -> float:
+    """The mean over all response tokens of ``steps``."""
+    weights = [step.response_tokens for step in steps]
+    return sum(loss * w for loss, w in zip(losses, weights, strict=True)) / sum(weights)
