@@ -7,11 +7,12 @@ installer puts it under the environment's ``share``. It runs in a process of its
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from localdistill.errors import MissingDependency, ModelError
+from localdistill.errors import MissingDependency, ModelError, UserError
 from localdistill.jsonl import is_done, mark_done, marker
 from localdistill.quantization.folder_write import partial, to_disk
 from localdistill.quantization.hf_folder import HfFolder
@@ -27,7 +28,7 @@ def convert(master: HfFolder, out: Path, quant: str = DEFAULT_QUANT) -> Path:
     """Make the GGUF ``out`` of a Hugging Face folder, quantised to ``quant``; once.
 
     Raises:
-        MissingDependency: the converter is not installed.
+        MissingDependency: the converter, or a package that it uses, is not installed.
         ModelError: the converter refuses the model, as it does with a tokenizer it does not know.
     """
     if is_done(out):
@@ -83,15 +84,23 @@ def _run_converter(master: HfFolder, out: Path) -> None:
         stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
-        raise ModelError(_reason(master, done.stderr + done.stdout))
+        raise _refusal(master, done.stderr + done.stdout)
 
 
-def _reason(master: HfFolder, output: str) -> str:
+def _refusal(master: HfFolder, output: str) -> UserError:
+    missing = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", output)
+    if missing:
+        return MissingDependency(
+            f"llama.cpp's converter needs the Python package {missing[1]}. Run `make install`, or "
+            f"`pip install {missing[1]}` in this environment."
+        )
     if "BPE pre-tokenizer was not recognized" in output:
-        return (
+        return ModelError(
             f"{master.path}: llama.cpp's converter does not know its tokenizer. Put a GGUF file of "
             "the model, made by who made the model, into the folder."
         )
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     last = lines[-1] if lines else "no message"
-    return f"{master.path}: llama.cpp's converter refuses it ({last}). Give a GGUF file instead."
+    return ModelError(
+        f"{master.path}: llama.cpp's converter refuses it ({last}). Give a GGUF file instead."
+    )

@@ -13,13 +13,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from localdistill.errors import ModelError
+from localdistill.quantization.ggml_types import tensor_bytes
 
 MAGIC = b"GGUF"
 DEFAULT_ALIGNMENT = 32
@@ -241,26 +241,7 @@ class _Parser:
         self, name: str, dims: tuple[int, ...], kind: int, offset: int, start: int, alignment: int
     ) -> TensorInfo:
         """Where a tensor's data stand, checked to lie inside the file."""
-        size = tensor_bytes(self.path, name, dims, kind)
+        size = tensor_bytes(f"{self.path}: tensor {name!r}", dims, kind)
         if offset % alignment or start + offset + size > self.size:
             raise _bad(self.path, f"the data of tensor {name!r} do not lie inside the file")
         return TensorInfo(name, dims, kind, start + offset, size)
-
-
-def tensor_bytes(path: Path, name: str, dims: tuple[int, ...], kind: int) -> int:
-    """Size in bytes of a tensor of ``dims`` (row length first) in ggml type ``kind``.
-
-    Raises:
-        ModelError: an unknown type, or a row that is not whole blocks of it.
-    """
-    from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
-
-    try:
-        block, width = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
-    except (ValueError, KeyError):
-        raise ModelError(
-            f"{path}: tensor {name!r} has unknown type {kind}. Take a file made by llama.cpp."
-        ) from None
-    if 0 in dims or dims[0] % block:
-        raise _bad(path, f"tensor {name!r} of shape {dims} does not fit its type")
-    return int(prod(dims) // block * width)

@@ -9,7 +9,6 @@ the activations of Qwen2 do overflow float16.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,14 @@ from typing import Any
 import numpy as np
 
 from localdistill.errors import ModelError
-from localdistill.quantization import ggml, names
+from localdistill.quantization import ggml, ggml_types, names
 from localdistill.quantization.folder_write import folder_of, is_made_from
 from localdistill.quantization.gguf_file import GgufFile, TensorInfo, read_header
-from localdistill.quantization.safetensors_file import write_header
+from localdistill.quantization.safetensors_file import GGML_TYPES, write_header
 from localdistill.quantization.tokenizer_import import end_tokens, write_tokenizer
+
+_LARGEST_HALF = 65504.0
+_FIX = "Give the Hugging Face folder that the file was made from."
 
 
 def dequantise(
@@ -115,29 +117,24 @@ def _write_weights(gguf: GgufFile, path: Path, on_tensor: Callable[[str], None])
     """All tensors as one safetensors file, each converted in pieces.
 
     Raises:
-        ModelError: a value is not finite, in the file or in 16 bits.
+        ModelError: a value is not finite, or beyond the range of float16.
     """
     tensors = list(gguf.tensors.values())
     stored = [(names.to_hf(tensor.name), _dtype(tensor), tensor.shape) for tensor in tensors]
     write_header(path, stored)
     with path.open("ab") as file:
         for tensor, (name, dtype, _) in zip(tensors, stored, strict=True):
-            if tensor.type == {"F32": ggml.F32, "F16": ggml.F16, "BF16": ggml.BF16}[dtype]:
-                file.writelines(gguf.chunks(tensor))
-            else:
-                for slab in ggml.float_slabs(gguf, tensor):
-                    halves = ggml.to_float16(slab)
-                    # The largest magnitude is NaN or infinite if any value is.
-                    if not math.isfinite(float(np.abs(halves).max())):
-                        raise ModelError(
-                            f"{gguf.path}: tensor {tensor.name!r} holds values that are not "
-                            "finite in 16 bits. The file is damaged: fetch or make it again."
-                        )
-                    file.write(halves.tobytes())
+            for block, values in ggml.slabs(gguf, tensor):
+                if tensor.type == GGML_TYPES[dtype]:
+                    file.write(block)
+                elif ggml.largest(values) <= _LARGEST_HALF:
+                    file.write(ggml.to_16_bits(values, ggml_types.F16))
+                else:
+                    raise ModelError(f"{gguf.path}: {tensor.name!r} is beyond 16 bits. {_FIX}")
             on_tensor(name)
 
 
 def _dtype(tensor: TensorInfo) -> str:
-    if len(tensor.shape) == 1 and tensor.type == ggml.F32:
+    if len(tensor.shape) == 1 and tensor.type == ggml_types.F32:
         return "F32"  # small, and kept exactly
-    return "BF16" if tensor.type == ggml.BF16 else "F16"
+    return "BF16" if tensor.type == ggml_types.BF16 else "F16"

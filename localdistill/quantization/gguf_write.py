@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill.quantization.gguf_file import DEFAULT_ALIGNMENT, GgufFile, tensor_bytes
+from localdistill.quantization.ggml_types import tensor_bytes
+from localdistill.quantization.gguf_file import DEFAULT_ALIGNMENT, GgufFile
 
 _UINT32 = 4  # number of the type in the file
 FILE_TYPE = "general.file_type"
@@ -72,7 +73,7 @@ def write_gguf(path: Path, metadata: RawMetadata, tensors: Sequence[NewTensor]) 
         infos.append(struct.pack("<Q", len(name)) + name)
         infos.append(struct.pack("<I", len(tensor.dims)))
         infos.append(struct.pack(f"<{len(tensor.dims)}QIQ", *tensor.dims, tensor.type, offset))
-        sizes.append(tensor_bytes(path, tensor.name, tensor.dims, tensor.type))
+        sizes.append(tensor_bytes(tensor.name, tensor.dims, tensor.type))
         offset += sizes[-1] + _padding(sizes[-1], metadata.alignment)
     header = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), metadata.count)
     header += metadata.block + b"".join(infos)

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from localdistill.errors import ExportRejected
+from localdistill.errors import ExportRejected, ModelError
 from localdistill.quantization import ggml
 from localdistill.quantization.gguf_file import GgufFile, read_header
 
@@ -52,10 +50,9 @@ def check_loads(path: Path, on_tensor: Callable[[str], None] = lambda name: None
 
 def _check_finite(gguf: GgufFile, on_tensor: Callable[[str], None]) -> None:
     for tensor in gguf.tensors.values():
-        for slab in ggml.float_slabs(gguf, tensor):
-            # The largest magnitude is NaN or infinite if any value is.
-            if not np.isfinite(np.abs(slab).max()):
-                raise ExportRejected(
-                    f"{gguf.path}: {tensor.name!r} holds values that are not finite."
-                )
+        try:
+            for _ in ggml.slabs(gguf, tensor):
+                pass
+        except ModelError as error:
+            raise ExportRejected(str(error)) from error
         on_tensor(tensor.name)

@@ -13,9 +13,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from localdistill.errors import ExportRejected
+from localdistill.errors import ExportRejected, ModelError
 from localdistill.quantization.adapter import Adapter, LoraPair, read_adapter
 from localdistill.quantization.folder_write import folder_of, is_made_from, read_note, write_note
+from localdistill.quantization.ggml import largest
 from localdistill.quantization.hf_folder import INDEX, HfFolder, read_folder
 from localdistill.quantization.safetensors_file import StoredTensor, chunks, decode, encode
 
@@ -26,7 +27,8 @@ _COMPANIONS = (
     "chat_template.jinja", "chat_template.json", INDEX,
 )  # fmt: skip
 _SLAB = 1 << 22  # values updated at a time: 16 MiB of float32
-_LARGEST_HALF = 65504.0
+_BLOCK = 1 << 24  # bytes copied at a time
+_LARGEST = {"F16": 65504.0, "BF16": 3.38e38, "F32": 3.40e38}
 
 
 def merge(
@@ -79,38 +81,52 @@ def _merge_file(
         key=lambda tensor: tensor.start,
     )
     changed = set()
-    # Types and shapes stay, so header and padding stay too: the kernel copies the file, and only
-    # what changes is written over it.
-    shutil.copyfile(file, out)
-    with out.open("r+b") as target:
+    with file.open("rb") as source, out.open("wb") as target:
         for tensor in tensors:
-            target.seek(tensor.start)
+            # Types and shapes stay, so all that stands between the tensors stays too.
+            _copy(source, target, tensor.start)
             pair = adapter.pairs.get(tensor.name)
             if pair is not None and _update(tensor, pair, adapter.scaling, target):
                 changed.add(tensor.name)
+            _copy(source, target, tensor.start + tensor.size)
             on_tensor(tensor.name, tensor.name in changed)
+        _copy(source, target, file.stat().st_size)
     return changed
 
 
+def _copy(source: BinaryIO, target: BinaryIO, end: int) -> None:
+    """Copy what stands in ``source`` between the position of ``target`` and ``end``."""
+    source.seek(target.tell())
+    while (left := end - target.tell()) > 0:
+        block = source.read(min(left, _BLOCK))
+        if not block:
+            raise ModelError("a weight file became shorter while it was read. Fetch it again.")
+        target.write(block)
+
+
 def _update(tensor: StoredTensor, pair: LoraPair, scaling: float, target: BinaryIO) -> bool:
-    """Write W + scaling * B @ A, computed in float32, over W; returns whether any byte changed."""
+    """Write W + scaling * B @ A, computed in float32; returns whether any byte differs from W.
+
+    Nothing is written for an update that is zero throughout.
+    """
     a, b = pair.factors()
+    b = np.float32(scaling) * b
+    if not (a.any() and b.any()) and np.isfinite(a).all() and np.isfinite(b).all():
+        return False
     rows, columns = tensor.shape
     step = max(1, _SLAB // columns)
     blocks = chunks(tensor, limit=step * tensor.size // rows)
     changed = False
     for first, block in zip(range(0, rows, step), blocks, strict=True):
         with np.errstate(all="ignore"):  # what overflows is found below
-            delta = scaling * (b[first : first + step] @ a)
-            values = decode(block, tensor.dtype).reshape(delta.shape) + delta
-        # The largest magnitude is NaN or infinite if any value is.
-        largest = float(np.abs(values).max())
-        if not largest <= (_LARGEST_HALF if tensor.dtype == "F16" else np.finfo(np.float32).max):
+            values = b[first : first + step] @ a
+            values += decode(block, tensor.dtype).reshape(values.shape)
+        if not largest(values) <= _LARGEST[tensor.dtype]:
             raise ExportRejected(
                 f"training made values of {tensor.name!r} that are not finite in {tensor.dtype}. "
                 "Train again with a lower learning rate."
             )
-        merged = encode(values, tensor.dtype) if delta.any() else block
+        merged = encode(values, tensor.dtype)
         changed |= merged != block
         target.write(merged)
     return changed

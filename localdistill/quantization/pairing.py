@@ -81,7 +81,7 @@ def _start_of(
     gguf: GgufFile, master: HfFolder, name: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The first values of one tensor in both."""
-    ours = next(ggml.float_slabs(gguf, gguf.tensors[name]))
+    _, ours = next(ggml.slabs(gguf, gguf.tensors[name]))
     stored = master.tensors[names.to_hf(name)]
     theirs = decode(next(chunks(stored)), stored.dtype)
     length = min(ours.size, theirs.size)

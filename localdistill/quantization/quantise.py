@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from localdistill.errors import ModelError
-from localdistill.quantization import ggml, names
+from localdistill.quantization import ggml_types, names
 from localdistill.quantization.gguf_file import GgufFile, TensorInfo, read_header
 from localdistill.quantization.gguf_write import (
     FILE_TYPE,
@@ -25,9 +25,8 @@ from localdistill.quantization.gguf_write import (
 )
 from localdistill.quantization.hf_folder import HfFolder
 from localdistill.quantization.llama_quantize import file_type, quantise_file
-from localdistill.quantization.safetensors_file import chunks
+from localdistill.quantization.safetensors_file import GGML_TYPES, chunks
 
-_TYPES = {"F32": ggml.F32, "F16": ggml.F16, "BF16": ggml.BF16}
 # Bytes of master weights that are handed to llama.cpp at once: bounds the disk that is needed
 # between, and lets progress be seen.
 _BATCH = 128 << 20
@@ -71,8 +70,8 @@ def check_types(template: GgufFile, targets: Iterable[str]) -> None:
             matrix.
     """
     for name in targets:
-        kind = ggml.type_name(template.tensors[name].type)
-        if kind in ggml.NEED_IMATRIX:
+        kind = ggml_types.type_name(template.tensors[name].type)
+        if kind in ggml_types.NEED_IMATRIX:
             raise ModelError(
                 f"{template.path}: {name!r} is stored as {kind}, which cannot be made without an "
                 "importance matrix. Export with another type: Q4_K_M, IQ4_XS, Q3_K_M."
@@ -142,7 +141,7 @@ def _told(gguf: GgufFile, tensor: TensorInfo, on_tensor: Callable[[str], None]) 
 
 def _from_master(tensor: TensorInfo, weights: HfFolder) -> NewTensor:
     stored = weights.tensors[names.to_hf(tensor.name)]
-    return NewTensor(tensor.name, tensor.dims, _TYPES[stored.dtype], partial(chunks, stored))
+    return NewTensor(tensor.name, tensor.dims, GGML_TYPES[stored.dtype], partial(chunks, stored))
 
 
 def _batches(changed: list[str], weights: HfFolder) -> Iterator[list[str]]:

@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localdistill.errors import ModelError
+from localdistill.quantization import ggml, ggml_types
 
+GGML_TYPES = {"F32": ggml_types.F32, "F16": ggml_types.F16, "BF16": ggml_types.BF16}
 WIDTHS = {"F32": 4, "F16": 2, "BF16": 2}  # bytes; the types of weights that are supported
 _LONGEST_HEADER = 100_000_000  # bytes, the library's own limit
 
@@ -105,26 +107,9 @@ def chunks(tensor: StoredTensor, limit: int = 1 << 24) -> Iterator[bytes]:
 
 def decode(block: bytes, dtype: str) -> NDArray[np.float32]:
     """The values of ``block``, flat, as float32 (exact for all three types)."""
-    if dtype == "F32":
-        return np.frombuffer(block, dtype=np.float32)
-    if dtype == "F16":
-        return np.frombuffer(block, dtype=np.float16).astype(np.float32)
-    # bfloat16 is the upper half of float32.
-    wide = np.frombuffer(block, dtype=np.uint16).astype(np.uint32)
-    wide <<= np.uint32(16)
-    return wide.view(np.float32)
+    return ggml.to_float32(GGML_TYPES[dtype], block)
 
 
 def encode(values: NDArray[np.float32], dtype: str) -> bytes:
-    """``values`` rounded to the nearest of ``dtype`` (ties to even). They must be finite.
-
-    A value beyond the range of ``dtype`` becomes infinite; ``decode`` shows it.
-    """
-    if dtype == "F32":
-        return values.tobytes()
-    if dtype == "F16":
-        with np.errstate(over="ignore"):
-            return values.astype(np.float16).tobytes()
-    bits = np.ascontiguousarray(values).view(np.uint32)
-    rounding = ((bits >> np.uint32(16)) & np.uint32(1)) + np.uint32(0x7FFF)
-    return ((bits + rounding) >> np.uint32(16)).astype(np.uint16).tobytes()
+    """``values`` rounded to the nearest of ``dtype``, ties to even; beyond its range, infinite."""
+    return values.tobytes() if dtype == "F32" else ggml.to_16_bits(values, GGML_TYPES[dtype])

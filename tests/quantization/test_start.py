@@ -1,0 +1,154 @@
+"""What a run may start from, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import save_file
+
+from localdistill.errors import MissingDependency, ModelError
+from localdistill.quantization.convert import convert
+from localdistill.quantization.gguf_file import read_header
+from localdistill.quantization.hf_folder import read_folder
+from localdistill.quantization.start import resolve_start
+from tests.quantization.tiny import Tiny, quantised, write_gguf
+
+SEED = Path(__file__).parents[2] / "models" / "seed"
+
+
+@pytest.fixture
+def pair(q4) -> Path:
+    """A folder with both forms."""
+    shutil.copyfile(q4.gguf, q4.master / "q4.gguf")
+    return q4.master
+
+
+def test_a_folder_with_both_forms_is_used_as_it_is(pair, tmp_path):
+    start = resolve_start(pair, tmp_path / "work")
+    assert (start.gguf, start.master) == (pair / "q4.gguf", pair)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_gguf_file_alone_gets_its_folder_once(q4, tmp_path):
+    told = []
+    start = resolve_start(q4.gguf, tmp_path / "work", on_tensor=told.append)
+    assert start.gguf == q4.gguf
+    assert read_folder(start.master).architecture == "qwen3"
+    count = len(told)
+    assert resolve_start(q4.gguf, tmp_path / "work", on_tensor=told.append) == start
+    assert len(told) == count > 0
+
+
+def test_a_folder_with_a_gguf_file_only_is_that_file(q4, tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    shutil.copyfile(q4.gguf, folder / "q4.gguf")
+    assert resolve_start(folder, tmp_path / "work").gguf == folder / "q4.gguf"
+
+
+@pytest.mark.parametrize("difference", ["weights", "architecture", "vocabulary", "layers", "tied"])
+def test_two_different_models_are_refused(pair, q4, tmp_path, difference):
+    if difference == "weights":  # same shapes, same tokenizer: another training run
+        weights = Tiny.write(tmp_path / "other", "qwen3", seed=7).weights()
+        norms = {name: value for name, value in q4.weights().items() if "norm" in name}
+        save_file({**weights, **norms}, pair / "model.safetensors")
+    elif difference == "architecture":
+        other = quantised(Tiny.write(tmp_path / "other", "qwen2"), "Q8_0")
+        shutil.copyfile(other.gguf, pair / "q4.gguf")
+    elif difference == "vocabulary":
+        text = (pair / "tokenizer.json").read_text()
+        (pair / "tokenizer.json").write_text(text.replace("<|im_end|>", "<|im_halt|>"))
+    elif difference == "layers":
+        weights = {n: v for n, v in q4.weights().items() if "layers.1" not in n}
+        save_file(weights, pair / "model.safetensors")
+    else:
+        weights = {n: v for n, v in q4.weights().items() if n != "lm_head.weight"}
+        save_file(weights, pair / "model.safetensors")
+    with pytest.raises(ModelError, match="not the same model"):
+        resolve_start(pair, tmp_path / "work")
+
+
+def test_a_fine_tune_of_the_same_model_is_told_by_its_norms(pair, q4, tmp_path):
+    weights = q4.weights()
+    weights["model.norm.weight"] *= 1.02
+    save_file(weights, pair / "model.safetensors")
+    with pytest.raises(ModelError, match="output_norm"):
+        resolve_start(pair, tmp_path / "work")
+
+
+def test_several_gguf_files_are_refused_by_name(pair, tmp_path):
+    shutil.copyfile(pair / "q4.gguf", pair / "other.gguf")
+    with pytest.raises(ModelError, match=r"other\.gguf, q4\.gguf"):
+        resolve_start(pair, tmp_path / "work")
+
+
+@pytest.mark.parametrize("what", ["missing", "empty folder", "llama folder", "llama gguf", "awq"])
+def test_what_cannot_be_started_from_is_refused(tiny, tmp_path, what):
+    model = tiny.master
+    if what == "missing":
+        model = tmp_path / "none"
+    elif what == "empty folder":
+        model = tmp_path / "empty"
+        model.mkdir()
+    elif what == "llama gguf":
+        model = tmp_path / "llama.gguf"
+        write_gguf(model, "llama", tiny.weights())
+    else:
+        config = json.loads((model / "config.json").read_text())
+        key = "model_type" if what == "llama folder" else "quantization_config"
+        (model / "config.json").write_text(json.dumps({**config, key: "llama"}))
+    with pytest.raises(ModelError) as refusal:
+        resolve_start(model, tmp_path / "work")
+    assert str(model) in str(refusal.value)
+    if "llama" in what:
+        assert "qwen2, qwen3" in str(refusal.value)
+
+
+def test_a_missing_converter_is_told_with_the_fix(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with pytest.raises(MissingDependency, match="make install"):
+        resolve_start(tiny.master, tmp_path / "work")
+
+
+def test_a_package_that_the_converter_lacks_is_told(tiny, tmp_path, monkeypatch):
+    script = tmp_path / "convert.py"
+    script.write_text("import no_such_package")
+    monkeypatch.setattr("localdistill.quantization.convert.converter", lambda: script)
+    with pytest.raises(MissingDependency, match="pip install no_such_package"):
+        resolve_start(tiny.master, tmp_path / "work")
+
+
+@pytest.mark.real
+def test_a_tokenizer_that_the_converter_does_not_know_is_told(tiny, tmp_path):
+    pytest.importorskip("sentencepiece", reason="the converter imports it")
+    with pytest.raises(ModelError, match="does not know its tokenizer"):
+        resolve_start(tiny.master, tmp_path / "work")
+    assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.real
+def test_a_folder_alone_is_converted_once(tiny, tmp_path, monkeypatch):
+    """The converter itself, with the one refusal of a made-up tokenizer taken out."""
+    pytest.importorskip("sentencepiece", reason="the converter imports it")
+    script = tmp_path / "convert.py"
+    real = Path(sys.prefix) / "share" / "localdistill" / "llama.cpp"
+    script.write_text(
+        "import runpy, sys\n"
+        f"sys.path.insert(0, {str(real)!r})\n"
+        "import conversion.base as base\n"
+        "base.TextModel.get_vocab_base_pre = lambda self, tokenizer: 'qwen2'\n"
+        f"sys.argv[0] = {str(real / 'convert_hf_to_gguf.py')!r}\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    monkeypatch.setattr("localdistill.quantization.convert.converter", lambda: script)
+    start = resolve_start(tiny.master, tmp_path / "work", quant="Q8_0")
+    assert start.master == tiny.master
+    made, ours = read_header(start.gguf), read_header(quantised(tiny, "Q8_0").gguf)
+    for name, tensor in ours.tensors.items():
+        assert b"".join(made.chunks(made.tensors[name])) == b"".join(ours.chunks(tensor)), name
+    monkeypatch.setattr("localdistill.quantization.convert.converter", None)
+    convert(read_folder(tiny.master), start.gguf)  # not called again
