@@ -55,6 +55,7 @@ class SelectConfig(_Section):
 
     strategy: str = "tests"
     max_per_problem: int = Field(default=4, ge=1)
+    confidence_share: float = Field(default=0.25, gt=0, le=1)  # of a problem's completions
 
 
 class TrainConfig(_Section):

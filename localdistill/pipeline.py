@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from localdistill.config import Config
-from localdistill.events import Callback, Event, RoundStarted
+from localdistill.events import Callback, Event, Notice, RoundStarted
 from localdistill.jsonl import JsonlWriter
 from localdistill.manifest import manifest
 from localdistill.run_dir import RunDir
@@ -50,9 +50,14 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     with RunDir(path) as directory:
         config = directory.adopt(config)
         with JsonlWriter(directory.events) as log:
+            said: set[str] = set()
 
             def tee(event: Event, /) -> None:
                 log.write(event)
+                if isinstance(event, Notice):
+                    if event.message in said:  # each use of the sandbox says what it covers
+                        return
+                    said.add(event.message)
                 callback(event)
 
             return _Run(config, directory, tee).all_rounds()
@@ -111,9 +116,8 @@ class _Run:
                 problems=problems,
                 completions=paths.completions,
                 verdicts=paths.verdicts,
-                strategy=config.select.strategy,
-                max_per_problem=config.select.max_per_problem,
                 out=paths.selected,
+                **config.select.model_dump(),
             ),
         )
         self.stage(

@@ -37,6 +37,6 @@ def scores(label: str, score: ModelScore) -> list[str]:
     """One line for each k: the share of problems solved within k samples."""
     return [
         f"{label} pass@{at.k} {100 * at.value:.1f}% (95% interval {100 * at.low:.1f} to "
-        f"{100 * at.high:.1f}) on {score.problems} problems, {score.samples} samples each"
+        f"{100 * at.high:.1f}) on {score.problems} problems, {score.samples} samples"
         for at in score.pass_at
     ]

@@ -67,6 +67,7 @@ def _select(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verdicts", type=Path)
     parser.add_argument("--strategy", default="tests", help="none, tests or confidence")
     parser.add_argument("--max-per-problem", type=int, default=4)
+    parser.add_argument("--confidence-share", type=float, help="of a problem's completions")
 
 
 def _train(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Row(BaseModel):
     """Base of everything that is one line in a file."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # An expected value may be NaN or infinite; as JSON's null it would silently become None.
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
 
 
 class AssertTests(Row):
@@ -164,8 +165,8 @@ class ModelScore(Row):
     """How one model did on one problem set."""
 
     model: str
-    problems: int
-    samples: int
+    problems: int  # with at least one sample that counts
+    samples: int  # that count, over all problems
     pass_at: list[PassAtK]
     # problem id -> (samples that passed, samples that count)
     counts: dict[str, tuple[int, int]]

@@ -68,10 +68,12 @@ def run(request: EvaluateRequest, callback: Callback) -> EvalResult:
         callback(StageStarted(stage="evaluate", title=f"evaluate ({request.name})", total=0))
         callback(StageFinished(stage="evaluate", summary=summarise(result), skipped=True))
         return result
+    ids = [problem.id for problem in load(request.problems, request.limit).problems]
     candidate = _verdicts(request, request.candidate, callback)
     baseline = _verdicts(request, request.baseline, callback) if request.baseline else None
-    callback(StageStarted(stage="evaluate", title=f"evaluate ({request.name})", total=1))
-    result = compare(request, candidate, baseline)
+    title = f"evaluate ({request.name})"
+    callback(StageStarted(stage="evaluate", title=title, total=len(ids), unit="problems"))
+    result = compare(request, ids, candidate, baseline)
     write_atomically(request.out, result.model_dump_json(indent=2) + "\n")
     mark_done(request.out)
     callback(StageFinished(stage="evaluate", summary=summarise(result)))
@@ -79,10 +81,12 @@ def run(request: EvaluateRequest, callback: Callback) -> EvalResult:
 
 
 def compare(
-    request: EvaluateRequest, candidate: list[Verdict], baseline: list[Verdict] | None
+    request: EvaluateRequest,
+    ids: list[str],
+    candidate: list[Verdict],
+    baseline: list[Verdict] | None,
 ) -> EvalResult:
     """Turn verdicts into scores with intervals and, with a baseline, a paired comparison."""
-    ids = [problem.id for problem in load(request.problems, request.limit).problems]
     mine = metrics.score(candidate, request.candidate.label, ids, request.ks)
     if baseline is None or request.baseline is None:
         return EvalResult(problem_set=request.name, candidate=mine)

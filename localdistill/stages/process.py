@@ -68,9 +68,9 @@ def run_stage(
             # Ctrl-C reaches the run only, which then ends its stage in order.
             start_new_session=True,
         )
-    os.close(write_end)
     outcome: dict[str, Any] = {}
     try:
+        os.close(write_end)
         with os.fdopen(read_end, "rb") as pipe:
             with contextlib.suppress(BrokenPipeError), child.stdin or _nowhere() as stdin:
                 stdin.write(request.model_dump_json().encode())

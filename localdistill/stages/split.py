@@ -65,12 +65,14 @@ def separate(request: SplitRequest, callback: Callback) -> dict[str, list[Proble
         load(request.eval_problems, request.limit).problems if request.eval_problems else []
     )
     dev = load(request.dev_problems, request.limit).problems if request.dev_problems else []
+    evaluation = _with_tests(evaluation, "eval", callback)
     drop = _dropper(callback)
     train = drop(train, evaluation, "train", "eval")
     dev = drop(dev, evaluation, "dev", "eval")
     train = drop(train, dev, "train", "dev")
     if not dev:
         train, dev = _hold_out(train, request.seed)
+    dev = _with_tests(dev, "dev", callback)
     if not evaluation:
         callback(
             Notice(
@@ -82,6 +84,9 @@ def separate(request: SplitRequest, callback: Callback) -> dict[str, list[Proble
             )
         )
         evaluation = dev
+    if not evaluation:
+        message = f"{request.eval_problems or request.problems}: no problem has tests to compare by"
+        raise ProblemSetError(f"{message}; name a set that has with --eval-problems.")
     if not train:
         raise ProblemSetError(f"{request.problems}: no problem is left to train on; raise --limit.")
     return {"train": train, "dev": dev, "eval": evaluation}
@@ -101,6 +106,15 @@ def _dropper(
         return left
 
     return drop
+
+
+def _with_tests(problems: list[Problem], name: str, callback: Callback) -> list[Problem]:
+    # Without tests nothing passes, and two models at 0% would look like a comparison.
+    left = [problem for problem in problems if problem.tests is not None]
+    if len(left) < len(problems):
+        text = f"{len(problems) - len(left)} problems of {name} have no tests: left out."
+        callback(Notice(level="warning", message=text))
+    return left
 
 
 def _hold_out(train: list[Problem], seed: int) -> tuple[list[Problem], list[Problem]]:

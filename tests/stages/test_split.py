@@ -42,6 +42,32 @@ def request_for(tmp_path):
     return make
 
 
+def test_problems_without_tests_are_not_compared_on(tmp_path):
+    rows = [{"id": str(i), "prompt": f"p{i}", "entry_point": "f"} for i in range(10)]
+    path = tmp_path / "untested.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    request = split.SplitRequest(
+        problems=str(path),
+        dev_problems=None,
+        eval_problems=str(path),
+        limit=None,
+        seed=0,
+        out={name: tmp_path / "out" / f"{name}.jsonl" for name in ("train", "dev", "eval")},
+    )
+    with pytest.raises(ProblemSetError, match="no problem has tests"):
+        split.run(request, lambda event: None)
+
+
+def test_infinite_expected_values_survive(tmp_path, request_for):
+    request = request_for(["a"], evaluation=["e"], dev=["d"])
+    path = tmp_path / "train.jsonl"
+    row = json.loads(path.read_text())
+    row["tests"]["cases"][0]["expected"] = float("inf")
+    path.write_text(json.dumps(row) + "\n")
+    split.run(request, lambda event: None)
+    assert read_rows(request.out["train"], Problem)[0].tests.cases[0].expected == float("inf")
+
+
 def prompts(request, name):
     return [problem.prompt for problem in read_rows(request.out[name], Problem)]
 

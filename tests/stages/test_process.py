@@ -1,0 +1,125 @@
+"""Stages in processes of their own: results, errors and deaths come back as what they are."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from localdistill.errors import ConfigError, StageFailed
+from localdistill.stages.process import run_stage
+from localdistill.stages.select import SelectRequest
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    (tmp_path / "problems.jsonl").write_text('{"id": "1", "prompt": "p", "entry_point": "f"}\n')
+    completion = '{"problem_id": "1", "sample": 0, "text": "def f(): pass", "seed": 0, '
+    completion += '"finish_reason": "stop", "token_count": 4, "mean_logprob": -0.5}\n'
+    (tmp_path / "completions.jsonl").write_text(completion)
+    return tmp_path
+
+
+def request(folder, strategy="none"):
+    return SelectRequest(
+        problems=str(folder / "problems.jsonl"),
+        completions=folder / "completions.jsonl",
+        strategy=strategy,
+        out=folder / "selected.jsonl",
+    )
+
+
+@pytest.fixture
+def stuck(inputs):
+    """A request whose stage waits for ever: its completions are a pipe that nobody writes to."""
+    (inputs / "completions.jsonl").unlink()
+    os.mkfifo(inputs / "completions.jsonl")
+    return request(inputs)
+
+
+def child_of(pid, deadline=60.0):
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        children = psutil.Process(pid).children()
+        if children and "localdistill.stages.process" in " ".join(children[0].cmdline()):
+            return children[0]
+        time.sleep(0.02)
+    raise AssertionError("the stage's process did not start")
+
+
+def wait_for_reader(fifo, deadline=60.0):
+    """Until somebody waits at the other end, which is what makes a non-blocking open succeed."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError("the stage did not come to its work")
+
+
+def test_events_and_the_result_come_back(inputs):
+    events = []
+    summary = run_stage("select", request(inputs), events.append, inputs / "log.txt")
+    assert summary["kept"] == 1
+    assert [event.kind for event in events][0] == "stage_started"
+    assert [event.kind for event in events][-1] == "stage_finished"
+
+
+def test_a_users_mistake_keeps_its_class_and_its_one_line(inputs):
+    with pytest.raises(ConfigError, match="have no tests") as caught:
+        run_stage("select", request(inputs, "tests"), lambda event: None, inputs / "log.txt")
+    assert "\n" not in str(caught.value)
+    assert "Traceback" in (inputs / "log.txt").read_text()
+
+
+def test_a_full_or_missing_place_is_one_line(inputs):
+    (inputs / "place").write_text("")
+    broken = request(inputs).model_copy(update={"out": inputs / "place" / "selected.jsonl"})
+    with pytest.raises(StageFailed, match="place"):
+        run_stage("select", broken, lambda event: None, inputs / "log.txt")
+
+
+def test_a_killed_stage_is_told_as_such(stuck, inputs):
+    def kill():
+        child_of(os.getpid()).kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(StageFailed, match="killed.*goes on from there"):
+        run_stage("select", stuck, lambda event: None, inputs / "log.txt")
+    killer.join()
+
+
+def test_the_stage_dies_with_the_run(stuck, inputs):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from localdistill.stages.process import run_stage\n"
+        "from localdistill.stages.select import SelectRequest\n"
+        "run_stage('select', SelectRequest.model_validate_json(sys.argv[1]), print, Path('log'))\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code, stuck.model_dump_json()], cwd=inputs)
+    child = child_of(run.pid)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert child.wait(timeout=30) is None or not child.is_running()
+
+
+def test_an_interrupted_run_ends_its_stage(stuck, inputs):
+    seen = []
+
+    def interrupt():
+        seen.append(child_of(os.getpid()))
+        wait_for_reader(inputs / "completions.jsonl")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_stage("select", stuck, lambda event: None, inputs / "log.txt")
+    thread.join()
+    assert not seen[0].is_running()

@@ -1,0 +1,77 @@
+"""What a user types wrong is answered with one line that names the fix, and exit code 2."""
+
+import pytest
+
+from localdistill import cli
+from localdistill.errors import ConfigError
+
+
+def configured(*arguments):
+    return cli.run_config(cli.build_parser().parse_args(["run", *arguments]))
+
+
+def ended(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(list(arguments))
+    return caught.value.code, capsys.readouterr().err
+
+
+def test_nothing_named_means_the_seed_model_and_its_problems():
+    config = configured()
+    assert config.model.endswith("models/seed")
+    assert config.problems.endswith("models/seed/problems/train.jsonl")
+    assert config.eval_problems.endswith("models/seed/problems/eval.jsonl")
+
+
+def test_options_win_over_the_file(tmp_path):
+    file = tmp_path / "night.toml"
+    file.write_text('model = "m.gguf"\nproblems = "mbpp:p.jsonl#train"\nrounds = 3\n')
+    config = configured(str(file), "--rounds", "5", "--set", "train.rank=4")
+    assert (config.rounds, config.train.rank) == (5, 4)
+    assert config.model == str(tmp_path / "m.gguf")
+    assert config.problems == f"mbpp:{tmp_path}/p.jsonl#train"
+
+
+def test_a_model_without_problems_names_ready_sets():
+    with pytest.raises(ConfigError, match="MBPP.*HumanEval"):
+        configured("--model", "m.gguf")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["run", "--modle", "m"], "Did you mean --model?"),
+        (["run", "--set", "train.rnak=3"], "Did you mean train.rank?"),
+        (["run", "--set", "train.rank"], "NAME=VALUE"),
+        (["run", "--rounds", "two"], "--rounds"),
+        (["run", "--limit", "0"], "limit"),
+        (["generte"], "generate"),
+        (["verify", "--out", "x"], "--problems"),
+        (["generate", "--model", "m", "--problems", "p", "--out", "o", "--top-p", "7"], "--top-p"),
+        (["run", "missing.toml"], "missing.toml"),
+    ],
+)
+def test_bad_usage_is_one_line_with_the_fix(capsys, arguments, hint):
+    code, err = ended(capsys, *arguments)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert hint in err
+
+
+def test_help_is_quick_and_lists_the_stages(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    for name in ("run", "generate", "verify", "select", "train", "export", "evaluate"):
+        assert name in out
+
+
+def test_heavy_libraries_are_not_imported_for_the_command_line():
+    import subprocess
+    import sys
+
+    code = "import sys, localdistill.cli; print([m for m in ('torch', 'llama_cpp', 'unsloth', "
+    code += "'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
