@@ -33,7 +33,7 @@ def test_options_win_over_the_file(tmp_path):
 
 
 def test_a_model_without_problems_names_ready_sets():
-    with pytest.raises(ConfigError, match="MBPP.*HumanEval"):
+    with pytest.raises(ConfigError, match=r"MBPP.*HumanEval"):
         configured("--model", "m.gguf")
 
 

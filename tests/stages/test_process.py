@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from localdistill.errors import ConfigError, StageFailed
+from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
 from localdistill.stages.select import SelectRequest
 
@@ -35,10 +36,11 @@ def request(folder, strategy="none"):
 
 @pytest.fixture
 def stuck(inputs):
-    """A request whose stage waits for ever: its completions are a pipe that nobody writes to."""
-    (inputs / "completions.jsonl").unlink()
-    os.mkfifo(inputs / "completions.jsonl")
-    return request(inputs)
+    """A request whose stage waits for ever: its output, read to go on, is a pipe without writer."""
+    os.mkfifo(inputs / "fifo")
+    return GenerateRequest(
+        model=inputs / "none.gguf", problems=str(inputs / "problems.jsonl"), out=inputs / "fifo"
+    )
 
 
 def child_of(pid, deadline=60.0):
@@ -66,8 +68,8 @@ def test_events_and_the_result_come_back(inputs):
     events = []
     summary = run_stage("select", request(inputs), events.append, inputs / "log.txt")
     assert summary["kept"] == 1
-    assert [event.kind for event in events][0] == "stage_started"
-    assert [event.kind for event in events][-1] == "stage_finished"
+    assert events[0].kind == "stage_started"
+    assert events[-1].kind == "stage_finished"
 
 
 def test_a_users_mistake_keeps_its_class_and_its_one_line(inputs):
@@ -90,8 +92,8 @@ def test_a_killed_stage_is_told_as_such(stuck, inputs):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(StageFailed, match="killed.*goes on from there"):
-        run_stage("select", stuck, lambda event: None, inputs / "log.txt")
+    with pytest.raises(StageFailed, match=r"killed.*goes on from there"):
+        run_stage("generate", stuck, lambda event: None, inputs / "log.txt")
     killer.join()
 
 
@@ -99,8 +101,8 @@ def test_the_stage_dies_with_the_run(stuck, inputs):
     code = (
         "import sys; from pathlib import Path\n"
         "from localdistill.stages.process import run_stage\n"
-        "from localdistill.stages.select import SelectRequest\n"
-        "run_stage('select', SelectRequest.model_validate_json(sys.argv[1]), print, Path('log'))\n"
+        "from localdistill.stages.generate import GenerateRequest\n"
+        "run_stage('generate', GenerateRequest.model_validate_json(sys.argv[1]), print, Path('log'))\n"
     )
     run = subprocess.Popen([sys.executable, "-c", code, stuck.model_dump_json()], cwd=inputs)
     child = child_of(run.pid)
@@ -114,12 +116,12 @@ def test_an_interrupted_run_ends_its_stage(stuck, inputs):
 
     def interrupt():
         seen.append(child_of(os.getpid()))
-        wait_for_reader(inputs / "completions.jsonl")
+        wait_for_reader(inputs / "fifo")
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        run_stage("select", stuck, lambda event: None, inputs / "log.txt")
+        run_stage("generate", stuck, lambda event: None, inputs / "log.txt")
     thread.join()
     assert not seen[0].is_running()
