@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import fcntl
 import json
 import marshal
 import os
+import select
+import signal
 import struct
 import sys
 from _sitebuiltins import Quitter
+from types import FrameType
 from typing import Any
 
 from localdistill.sandbox import candidate, judge, stdin_program
@@ -64,6 +68,23 @@ def write_message(message: Any) -> None:
         data = data[os.write(1, data) :]
 
 
+def end_with_the_run() -> None:
+    """Exit as soon as the run's process is gone, in the middle of a task too.
+
+    Not by a parent-death signal: that would come when the *thread* ends that started this process.
+    """
+
+    def look(number: int, at: FrameType | None) -> None:
+        poll = select.poll()
+        poll.register(0, 0)
+        if any(event & select.POLLHUP for _, event in poll.poll(0)):
+            os._exit(0)  # the warm parents die with us, and all below them
+
+    signal.signal(signal.SIGIO, look)
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+
+
 def _exactly(size: int) -> bytes:
     pieces = []
     while size:
@@ -85,6 +106,7 @@ def main() -> None:
     order = read_message()
     if order is None:
         return
+    end_with_the_run()
     try:
         slots = Slots(
             candidate=Slot(Place(**order["candidate"]), confined_body),

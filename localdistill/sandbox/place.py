@@ -5,6 +5,7 @@ A warm parent calls ``enter`` once, before it has seen anything.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ from localdistill.sandbox import kernel, landlock
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 BOX_BYTES, BOX_FILES = 64 << 20, 4096
+_BOX_DEPTH = 50  # where only sampling bounds the box
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
 _NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
@@ -143,6 +145,33 @@ def _hide(folder: str) -> None:
         kernel.mount("tmpfs", folder, "tmpfs", flags, "size=4k")
 
 
+def overfull(place: Place) -> bool:
+    """Whether a box that is a mere folder holds more than it may."""
+    used = files = 0
+    folders = [(place.box, 0)]
+    with contextlib.suppress(FileNotFoundError):  # gone while we looked
+        shared = [entry for entry in os.scandir(SHARED_MEMORY) if _owned(entry, place.uid)]
+        files += len(shared)
+        used += sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in shared)
+    while folders:
+        folder, depth = folders.pop()
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder):
+                files += 1
+                used += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((entry.path, depth + 1))
+                if used > BOX_BYTES or files > BOX_FILES or depth > _BOX_DEPTH:
+                    return True
+    return used > BOX_BYTES or files > BOX_FILES
+
+
+def _owned(entry: os.DirEntry[str], uid: int | None) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return entry.stat(follow_symlinks=False).st_uid == uid
+    return False
+
+
 def wipe(place: Place) -> None:
     """Empty the box and the shared memory. Call it when no process of the slot is left."""
     _empty(place.box)
@@ -150,7 +179,7 @@ def wipe(place: Place) -> None:
         _empty(SHARED_MEMORY)
         return
     for entry in os.scandir(SHARED_MEMORY):
-        if entry.stat(follow_symlinks=False).st_uid == place.uid:
+        if _owned(entry, place.uid):
             os.unlink(entry.path)  # noqa: PTH108
 
 

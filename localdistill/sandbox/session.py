@@ -95,8 +95,10 @@ class Slot:
 
     def ended(self) -> End:
         """Wait for the report of a child that has ended by itself."""
-        self.control.settimeout(_END_S)
+        self.control.settimeout(_END_S)  # not for the child, which is dead, but for clearing up
         message = self._reply()
+        if message == warm.OVER:
+            message = self._reply()
         _, status, cpu, why = warm.ended_format.unpack(message)
         return End(status, cpu, why.rstrip(b"\0").decode())
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from localdistill.sandbox import kernel
 from localdistill.sandbox.confine import Limits, confine, prepare
-from localdistill.sandbox.place import BOX_BYTES, BOX_FILES, Place, enter, wipe
+from localdistill.sandbox.place import Place, enter, overfull, wipe
 
-START, KILL, ENDED, READY = b"S", b"K", b"E", b"R"
+START, KILL, OVER, ENDED, READY = b"S", b"K", b"O", b"E", b"R"
 # Of START: memory in bytes, CPU in seconds. Of ENDED: wait status, CPU seconds, why.
 start_format = struct.Struct("<cQI")
 ended_format = struct.Struct("<cid10s")
@@ -56,6 +56,9 @@ class WarmParent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         enter(self._place)
+        # A run that was killed together with its pit may have left something.
+        self._kill_all()
+        self._clear()
         ruleset = prepare(self._place)
         gc.collect()
         gc.freeze()  # children then do not copy the pages of what is loaded by collecting garbage
@@ -68,6 +71,7 @@ class WarmParent:
                 _, memory, cpu = start_format.unpack(message)
                 run = self._start(Limits(memory, cpu), descriptors, ruleset)
                 why = self._watch(run)
+                self._control.send(OVER)  # clearing up may take longer than the run
                 self._control.send(self._end(run, why))
 
     def _start(self, limits: Limits, descriptors: list[int], ruleset: int) -> _Run:
@@ -112,18 +116,22 @@ class WarmParent:
             wait_s = _SAMPLE_EVERY_S
             if self._memory(run.limits.memory_bytes) > run.limits.memory_bytes:
                 return "memory"
-            if self._box_overfull():
+            if not self._place.namespaces and overfull(self._place):
                 return "disk"
 
     def _end(self, run: _Run, why: str) -> bytes:
         os.kill(run.main, signal.SIGKILL)  # not yet waited for, so the number is still its own
         _, status, usage = os.wait4(run.main, 0)
         os.close(run.pidfd)
+        self._clear()
+        cpu = usage.ru_utime + usage.ru_stime
+        return ended_format.pack(ENDED, status, cpu, why.encode())
+
+    def _clear(self) -> None:
+        """Leave no process and no file of the slot."""
         while self._any_left():
             self._kill_all()
         wipe(self._place)
-        cpu = usage.ru_utime + usage.ru_stime
-        return ended_format.pack(ENDED, status, cpu, why.encode())
 
     def _any_left(self) -> bool:
         """Reap what has ended; all descendants are our children as soon as their parents die."""
@@ -163,21 +171,6 @@ class WarmParent:
         if total > limit:  # looked at again with shared pages counted once, which costs more
             total = sum(map(_proportional, members))
         return total
-
-    def _box_overfull(self) -> bool:
-        if self._place.namespaces:
-            return False  # the box is a file system of its own with a size
-        used = files = 0
-        for folder, _, names in os.walk(self._place.box):
-            for name in names:
-                files += 1
-                try:
-                    used += os.lstat(f"{folder}/{name}").st_blocks * 512
-                except OSError:
-                    continue
-                if used > BOX_BYTES or files > BOX_FILES:
-                    return True
-        return False
 
 
 def _kill_every_process() -> None:

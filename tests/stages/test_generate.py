@@ -1,5 +1,8 @@
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,13 @@ from hypothesis import strategies as st
 
 from localdistill.backends.base import GenerationStats
 from localdistill.errors import ConfigError, UserError
-from localdistill.events import StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done, read_rows
+from localdistill.events import StageFinished, StageProgress, StageStarted, ignore
+from localdistill.jsonl import is_done, marker, read_rows
 from localdistill.sampling import Sampling
 from localdistill.stages.generate import GenerateRequest, run, seed_of
+from localdistill.stages.generate_resume import record
 from localdistill.types import Completion
+from tests.backends.reference import SEED_MODEL
 
 
 class Killed(BaseException):
@@ -305,3 +310,66 @@ def test_a_request_survives_json(stage):
         model=stage.model, problems="p", out=stage.out, sampling=Sampling(top_k=20)
     )
     assert GenerateRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def real_request(folder, **changes):
+    folder.mkdir(exist_ok=True)
+    problems = folder / "problems.jsonl"
+    prompts = [f"Write a function that adds {number} to x." for number in range(6)]
+    problems.write_text(
+        "".join(json.dumps({"id": str(n), "prompt": text}) + "\n" for n, text in enumerate(prompts))
+    )
+    values = {
+        "model": SEED_MODEL,
+        "problems": str(problems),
+        "samples": 4,
+        "sampling": Sampling(temperature=1.3, max_tokens=60),
+        "out": folder / "completions.jsonl",
+        "slots": 5,
+        "threads": 2,
+        **changes,
+    }
+    return GenerateRequest(**values)
+
+
+@pytest.mark.real
+def test_deterministic_texts_are_equal_at_one_go_and_cut_anywhere(tmp_path):
+    request = real_request(tmp_path / "a", deterministic=True)
+    run(request, ignore)
+    whole = request.out.read_bytes()
+    for share in (0.1, 0.45, 0.8):
+        again = real_request(tmp_path / "b", deterministic=True)
+        again.out.write_bytes(whole[: int(share * len(whole))])
+        record(again.out).write_bytes(record(request.out).read_bytes())
+        marker(again.out).unlink(missing_ok=True)
+        run(again, ignore)
+        assert again.out.read_bytes() == whole
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_kill_9_loses_and_doubles_nothing(tmp_path, deterministic):
+    request = real_request(tmp_path / "a", deterministic=deterministic)
+    program = (
+        "import sys\n"
+        "from localdistill.events import ignore\n"
+        "from localdistill.stages.generate import GenerateRequest, run\n"
+        "run(GenerateRequest.model_validate_json(sys.argv[1]), ignore)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, request.model_dump_json()], stderr=subprocess.DEVNULL
+    )
+    while child.poll() is None and not (request.out.exists() and request.out.stat().st_size):
+        time.sleep(0.002)
+    child.kill()
+    child.wait()
+    kept = read_rows(request.out, Completion)
+    assert 0 < len(kept) < 24, "it was killed too late for this test to say anything"
+    run(request, ignore)
+    rows = read_rows(request.out, Completion)
+    assert rows[: len(kept)] == kept
+    assert sorted(row.key for row in rows) == [(str(n), s) for n in range(6) for s in range(4)]
+    if deterministic:
+        at_one_go = real_request(tmp_path / "b", deterministic=True)
+        run(at_one_go, ignore)
+        assert request.out.read_bytes() == at_one_go.out.read_bytes()

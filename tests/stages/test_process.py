@@ -102,7 +102,8 @@ def test_the_stage_dies_with_the_run(stuck, inputs):
         "import sys; from pathlib import Path\n"
         "from localdistill.stages.process import run_stage\n"
         "from localdistill.stages.generate import GenerateRequest\n"
-        "run_stage('generate', GenerateRequest.model_validate_json(sys.argv[1]), print, Path('log'))\n"
+        "request = GenerateRequest.model_validate_json(sys.argv[1])\n"
+        "run_stage('generate', request, print, Path('log'))\n"
     )
     run = subprocess.Popen([sys.executable, "-c", code, stuck.model_dump_json()], cwd=inputs)
     child = child_of(run.pid)
