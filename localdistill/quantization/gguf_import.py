@@ -43,9 +43,14 @@ def dequantise(
     if is_made_from(out_dir, facts):
         return out_dir
     with folder_of(out_dir, facts) as folder:
-        config = json.dumps(hf_config(gguf), indent=2) + "\n"
-        (folder / "config.json").write_text(config, encoding="utf-8")
-        write_tokenizer(gguf, folder)
+        try:
+            config = json.dumps(hf_config(gguf), indent=2) + "\n"
+            (folder / "config.json").write_text(config, encoding="utf-8")
+            write_tokenizer(gguf, folder)
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            raise ModelError(
+                f"{gguf_path}: its metadata do not make sense ({error}). Make the file again."
+            ) from error
         _write_weights(gguf, folder / "model.safetensors", on_tensor)
     return out_dir
 
@@ -61,6 +66,9 @@ def hf_config(gguf: GgufFile) -> dict[str, Any]:
     def number(key: str) -> Any:
         return gguf.need(f"{architecture}.{key}")
 
+    lacking = names.missing(gguf.tensors, number("block_count"), architecture)
+    if lacking is not None:
+        raise ModelError(f"{gguf.path}: has no tensor {lacking!r}. Fetch or make the file again.")
     heads, width = number("attention.head_count"), number("embedding_length")
     head_dim = gguf.get(f"{architecture}.attention.key_length", width // heads)
     config = {

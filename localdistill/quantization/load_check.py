@@ -13,7 +13,7 @@ from localdistill.quantization import ggml
 from localdistill.quantization.gguf_file import GgufFile, read_header
 
 _PROMPT = "Write a Python function that returns the larger of two numbers."
-_ANSWER_TOKENS = 16
+_ANSWER_TOKENS = 8
 _CONTEXT = 512  # tokens
 
 

@@ -7,11 +7,14 @@ For the dense Qwen2 and Qwen3 architectures, whose rows llama.cpp keeps in the o
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from localdistill.errors import ModelError
 
 # GGUF architecture, which is also Hugging Face's model_type.
 SUPPORTED = ("qwen2", "qwen3")
+
+_FIX = "Take a model of that kind (Qwen2, Qwen2.5, Qwen3, without experts or vision)."
 
 _TOP = {
     "token_embd.weight": "model.embed_tokens.weight",
@@ -32,6 +35,7 @@ _LAYER = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+_QWEN3_ONLY = ("attn_q_norm", "attn_k_norm")
 _TOP_BACK = {hf: gguf for gguf, hf in _TOP.items()}
 _LAYER_BACK = {hf: gguf for gguf, hf in _LAYER.items()}
 
@@ -49,6 +53,19 @@ def check_architecture(architecture: str, where: object) -> None:
         )
 
 
+def missing(names: Container[str], layers: int, architecture: str) -> str | None:
+    """The first GGUF tensor that a model of so many layers needs and ``names`` lacks, if any."""
+    parts = [part for part in _LAYER if architecture == "qwen3" or part not in _QWEN3_ONLY]
+    for name in ("token_embd.weight", "output_norm.weight"):
+        if name not in names:
+            return name
+    for layer in range(layers):
+        for part in parts:
+            if f"blk.{layer}.{part}.weight" not in names:
+                return f"blk.{layer}.{part}.weight"
+    return None
+
+
 def to_hf(name: str) -> str:
     """The Hugging Face name of GGUF tensor ``name``.
 
@@ -59,7 +76,7 @@ def to_hf(name: str) -> str:
         return _TOP[name]
     match = re.fullmatch(r"blk\.(\d+)\.(\w+)\.(weight|bias)", name)
     if match is None or match[2] not in _LAYER:
-        raise ModelError(f"tensor {name!r} is not one of a dense Qwen2 or Qwen3 model.")
+        raise ModelError(f"tensor {name!r} is not one of a dense Qwen2 or Qwen3 model. {_FIX}")
     return f"model.layers.{match[1]}.{_LAYER[match[2]]}.{match[3]}"
 
 
@@ -73,5 +90,5 @@ def to_gguf(name: str) -> str:
         return _TOP_BACK[name]
     match = re.fullmatch(r"model\.layers\.(\d+)\.([\w.]+)\.(weight|bias)", name)
     if match is None or match[2] not in _LAYER_BACK:
-        raise ModelError(f"tensor {name!r} is not one of a dense Qwen2 or Qwen3 model.")
+        raise ModelError(f"tensor {name!r} is not one of a dense Qwen2 or Qwen3 model. {_FIX}")
     return f"blk.{match[1]}.{_LAYER_BACK[match[2]]}.{match[3]}"

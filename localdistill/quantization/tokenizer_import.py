@@ -50,7 +50,9 @@ def end_tokens(gguf: GgufFile) -> list[int]:
     ids += [int(gguf.get(f"tokenizer.ggml.{key}_token_id", ids[0])) for key in ("eot", "eom")]
     ids += [tokens.index(text) for text in _END_TEXTS if text in tokens]
     if max(ids) >= len(tokens):
-        raise ModelError(f"{gguf.path}: its end token {max(ids)} is not in its vocabulary.")
+        raise ModelError(
+            f"{gguf.path}: its end token {max(ids)} is not in its vocabulary. Make the file again."
+        )
     return list(dict.fromkeys(ids))
 
 

@@ -101,8 +101,29 @@ def test_values_that_are_not_finite_are_refused(tiny, tmp_path):
     assert not (tmp_path / "master").exists()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"blk.1.ffn_up.weight", b"blk.7.ffn_up.weight", r"blk\.1\.ffn_up"),
+        (b"token_embd.weight", b"output_nrom.weigh", "token_embd"),
+        (b"qwen3.block_count", b"qwen3.block_xxxxx", "qwen3.block_count"),
+        (b"tokenizer.ggml.merges", b"tokenizer.ggml.xxxxxx", "merges"),
+        (b"general.name", b"general.nxme", None),
+    ],
+)
+def test_a_file_that_lacks_something_is_refused(q4, tmp_path, old, new, said):
+    raw = q4.gguf.read_bytes()
+    assert old in raw
+    q4.gguf.write_bytes(raw.replace(old, new))
+    if said is None:
+        dequantise(q4.gguf, tmp_path / "master")
+    else:
+        with pytest.raises(ModelError, match=said):
+            dequantise(q4.gguf, tmp_path / "master")
+
+
 def test_a_tokenizer_of_another_kind_is_refused(tiny, tmp_path):
-    write_gguf(tmp_path / "other.gguf", "qwen3", tiny.weights(), pre="llama-bpe")
+    write_gguf(tmp_path / "other.gguf", tiny.architecture, tiny.weights(), pre="llama-bpe")
     with pytest.raises(ModelError, match="llama-bpe"):
         dequantise(tmp_path / "other.gguf", tmp_path / "master")
 
