@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from localdistill.errors import ConfigError, ModelError
+from localdistill.errors import ConfigError
 from localdistill.events import Callback, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import mark_done, marker
 from localdistill.quantization import names
@@ -154,7 +154,7 @@ def _facts(request: ExportRequest) -> dict[str, Any]:
     for name in _ADAPTER_FILES:
         path = request.adapter / name
         if not path.is_file():
-            raise ModelError(f"{path}: missing. Give the adapter folder that training wrote.")
+            read_adapter(request.adapter, read_folder(request.master))  # says what is wrong
         digest.update(path.read_bytes())
     return {
         "adapter": digest.hexdigest(),

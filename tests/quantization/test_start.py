@@ -17,8 +17,6 @@ from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.start import resolve_start
 from tests.quantization.tiny import Tiny, quantised, write_gguf
 
-SEED = Path(__file__).parents[2] / "models" / "seed"
-
 
 @pytest.fixture
 def pair(q4) -> Path:
