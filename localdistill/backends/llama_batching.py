@@ -58,7 +58,7 @@ class ContinuousBatch:
         self._shared: Sequence[int] | None = None  # the prompt in the prompt sequence
 
     def run(
-        self, work: Iterable[tuple[GenerationRequest, list[int]]], tick: Tick | None
+        self, work: Iterable[tuple[GenerationRequest, Sequence[int]]], tick: Tick | None
     ) -> Iterator[Completion]:
         """Decode all of ``work``, pairs of a request and its prompt's tokens."""
         self._decoder.clear()
@@ -71,7 +71,7 @@ class ContinuousBatch:
             if tick is not None:
                 tick(self._stats)
 
-    def _fill(self, waiting: Iterator[tuple[GenerationRequest, list[int]]]) -> None:
+    def _fill(self, waiting: Iterator[tuple[GenerationRequest, Sequence[int]]]) -> None:
         while self._free:
             item = next(waiting, None)
             if item is None:
@@ -93,7 +93,7 @@ class ContinuousBatch:
             self._active.append(sample)
             self._stats.in_flight = len(self._active)
 
-    def _prefill(self, prompt: list[int]) -> None:
+    def _prefill(self, prompt: Sequence[int]) -> None:
         # All but the last token: each sample's first step appends that one, like any other token,
         # and so gets its own row of logits whenever it starts.
         began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -54,7 +55,8 @@ class LlamaCppGenerator:
         self._context = context_per_slot
         self._decoder: LlamaDecoder | None = None
         self._room = 0  # tokens of one sample, prompt included
-        self._prompts: dict[str, tuple[list[Message], list[int]]] = {}
+        # Packed: ten thousand prompts as lists of Python integers would take 100 MB.
+        self._prompts: dict[str, tuple[list[Message], array[int]]] = {}
 
     def prepare(self, requests: Sequence[GenerationRequest]) -> None:
         """See ``base.Generator``. The context grows if later requests need more of it."""
@@ -79,10 +81,10 @@ class LlamaCppGenerator:
                 threads=self.threads,
             )
 
-    def _prompt(self, request: GenerationRequest) -> list[int]:
+    def _prompt(self, request: GenerationRequest) -> array[int]:
         known = self._prompts.get(request.problem_id)
         if known is None or (known[0] is not request.messages and known[0] != request.messages):
-            tokens = self._model.prompt_tokens(request.messages)
+            tokens = array("i", self._model.prompt_tokens(request.messages))
             known = self._prompts[request.problem_id] = (request.messages, tokens)
         return known[1]
 

@@ -76,10 +76,11 @@ def tokenize(
     Raises:
         ConfigError: none is left.
     """
-    tokenized = [tokenizer.example(example) for example in examples]
-    trainable = [example for example in tokenized if example.response_length > 0]
-    kept = [example for example in trainable if len(example.tokens) <= settings.max_length]
-    empty, too_long = len(tokenized) - len(trainable), len(trainable) - len(kept)
+    # Training on an empty answer would teach the model to stop before it begins.
+    answered = [example for example in examples if example.messages[-1].content.strip()]
+    tokenized = [tokenizer.example(example) for example in answered]
+    kept = [example for example in tokenized if len(example.tokens) <= settings.max_length]
+    empty, too_long = len(examples) - len(answered), len(answered) - len(kept)
     if empty:
         callback(Notice(level="warning", message=f"{empty} examples have no answer: left out."))
     if too_long:
