@@ -2,6 +2,7 @@
 
 import shutil
 
+import gguf
 import numpy as np
 import pytest
 
@@ -285,3 +286,16 @@ def test_random_bytes_behind_a_sound_header_are_refused(tmp_path):
     damaged.write_bytes(SEED_MODEL.read_bytes()[:24] + noise)
     with pytest.raises(ModelError, match="download or export it again"):
         LlamaModel(damaged, gpu_layers=0)
+
+
+@pytest.mark.parametrize("sampling", [{}, {"temperature": 0}, {"top_k": 20, "top_p": 0.8}])
+def test_a_model_that_computes_no_numbers_is_refused(tmp_path, sampling):
+    broken = tmp_path / "nan.gguf"
+    shutil.copy(SEED_MODEL, broken)
+    reader = gguf.GGUFReader(str(broken), "r+")
+    (norm,) = (tensor for tensor in reader.tensors if tensor.name == "output_norm.weight")
+    norm.data[:] = np.nan
+    reader.data.flush()
+    generator = LlamaCppGenerator(broken, Sampling(**sampling), slots=2, threads=1)
+    with generator, pytest.raises(ModelError, match="not numbers"):
+        list(generator.generate(requests(1)))
