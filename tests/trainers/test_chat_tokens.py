@@ -1,0 +1,118 @@
+"""Which tokens are trained on: exactly what the assistant said, and its end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from localdistill.errors import ModelError
+from localdistill.trainers.batches import IGNORED, pad
+from localdistill.trainers.chat_tokens import ChatTokenizer, TokenizedExample
+from localdistill.types import Message, TrainingExample
+from tests.trainers.conftest import SEED, example
+
+ANSWERS = [
+    "```python\ndef double(x):\n    return 2 * x\n```",
+    "\n\nan answer that begins and ends with newlines\n\n",
+    "letters beyond ASCII: é ☃ 𝄞",
+    "it spells <|im_end|> and <|im_start|> in letters",
+    "<think>\n\n</think>\n\nthinking first",
+    " ",
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder) -> ChatTokenizer:
+    return ChatTokenizer(folder)
+
+
+def trained(item: TokenizedExample) -> list[int]:
+    return [label for label in item.labels(IGNORED) if label != IGNORED]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_the_mask_covers_exactly_the_answer_and_its_end_token(tokenizer, answer):
+    item = tokenizer.example(example(answer))
+    assert tokenizer.decode(trained(item)) == answer + "<|im_end|>"
+    # Spelled-out control tokens are text; the one that ends the answer is the only real one.
+    assert trained(item).count(tokenizer.end_token) == 1
+    assert trained(item)[-1] == tokenizer.end_token
+    prompt = tokenizer.decode(item.tokens[: item.prompt_length])
+    assert prompt.endswith("<|im_start|>user\nDouble x.<|im_end|>\n<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_that_was_cut_is_trained_on_without_an_end_token(tokenizer, answer):
+    item = tokenizer.example(example(answer, complete=False))
+    assert tokenizer.decode(trained(item)) == answer
+    assert tokenizer.end_token not in trained(item)
+
+
+def test_labels_stand_at_the_places_of_their_tokens(tokenizer):
+    item = tokenizer.example(example("yes"))
+    labels = item.labels(IGNORED)
+    assert len(labels) == len(item.tokens)
+    assert all(label in (IGNORED, token) for label, token in zip(labels, item.tokens, strict=True))
+    assert labels[: item.prompt_length] == [IGNORED] * item.prompt_length
+
+
+def test_padding_stands_on_the_right_and_is_never_trained_on(tokenizer):
+    short, long = (tokenizer.example(example(text)) for text in ("a", "a much longer answer"))
+    batch = pad([short, long], tokenizer.pad_token)
+    missing = len(long.tokens) - len(short.tokens)
+    assert batch.tokens == [short.tokens + [tokenizer.pad_token] * missing, long.tokens]
+    assert batch.labels == [short.labels(IGNORED) + [IGNORED] * missing, long.labels(IGNORED)]
+
+
+def test_only_the_last_answer_of_a_conversation_is_trained_on(tokenizer):
+    roles = ("user", "assistant", "user", "assistant")
+    messages = [Message(role=role, content=f"turn {n}") for n, role in enumerate(roles)]
+    row = TrainingExample(messages=messages, problem_id="1", sample=0, strategy="none")
+    item = tokenizer.example(row)
+    assert tokenizer.decode(trained(item)) == "turn 3<|im_end|>"
+    assert "turn 1<|im_end|>" in tokenizer.decode(item.tokens[: item.prompt_length])
+
+
+def test_the_end_token_is_the_templates_also_where_eos_is_another(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "base")
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "eos_token": "<|endoftext|>"}))
+    tokenizer = ChatTokenizer(folder)
+    assert tokenizer.decode([tokenizer.end_token]) == "<|im_end|>"
+
+
+def test_a_folder_without_a_chat_template_is_refused(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "base")
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config.pop("chat_template", None)
+    path.write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="no chat template"):
+        ChatTokenizer(folder)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="no tokenizer that can be read"):
+        ChatTokenizer(tmp_path)
+
+
+@pytest.mark.real
+def test_prompts_have_the_tokens_that_the_model_is_sampled_with():
+    from localdistill.backends.llama_model import LlamaModel
+
+    ggufs = sorted(SEED.glob("*.gguf"))
+    if not ggufs:
+        pytest.skip("the seed model's GGUF file is not in this checkout")
+    sampler = LlamaModel(ggufs[0], gpu_layers=0)
+    try:
+        row = example("x", question="Write `f(x)`:\n\n    é <b> {1: 'a'} \t 1234567")
+        item = ChatTokenizer(SEED).example(row)
+        assert item.tokens[: item.prompt_length] == sampler.prompt_tokens(row.messages[:-1])
+        assert item.tokens[-1] in sampler.end_tokens
+        assert sampler.text(item.tokens[item.prompt_length :]) == "x"
+    finally:
+        sampler.close()
