@@ -1,0 +1,48 @@
+# localdistill in a container. See docs/docker.md.
+#
+#     docker build -t localdistill .
+#     docker run --rm -v "$PWD/ld:/data" localdistill run
+
+FROM python:3.11-slim-bookworm AS base
+ENV PIP_NO_CACHE_DIR=1
+
+
+# Compiles llama.cpp and installs all third-party packages: minutes of work that depend on the pins only, so that an edit
+# of the source does not repeat them.
+FROM base AS dependencies-cpu
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends cmake g++ ninja-build \
+    && rm -rf /var/lib/apt/lists/*
+COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt /src/requirements/
+COPY scripts/install.py /src/scripts/install.py
+RUN python /src/scripts/install.py --venv /opt/localdistill --set cpu --portable --dependencies-only
+# A quarter of it is of no use in a CPU image without a compiler: the packages' own tests, C headers, libraries for GPUs,
+# and the copy of llama.cpp's libraries that its build leaves beside the one that is loaded.
+RUN cd /opt/localdistill/lib/python3*/site-packages \
+    && rm -rf include lib pandas/tests pyarrow/include pyarrow/tests torch/include torch/test \
+    && find torch/bin -type f ! -name torch_shm_manager -delete \
+    && find bitsandbytes -name 'libbitsandbytes_*.so' ! -name 'libbitsandbytes_cpu.so' -delete
+
+
+# What is shipped: no compiler. The tool runs as root, because the sandbox gives each candidate program a user id of its
+# own; it needs no more than Docker's default capabilities.
+FROM base AS cpu
+# The OpenMP runtime that llama.cpp is linked with.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=dependencies-cpu /opt/localdistill /opt/localdistill
+
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY requirements requirements
+COPY scripts/install.py scripts/install.py
+# With the seed model, which the package holds: `run` takes it when no other is named.
+COPY models models
+COPY localdistill localdistill
+RUN python scripts/install.py --venv /opt/localdistill --project-only && rm -rf /src/*
+
+ENV PATH=/opt/localdistill/bin:$PATH \
+    LOCALDISTILL_HOME=/data
+WORKDIR /data
+ENTRYPOINT ["localdistill"]
