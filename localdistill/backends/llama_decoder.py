@@ -14,7 +14,7 @@ from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.errors import ModelError
 
 _BATCH = 512  # prompt tokens in one forward pass
-_FLASH_ATTENTION = -1  # where llama.cpp can; without it 16 sequences take three times as long
+_FLASH_ATTENTION = -1  # where llama.cpp can; without it decoding was slower in all trials
 
 
 class LlamaDecoder:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from localdistill.errors import ConfigError
-from localdistill.events import Callback, StageFinished, StageProgress, StageStarted
+from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import mark_done, marker
 from localdistill.quantization import names
 from localdistill.quantization.adapter import read_adapter
@@ -68,7 +68,7 @@ def run(request: ExportRequest, callback: Callback) -> ExportSummary:
     facts = _facts(request)
     total = 3 * len(template.tensors)  # merged, quantised, looked at
     done = is_made_from(request.merged, facts) and is_made_from(request.out, facts)
-    title = "Merging and quantising"
+    title = "export"
     callback(
         StageStarted(
             stage=STAGE, title=title, total=total, done=total if done else 0, unit="tensors"
@@ -85,8 +85,12 @@ def run(request: ExportRequest, callback: Callback) -> ExportSummary:
         changed=len(changed_since_start(request.merged)),
         size_bytes=request.out.stat().st_size,
     )
-    counts = summary.model_dump(include={"quant", "tensors", "changed", "size_bytes"})
-    callback(StageFinished(stage=STAGE, summary=counts, skipped=done))
+    shown: dict[str, Scalar] = {
+        "tensors changed": summary.changed,
+        "in all": summary.tensors,
+        "size": f"{summary.size_bytes / 1e6:,.0f} MB",
+    }
+    callback(StageFinished(stage=STAGE, summary=shown, skipped=done))
     return summary
 
 

@@ -44,7 +44,7 @@ def run(request: PrepareRequest, callback: Callback) -> PrepareSummary:
     """
     given = find_gguf(request.model)
     total = len(read_header(given).tensors) if given is not None else 0
-    callback(StageStarted(stage=STAGE, title="Preparing the model", total=total, unit="tensors"))
+    callback(StageStarted(stage=STAGE, title="prepare", total=total, unit="tensors"))
     done = 0
 
     def on_tensor(name: str) -> None:

@@ -118,7 +118,7 @@ def test_the_mean_logprob_is_that_of_a_separate_evaluation(model, drawn, monkeyp
 
 def test_the_mean_logprob_holds_with_flash_attention(model, reference, drawn):
     # llama.cpp adds up values in 16 bits there, in the order in which they lie in the cache, which
-    # depends on the neighbours; measured: up to 3e-3.
+    # depends on the neighbours; measured: up to 5e-3.
     assert logprob_errors(model, reference, drawn).max() < 1e-2
 
 
