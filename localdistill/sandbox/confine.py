@@ -45,7 +45,9 @@ def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) 
         os.setresgid(place.uid, place.uid, place.uid)
         os.setresuid(place.uid, place.uid, place.uid)
     kernel.drop_capabilities()
-    # After the change of user, which clears it.
+    # Both after the change of user, which clears them. Dumpable, so that its memory can be measured
+    # by a process of the same user; it writes no core, and no candidate may trace or read /proc.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

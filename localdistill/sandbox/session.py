@@ -168,7 +168,8 @@ def _become_warm_parent(
 ) -> NoReturn:
     """Turn this fork of the pit into a warm parent, in namespaces of its own if ``place`` wants them."""
     try:
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        # No parent-death signal here: without a pid namespace, whose end takes all with it, a warm
+        # parent that finds the pit gone has a slot to clear before it goes.
         null = os.open("/dev/null", os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)

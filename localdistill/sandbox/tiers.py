@@ -41,6 +41,7 @@ _SHARED_KERNEL = "A hole in the Linux kernel itself is not covered: candidates r
 _MEMORY = (
     "Memory over several processes is sampled every 20 ms, so it can pass its limit for a moment."
 )
+_NO_LANDLOCK = "The kernel has no Landlock: candidates see /proc of their own processes and the kernel."
 _WAYS_OF_ROOT = (
     _Way(
         "3 (namespaces, user ids, Landlock, seccomp)",
@@ -114,8 +115,10 @@ def _open(way: _Way, workers: int) -> LocalSandbox:
         starts = [_starter(candidate, judge) for candidate, judge in places]
         _attack(starts[0], way)
         closing = stack.pop_all()
-    tier = way.tier if has_landlock else way.tier.replace(" Landlock,", "")
-    return LocalSandbox(starts, tier, way.not_covered, closing.close)
+    if has_landlock:
+        return LocalSandbox(starts, way.tier, way.not_covered, closing.close)
+    tier = way.tier.replace(" Landlock,", "")
+    return LocalSandbox(starts, tier, (*way.not_covered, _NO_LANDLOCK), closing.close)
 
 
 def _starter(candidate: Place, judge: Place) -> Callable[[], Link]:

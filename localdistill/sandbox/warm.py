@@ -7,6 +7,7 @@ inherit. Between two children nothing is left of the first: no process, no file,
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -71,7 +72,8 @@ class WarmParent:
                 _, memory, cpu = start_format.unpack(message)
                 run = self._start(Limits(memory, cpu), descriptors, ruleset)
                 why = self._watch(run)
-                self._control.send(OVER)  # clearing up may take longer than the run
+                with contextlib.suppress(BrokenPipeError):  # the pit is gone: clear, then go
+                    self._control.send(OVER)  # clearing up may take longer than the run
                 self._control.send(self._end(run, why))
 
     def _start(self, limits: Limits, descriptors: list[int], ruleset: int) -> _Run:
@@ -150,8 +152,7 @@ class WarmParent:
         else:
             killer = os.fork()
             if killer == 0:
-                uid = self._place.uid or 65534
-                os.setresuid(uid, uid, uid)
+                _become(self._place.uid)
                 _kill_every_process()
                 os._exit(0)
             os.waitpid(killer, 0)
@@ -169,8 +170,36 @@ class WarmParent:
         members = self._members()
         total = sum(map(_resident, members))
         if total > limit:  # looked at again with shared pages counted once, which costs more
-            total = sum(map(_proportional, members))
+            total = self._proportional(members, limit)
         return total
+
+    def _proportional(self, members: list[str], limit: int) -> int:
+        """The same with each shared page divided by its users; over ``limit`` where that fails."""
+        if self._place.namespaces:
+            return sum(map(_proportional, members))
+        # Without the capability to trace, only a process of the same user may read this.
+        reading, writing = os.pipe()
+        reader = os.fork()
+        if reader == 0:
+            _become(self._place.uid)
+            os.write(writing, str(sum(map(_proportional, members))).encode())
+            os._exit(0)
+        os.close(writing)
+        os.waitpid(reader, 0)
+        text = os.read(reading, 64)
+        os.close(reading)
+        return int(text) if text.isdigit() else limit + 1
+
+
+def _become(uid: int | None) -> None:
+    """Turn this fork into a process of the slot's user; where that fails, end it."""
+    try:
+        if uid is None:
+            raise ValueError("there is no other user")
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    except (OSError, ValueError):
+        os._exit(1)
 
 
 def _kill_every_process() -> None:

@@ -1,4 +1,4 @@
-# status: failed, runtime_error, output_exceeded
+# status: failed, runtime_error, output_exceeded, timeout
 # limit: 5
 def solve(x):
     for number in range(100000):

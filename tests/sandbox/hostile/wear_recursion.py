@@ -1,4 +1,4 @@
-# status: runtime_error, memory_exceeded
+# status: runtime_error, memory_exceeded, timeout
 import sys
 
 sys.setrecursionlimit(1 << 30)
