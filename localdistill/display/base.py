@@ -98,12 +98,15 @@ class RunState:
 
 
 def figures(values: dict[str, Scalar]) -> str:
-    """``{"kept": 12, "loss": 0.5}`` as ``12 kept, loss 0.5``."""
+    """``{"kept": 12, "loss": 0.5, "tokens/s": 949.2}`` as ``12 kept, loss 0.5, 949 tokens/s``."""
     parts = []
-    for name, value in values.items():
+    for field_name, value in values.items():
+        name = field_name.replace("_", " ")
         if isinstance(value, bool) or value is None:
             continue
-        if isinstance(value, float):
+        if isinstance(value, float) and name.endswith("/s"):
+            parts.append(f"{value:,.0f} {name}")
+        elif isinstance(value, float):
             parts.append(f"{name} {value:,.3g}" if abs(value) < 1000 else f"{name} {value:,.0f}")
         elif isinstance(value, int):
             parts.append(f"{value:,} {name}")

@@ -21,12 +21,11 @@ _REFRESH_PER_SECOND = 4
 class LiveDisplay:
     """Finished stages scroll up as lines; the stage at work is redrawn below them."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False)
+    def __init__(self, console: Console) -> None:
         self._state = RunState()
         self._live = Live(
-            console=self._console,
-            get_renderable=self._render,
+            console=console,
+            get_renderable=self.render,
             refresh_per_second=_REFRESH_PER_SECOND,
             transient=True,
         )
@@ -43,16 +42,23 @@ class LiveDisplay:
                 style = "yellow" if event.level == "warning" else "dim"
                 self._live.console.print(Text(f"  {event.message}", style))
 
+    @property
+    def stage(self) -> StageState | None:
+        """The stage at work, or the last one."""
+        return self._state.stage
+
     def _finished_line(self) -> Text:
         title, summary, skipped = self._state.history[-1]
-        line = Text("  ✓ ", "green")
-        line.append(title, "default")
+        line = Text()
+        line.append("  ✓ ", "green")
+        line.append(title)
         shown = "already done" if skipped else figures(summary)
         if shown:
             line.append(f"  {shown}", "dim")
         return line
 
-    def _render(self) -> RenderableType:
+    def render(self) -> RenderableType:
+        """The stage at work, as it stands now."""
         stage = self._state.stage
         if stage is None or stage.finished:
             return Text("")
@@ -93,4 +99,4 @@ def _times(stage: StageState, now: float) -> str:
 
 def open_display(stream: TextIO) -> LiveDisplay:
     """A live display on ``stream``, which should be a terminal."""
-    return LiveDisplay(stream)
+    return LiveDisplay(Console(file=stream, highlight=False))

@@ -10,7 +10,7 @@ from localdistill.events import StageFinished, StageProgress, StageStarted
 
 def rendered(display, width=80):
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(display._render())
+    console.print(display.render())
     return console.file.getvalue()
 
 

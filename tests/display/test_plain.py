@@ -24,7 +24,7 @@ def test_a_stage_is_one_line_at_its_start_and_one_at_its_end():
     assert lines == [
         "Round 1 of 2",
         "  generate: 1,600 completions",
-        "  generate done: 1,600 completions, tokens/s 1,234",
+        "  generate done: 1,600 completions, 1,234 tokens/s",
     ]
 
 
