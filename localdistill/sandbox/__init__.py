@@ -1,7 +1,7 @@
 """Runs candidate programs where they can do no harm and cannot lie about their result.
 
-    open_sandbox (tiers)  ->  LocalSandbox (local)  ->  Link (link)          in the run's process
-        -> pit: grade, program, session                                      a light process of its own
+    open_sandbox (tiers)  ->  LocalSandbox (local)  ->  Link (link)  in the run's process
+        -> pit: grade, program, session                             a light process of its own
             -> warm parent (warm, place)  ->  confined child (confine)
                                                 candidate: the program under test
             -> warm parent                ->  confined child: judge, the test code

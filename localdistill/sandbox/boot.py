@@ -1,4 +1,7 @@
-"""Starts the pit without importing the package's ``__init__`` files, which need third-party packages."""
+"""Starts the pit without the package's ``__init__`` files.
+
+They import third-party packages, and the pit has the standard library only.
+"""
 
 import sys
 import types

@@ -19,7 +19,7 @@ from localdistill.sandbox.decode import decode
 
 # Kinds of frames. To the child: a module to load, names to describe, a program to run.
 MODULE, NAMES, PROGRAM = b"M", b"N", b"P"
-# To the child, from test code: call a function; make an object of a class, get or set its attribute.
+# To the child, from test code: call a function; make an object of a class, get or set an attribute.
 CALL, MAKE, GET, SET = b"C", b"K", b"G", b"A"
 # From the child: loaded, a value, an Exception, an end that no test may catch.
 LOADED, VALUE, RAISED, FATAL = b"O", b"V", b"X", b"F"
@@ -55,7 +55,7 @@ class _Service:
             CALL: self._call,
             MAKE: lambda asked: self._handle(self._find(asked[0])(*asked[1], **asked[2])),
             GET: lambda asked: self._handle(getattr(asked[0], asked[1])),
-            SET: lambda asked: encode(setattr(asked[0], asked[1], asked[2])),
+            SET: self._set,
         }
 
     def answer(self, kind: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -77,6 +77,10 @@ class _Service:
         name, arguments, keywords = asked
         result = encode(self._find(name)(*arguments, **keywords))
         return result + _after(arguments)
+
+    def _set(self, asked: Any) -> bytes:
+        setattr(*asked)
+        return encode(None)
 
     def _find(self, name: str) -> Any:
         first, *rest = name.split(".")

@@ -90,7 +90,7 @@ class Peer:
         return True
 
     def receive(self, deadline: float, watch: int) -> tuple[bytes, bytes] | None:
-        """Wait for one frame until ``deadline``; None where ``watch`` woke us and no frame is whole.
+        """Wait for one frame; None where ``watch`` woke us first and no frame is whole.
 
         Raises:
             Closed, DeadlinePassed, FrameTooLarge

@@ -1,11 +1,11 @@
 """Plain values between a candidate's process and the judge, as bytes. Never pickle, never eval.
 
 What crosses: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset,
-dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, time, timedelta, and the built-in
-types themselves. A subclass
-crosses as its base; defaultdict as dict; generators, map, zip and other iterators as an iterator over at most
-``MAX_ITEMS`` elements; numpy scalars and arrays as what ``tolist()`` makes of them. Anything else does
-not cross. The decoder believes nothing: size, depth and number of values are capped.
+dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, time, timedelta, and
+the built-in types themselves. A subclass crosses as its base; defaultdict as dict; generators, map,
+zip and other iterators as an iterator over at most ``MAX_ITEMS`` elements; numpy scalars and arrays
+as what ``tolist()`` makes of them. Anything else does not cross. The decoder believes nothing:
+size, depth and number of values are capped.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ _DECIMAL = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?\Z", re.
 def same_value(expected: Any, actual: Any) -> bool:
     """Compare a result with an expected value out of JSON.
 
-    Exact, but: floats within a tolerance where a float is expected, NaN equals NaN, and a tuple or an
-    iterator counts as the list of its elements, because JSON has neither.
+    Exact, but: floats within a tolerance where a float is expected, NaN equals NaN, and a tuple or
+    an iterator counts as the list of its elements, because JSON has neither.
     """
     if isinstance(expected, float) and isinstance(actual, int | float):
         return _close(expected, actual)
@@ -40,7 +40,7 @@ def same_value(expected: Any, actual: Any) -> bool:
 
 def _close(expected: float, actual: float) -> bool:
     if math.isnan(expected):
-        return actual != actual
+        return isinstance(actual, float) and math.isnan(actual)
     try:
         return math.isclose(expected, actual, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
     except OverflowError:  # an int too large for a float
@@ -50,8 +50,8 @@ def _close(expected: float, actual: float) -> bool:
 def same_output(expected: str, actual: str) -> bool:
     """Compare what a program printed with what it should print, token by token.
 
-    Spaces and line ends do not count. A token written as a decimal fraction is compared as a number within
-    a tolerance; all others, integers among them, exactly.
+    Spaces and line ends do not count. A token written as a decimal fraction is compared as a number
+    within a tolerance; all others, integers among them, exactly.
     """
     want, got = expected.split(), actual.split()
     return len(want) == len(got) and all(map(_same_token, want, got))

@@ -24,7 +24,11 @@ class Limits:
 
 
 def prepare(place: Place) -> int:
-    """Make, once in the warm parent, what children need; returns the rule set's descriptor or -1."""
+    """Make, once in the warm parent, what its children need.
+
+    Returns the descriptor of the Landlock rule set, or -1.
+    """
+    kernel.empty_bounding_set()
     return landlock.ruleset(rules(place)) if place.landlock else -1
 
 

@@ -45,7 +45,7 @@ def decode(data: bytes, handle: Callable[[int], Any] = _no_handles) -> Any:
 
 
 def decode_pair(data: bytes) -> tuple[Any, Any]:
-    """Decode two encodings that stand one behind the other: a result, and the arguments after it."""
+    """Decode two encodings in a row: a result, and the arguments as the call has left them."""
     first, second = _values(data, 2, _no_handles)
     return first, second
 
@@ -76,14 +76,9 @@ class _Decoder:
             raise TooLarge("too deep or too many values")
         tag = self.data[self.at : self.at + 1]
         self.at += 1
-        if tag == b"N":
-            return None
-        if tag == b"T":
-            return self.raw(1) == b"\1"
-        if tag == b"d":
-            return _double.unpack(self.raw(8))[0]
-        if tag == b"c":
-            return complex(*_pair.unpack(self.raw(16)))
+        if tag in _FIXED:
+            length, make = _FIXED[tag]
+            return make(self.raw(length))
         size = _size.unpack(self.raw(4))[0]
         if tag == b"h":
             return self.handle(_integer(self.raw(size)))
@@ -140,6 +135,12 @@ def _counter(items: list[Any]) -> collections.Counter[Any]:
     return counter
 
 
+_FIXED: dict[bytes, tuple[int, Callable[[bytes], Any]]] = {
+    b"N": (0, lambda data: None),
+    b"T": (1, lambda data: data == b"\1"),
+    b"d": (8, lambda data: _double.unpack(data)[0]),
+    b"c": (16, lambda data: complex(*_pair.unpack(data))),
+}
 _BLOBS: dict[bytes, Callable[[bytes], Any]] = {
     b"i": _integer,
     b"s": lambda data: data.decode("utf-8", "surrogatepass"),

@@ -1,7 +1,7 @@
 """What runs test code: a confined child of its own, in which no candidate code ever runs.
 
 The tests are run as they are. The candidate's functions are replaced by stubs that send their
-arguments out and get plain values back. Test code comes out of data sets, so it is locked down as well.
+arguments out and get plain values back. Test code comes out of data sets, so it is locked down too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from localdistill.sandbox.candidate import CALL, GET, MAKE, RAISED, SET
 from localdistill.sandbox.channel import Line
-from localdistill.sandbox.codec import CodecError, Handle, encode
+from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
 from localdistill.sandbox.decode import decode, decode_pair
 
 JUDGE, RESULT = b"J", b"R"
@@ -74,7 +74,7 @@ class _Tests:
         if kind == "value":
             return value
         if kind == "module":
-            # Under its own name only: a candidate may not choose what stands for the tests' ``math``.
+            # Under its own name only: a candidate may not choose what the tests' ``math`` is.
             if name not in sys.stdlib_module_names:
                 raise _NotGradable(f"the tests use the module {name}")
             return importlib.import_module(name)
@@ -99,6 +99,8 @@ class _Tests:
     def _answer(self, kind: bytes, request: tuple[Any, ...]) -> bytes:
         try:
             encoded = encode(request)
+        except TooLarge as error:  # made of what the candidate returned
+            raise ValueError(f"the tests pass a value {error}") from None
         except CodecError as error:
             raise _NotGradable(f"the tests pass {error}") from None
         self._line.send(kind, encoded)
@@ -113,7 +115,7 @@ class _Tests:
 class _Remote(Handle):
     """An object of a class that the candidate defines: its attributes are read and set over there.
 
-    Nothing else of it is the candidate's: comparing, hashing and truth are those of any object here.
+    Nothing else of it is the candidate's: it compares, hashes and is true as any object here.
     """
 
     def __init__(self, number: int, ask: Callable[[bytes, tuple[Any, ...]], Any]) -> None:
@@ -147,7 +149,7 @@ def _exception(class_name: str, message: str) -> Exception:
 
 
 def _write_back(old: Any, new: Any) -> Any:
-    """Make ``old`` equal to ``new`` in place where it can be; returns what should stand in its stead."""
+    """Make ``old`` equal to ``new`` in place where that can be; returns what is to stand there."""
     if type(old) is not type(new):
         return new
     if isinstance(old, list):

@@ -5,6 +5,7 @@ Standard library only: this runs inside the pit, which is started without site-p
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -55,7 +56,7 @@ def syscall(number: int, *arguments: object) -> int:
     Raises:
         OSError: the kernel refused.
     """
-    # Without c_long an int is passed with 32 bits, and the upper half of a register is left to chance.
+    # Without c_long an int is passed in 32 bits, and the rest of the register is left to chance.
     wide = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
     return _check(int(_libc.syscall(ctypes.c_long(number), *wide)), f"system call {number}")
 
@@ -88,7 +89,7 @@ def unmount(target: str) -> None:
 def pivot_root(new_root: str) -> None:
     """Make ``new_root`` (a mount point) the root and let go of the old one."""
     os.chdir(new_root)
-    # With both arguments "." the old root is stacked on the new one and can be unmounted from there.
+    # With "." for both, the old root is stacked on the new one and can be unmounted from there.
     syscall(_SYS_PIVOT_ROOT, b".", b".")
     unmount(".")
     os.chdir("/")
@@ -102,16 +103,18 @@ def close_all_but(keep: int) -> None:
     syscall(_SYS_CLOSE_RANGE, keep + 1, 0xFFFFFFFF, 0)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, in all five sets."""
+def empty_bounding_set() -> None:
+    """See to it that no program started from here gains a capability; those at hand stay."""
     for capability in range(64):
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
-            break  # past the last one of this kernel, or the bounding set is not ours to change
-    try:
+            break  # past the last one of this kernel, or not ours to change
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process."""
+    with contextlib.suppress(OSError):  # kernels before 4.3 have no ambient set
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    except OSError:
-        pass  # kernels before 4.3 have no ambient set
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     syscall(_SYS_CAPSET, ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))

@@ -1,4 +1,4 @@
-"""The run's end of the way to a pit: starts its process, sends one task at a time, gets its grade."""
+"""The run's end of the way to a pit: starts its process, sends a task, gets its grade."""
 
 from __future__ import annotations
 

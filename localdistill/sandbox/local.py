@@ -70,9 +70,9 @@ class LocalSandbox:
     def _alone(self, timed_out: list[_Result]) -> Iterator[Verdict]:
         """Try again what ran out of time, the ones first that got the least of the processor.
 
-        Programs that had all the time they wanted are endless loops as a rule. Where ten of those in
-        a row run out of time again, with the machine to themselves, it was not busy before either,
-        and the rest of them are not tried: they would cost their time limit each.
+        Programs that had all the time they wanted are endless loops as a rule. Where ten of those
+        in a row run out of time again, with the machine to themselves, it was not busy before
+        either, and the rest of them are not tried: each would cost its whole time limit.
         """
         vain = 0
         for job, answer in sorted(timed_out, key=lambda result: result[1]["cpu_s"]):
@@ -172,9 +172,14 @@ def _verdict(job: Job, answer: dict[str, Any]) -> Verdict:
         problem_id=job.key[0],
         sample=job.key[1],
         status=answer["status"],
-        detail=answer["detail"],
+        detail=_printable(answer["detail"]),
         duration_s=round(answer.get("busy_s", 0.0), 6),
     )
+
+
+def _printable(text: str) -> str:
+    """One line without control characters: what a candidate raised is shown on a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def default_workers() -> int:

@@ -1,8 +1,8 @@
 """The pit: a light process beside the run's that grades one candidate after the other.
 
 Started by its file path with ``python -I -S``: only the standard library is there, and nothing of
-the run's memory or environment. It reads tasks from standard input and writes grades to standard output, with four
-bytes of length before each: tasks by marshal, for which no integer is too long, grades as JSON.
+the run's memory or environment. Tasks come on standard input by marshal, for which no integer is
+too long; grades go to standard output as JSON; four bytes of length stand before each.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from typing import Any
 from localdistill.sandbox import candidate, judge, stdin_program
 from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.decode import decode
-from localdistill.sandbox.grade import Slots, Task, grade
+from localdistill.sandbox.grade import Slots, grade
 from localdistill.sandbox.place import Place
 from localdistill.sandbox.session import PitBroken, Slot
+from localdistill.sandbox.task import Task
 
 # What candidates commonly import: loaded once, inherited by every fork.
 _PRELOADED = (
@@ -41,6 +42,7 @@ _length = struct.Struct("<I")
 def confined_body(channel: int) -> None:
     """What runs in each confined child: the first frame says as what."""
     line = Line(channel)
+    sys.set_int_max_str_digits(0)  # right programs print long integers; the time limit bounds it
     try:
         kind, body = line.receive()
         if kind == candidate.MODULE:
@@ -98,7 +100,6 @@ def _exactly(size: int) -> bytes:
 
 def main() -> None:
     """Set up two warm parents as the first message says, then grade until the input ends."""
-    sys.set_int_max_str_digits(0)  # right programs return and print long integers
     # What the module ``site`` would have brought, which looks for installed packages.
     builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
     for name in _PRELOADED.split():

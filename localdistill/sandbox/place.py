@@ -77,13 +77,13 @@ def rules(place: Place) -> list[tuple[str, int]]:
     allowed += [(_standard_library(), landlock.LIST)]
     allowed += [(each, landlock.DEVICE) for each in _DEVICES]
     allowed += [(place.box, landlock.WRITE)]
-    # Without a mount of its own a slot shares this folder, and gets no more than multiprocessing needs.
+    # Without a mount of its own a slot shares this folder: no more than multiprocessing needs.
     return [*allowed, (SHARED_MEMORY, landlock.WRITE if place.namespaces else landlock.FILES)]
 
 
 def _new_root(place: Place) -> None:
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-    # Built over a folder in which nothing lies that is shown; the old root is out of sight afterwards.
+    # Built over a folder in which nothing lies that is shown. Then the old root is out of sight.
     root = "/sys"
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     for link in ("/lib", "/lib64", "/bin"):
@@ -105,7 +105,7 @@ def _new_root(place: Place) -> None:
         _fresh_memory(root + folder)
     Path(root, "proc").mkdir()
     kernel.mount("proc", root + "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
-    os.symlink(place.box, root + "/tmp")  # noqa: PTH211
+    os.symlink(place.box, root + "/tmp")  # noqa: PTH211, S108
     _read_only(root)
     kernel.pivot_root(root)
 

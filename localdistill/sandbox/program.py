@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import time
 from dataclasses import dataclass
+from typing import Any
 
-from localdistill.sandbox.candidate import FATAL, PROGRAM
-from localdistill.sandbox.channel import Closed, FrameTooLarge, Peer, frame
+from localdistill.sandbox.candidate import PROGRAM
+from localdistill.sandbox.channel import Closed, DeadlinePassed, FrameTooLarge, Peer, frame
+from localdistill.sandbox.claims import claimed_end
 from localdistill.sandbox.confine import Limits
-from localdistill.sandbox.decode import decode
-from localdistill.sandbox.codec import CodecError
 from localdistill.sandbox.session import End, Outcome, Slot
 
 OUTPUT_BYTES = 32 << 20
@@ -54,23 +55,23 @@ class _Run:
             os.set_blocking(descriptor, False)
         started = time.monotonic()
         try:
-            ours.sendall(self._order)  # the child's first act is to read it
-            over = self._attend(stdin_write, stdout_read, started + limit_s)
+            over = self._converse(ours, stdin_write, stdout_read, started + limit_s)
             busy_s = time.monotonic() - started
             end = self._slot.end() if over is not None else self._slot.ended()
             if over is None:
                 self._drain(stdout_read)
                 over = self._judge_end(end, Peer(ours))
-        except BrokenPipeError:
-            busy_s = time.monotonic() - started
-            end = self._slot.end()
-            over = end.outcome()
         finally:
             ours.close()
             os.close(stdout_read)
         if over is not None and over[0] == "timeout":
             over = ("timeout", f"did not end within {limit_s:g} s")
         return ProgramRun(bytes(self._output), over, busy_s, end.cpu_s)
+
+    def _converse(self, channel: socket.socket, *rest: Any) -> Outcome | None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen below as its end
+            channel.sendall(self._order)  # the child's first act is to read it
+        return self._attend(*rest)
 
     def _attend(self, stdin: int, stdout: int, deadline: float) -> Outcome | None:
         """Feed and read until the child has ended (None) or has to be ended."""
@@ -128,14 +129,9 @@ class _Run:
         return self._claim(channel) or end.outcome()
 
     def _claim(self, channel: Peer) -> Outcome | None:
-        """What the child said about its own failure: believed, because it can only be a failure."""
+        """What the child has said about its own failure."""
         try:
             said = channel.receive(time.monotonic() + 0.01, self._slot.control.fileno())
-            if said is None or said[0] != FATAL:
-                return None
-            status, detail = decode(said[1])
-        except (Closed, FrameTooLarge, CodecError, TimeoutError, ValueError):
+        except (Closed, FrameTooLarge, DeadlinePassed):
             return None
-        if status not in ("runtime_error", "syntax_error", "memory_exceeded"):
-            return None
-        return str(status), str(detail)[:300]
+        return claimed_end(*said).outcome if said is not None else None

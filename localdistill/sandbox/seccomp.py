@@ -2,7 +2,7 @@
 
 An allow list, so that what a later kernel adds is refused. Not on it: sockets other than a pair of
 local ones, ptrace and reading other processes' memory, keys, io_uring, bpf, perf, userfaultfd,
-mounts, namespaces, modules, System V and POSIX message queues and memfd (memory that no limit sees).
+mounts, namespaces, modules, System V and POSIX message queues, memfd (memory that no limit sees).
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import sys
@@ -78,7 +77,7 @@ class Slot:
             raise PitBroken("a warm parent did not start")
 
     def start(self, limits: Limits, *descriptors: int) -> None:
-        """Start a child that gets ``descriptors``: its channel, and perhaps what is 0 and 1 to it."""
+        """Start a child that gets ``descriptors``: its channel, and perhaps its 0 and 1."""
         order = warm.start_format.pack(warm.START, limits.memory_bytes, limits.cpu_s)
         try:
             socket.send_fds(self.control, [order], list(descriptors))
@@ -166,7 +165,7 @@ class Child:
 def _become_warm_parent(
     place: Place, control: socket.socket, body: Callable[[int], None]
 ) -> NoReturn:
-    """Turn this fork of the pit into a warm parent, in namespaces of its own if ``place`` wants them."""
+    """Turn this fork of the pit into a warm parent, in its namespaces if ``place`` wants them."""
     try:
         # No parent-death signal here: without a pid namespace, whose end takes all with it, a warm
         # parent that finds the pit gone has a slot to clear before it goes.
@@ -185,7 +184,7 @@ def _become_warm_parent(
 
 
 def _enter_namespaces(*, own_user: bool) -> None:
-    """Return in a new process that is number 1 of a new pid namespace; this one waits for its end."""
+    """Return in a new process, number 1 of a new pid namespace; this one waits for its end."""
     uid, gid = os.getuid(), os.getgid()
     kernel.unshare(
         kernel.CLONE_NEWNS

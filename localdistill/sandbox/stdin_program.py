@@ -21,8 +21,10 @@ def run_program(line: Line, source: str) -> NoReturn:
     main = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: PTH123
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: PTH123
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    # Who asks for the original ones gets these too: those of the warm parent are its own.
+    sys.__dict__.update(__stdin__=sys.stdin, __stdout__=sys.stdout)
     exit_code = 0
     try:
         exec(code, main.__dict__)  # noqa: S102

@@ -1,4 +1,4 @@
-"""Which confinement holds on this machine: each is tried by attacking it, before any candidate runs."""
+"""Which confinement holds on this machine: proven by attacks on it before any candidate runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ _SHARED_KERNEL = "A hole in the Linux kernel itself is not covered: candidates r
 _MEMORY = (
     "Memory over several processes is sampled every 20 ms, so it can pass its limit for a moment."
 )
-_NO_LANDLOCK = "The kernel has no Landlock: candidates see /proc of their own processes and the kernel."
+_NO_LANDLOCK = (
+    "The kernel has no Landlock: candidates see /proc of their own processes and the kernel."
+)
 _WAYS_OF_ROOT = (
     _Way(
         "3 (namespaces, user ids, Landlock, seccomp)",
@@ -55,7 +57,7 @@ _WAYS_OF_ROOT = (
             _SHARED_KERNEL,
             _MEMORY,
             "There is no network namespace: seccomp is the only barrier to the network.",
-            "What a candidate writes is sampled too, so it can pass its limit of 64 MiB for a moment.",
+            "What a candidate writes is sampled too: it can pass its limit of 64 MiB for a moment.",
             "Candidates that run at the same time share one /dev/shm, in which they can meet.",
         ),
         namespaces=False,
@@ -68,7 +70,7 @@ _WAYS_OF_USER = (
         (
             _SHARED_KERNEL,
             _MEMORY,
-            "Candidates have your own user id: namespaces and Landlock part them from your processes.",
+            "Candidates have your own user id: namespaces and Landlock part them from the rest.",
         ),
         namespaces=True,
         user_ids=False,
@@ -146,7 +148,7 @@ def _make_box(stack: contextlib.ExitStack) -> str:
 def _reserve_uid(stack: contextlib.ExitStack) -> int:
     """A user id that no account and no other run has.
 
-    An abstract socket of that name is the reservation: it goes when this process goes, and leaves no file.
+    An abstract socket of that name is the reservation: it goes with this process, leaving no file.
     """
     for uid in range(_FIRST_UID, _LAST_UID):
         with contextlib.suppress(KeyError):

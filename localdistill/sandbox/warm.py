@@ -96,9 +96,11 @@ class WarmParent:
         if not standard:
             null = os.open("/dev/null", os.O_RDWR)
             standard = [null, null]
-        for target, descriptor in enumerate((*standard, 2)):
-            os.dup2(descriptor, target)
+        os.dup2(standard[0], 0)
+        os.dup2(standard[1], 1)
         confine(self._place, ruleset, limits, parent, channel)
+        # Until here an error could be reported; a candidate's own are nobody's to read.
+        os.dup2(os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC), 2)
         os.set_inheritable(channel, False)
         self._body(channel)
 
@@ -160,7 +162,8 @@ class WarmParent:
 
     def _members(self) -> list[str]:
         own = str(os.getpid())
-        numbers = [each for each in os.listdir("/proc") if each.isdigit() and each != own]  # noqa: PTH208
+        entries = os.listdir("/proc")  # noqa: PTH208
+        numbers = [each for each in entries if each.isdigit() and each != own]
         if self._place.namespaces:
             return numbers
         return [each for each in numbers if _owner(each) == self._place.uid]

@@ -29,6 +29,13 @@ _CHECK_MAP = """
 def check(candidate):
     assert all(got == want for got, want in zip(map(candidate, [3, 7]), [4, 8]))
 """
+_CALLS: dict[str, list[tuple[object, object]]] = {
+    "call": [(3, 4), (7, 8)],
+    "method": [(3, 4), (7, 8)],
+    "list": [(3, [0, 1, 2])],
+    "float": [(1, [float("nan"), 0.0, 0.3333333])],
+    "long": [(3, 10**5000 + 3)],
+}
 _NUMBERS = "\n".join(str(number) for number in range(100_000))
 
 
@@ -69,25 +76,25 @@ def _read(path: Path) -> Program:
         memory_limit_mb=256,
     )
     statuses = header.get("status", "passed").split(",")
-    return Program(path.stem, Job((path.stem, 0), code, problem), tuple(s.strip() for s in statuses))
+    return Program(
+        path.stem, Job((path.stem, 0), code, problem), tuple(s.strip() for s in statuses)
+    )
 
 
 def _tests(header: dict[str, str]) -> Tests:
     kind = header.get("kind", "check")
     if kind == "stdin":
-        given = {"lines": f"100000\n{_NUMBERS}"}.get(header.get("input", ""), header.get("input", "3"))
-        wanted = {"numbers": _NUMBERS, "long": "1" + "0" * 4999 + "3"}.get(header.get("output", ""), "4")
+        given = {"lines": f"100000\n{_NUMBERS}"}.get(
+            header.get("input", ""), header.get("input", "3")
+        )
+        wanted = {"numbers": _NUMBERS, "long": "1" + "0" * 4999 + "3"}.get(
+            header.get("output", ""), "4"
+        )
         if header.get("input") == "lines":
             wanted = str(sum(range(100_000)))
         return StdinTests(cases=[StdinCase(input=given, output=wanted)])
-    if kind in ("call", "method"):
-        return CallTests(cases=[CallCase(args=[3], expected=4), CallCase(args=[7], expected=8)])
-    if kind == "list":
-        return CallTests(cases=[CallCase(args=[3], expected=[0, 1, 2])])
-    if kind == "float":
-        return CallTests(cases=[CallCase(args=[1], expected=[float("nan"), 0.0, 0.3333333])])
-    if kind == "long":
-        return CallTests(cases=[CallCase(args=[3], expected=10**5000 + 3)])
+    if kind in _CALLS:
+        return CallTests(cases=[CallCase(args=[a], expected=e) for a, e in _CALLS[kind]])
     if kind == "mutate":
         code = "numbers = [3, 1]\nassert solve(numbers) is None and numbers == [1, 3, [0]], numbers"
         return AssertTests(asserts=[code])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,9 @@ def test_right_programs_beside_hostile_ones_pass(sandbox: Sandbox) -> None:
     right = [Job((f"right{n}", 0), "def solve(x):\n    return x + 1", _RIGHT) for n in range(40)]
     jobs = [job for n, job in enumerate(right) for job in (job, *wearing[n : n + 1])]
     statuses = {v.problem_id: v.status for v in sandbox.run(jobs)}
-    assert [n for n, status in statuses.items() if n.startswith("right") and status != "passed"] == []
+    assert [
+        n for n, status in statuses.items() if n.startswith("right") and status != "passed"
+    ] == []
 
 
 def test_nothing_is_left_after_hostile_programs(single: Sandbox) -> None:
@@ -49,7 +50,7 @@ def _processes_of_candidates() -> list[str]:
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
-                owner = os.stat(process).st_uid
+                owner = process.stat().st_uid
             except OSError:
                 continue
             if 60000 <= owner < 61184:
