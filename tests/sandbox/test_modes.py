@@ -1,0 +1,167 @@
+"""The same guarantees without namespaces (as in Docker) and without root, and after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pydantic
+import pytest
+
+from localdistill.errors import SandboxUnavailable
+from localdistill.sandbox import landlock, open_sandbox, tiers
+
+_REPOSITORY = Path(__file__).parents[2]
+_NOBODY = 65534
+# Opens one sandbox, runs all programs of both folders, prints what did not end as it should.
+_ALL_PROGRAMS = """
+import json, os, sys
+from localdistill.sandbox import tiers
+from programs import programs
+way = (tiers._WAYS_OF_USER if os.geteuid() else tiers._WAYS_OF_ROOT)[-1]
+names = {program.name: program for folder in ("unusual", "hostile") for program in programs(folder)}
+tiers.interpreter = lambda: sys.executable
+with tiers._open(way, 2) as sandbox:
+    verdicts = list(sandbox.run(program.job for program in names.values()))
+wrong = [str(v) for v in verdicts if v.status not in names[v.problem_id].statuses]
+print(json.dumps([sandbox.tier, len(verdicts), wrong]))
+"""
+# Opens one sandbox and runs a program that leaves a daemon, and waits.
+_WAITING = """
+import sys
+from localdistill.sandbox import Job, tiers
+from localdistill.types import CheckTests, Problem
+tiers.interpreter = lambda: sys.executable
+tests = CheckTests(code="def check(candidate): candidate()")
+problem = Problem(id="p", prompt="", tests=tests, entry_point="solve", time_limit_s=60)
+code = '''
+import os, time
+def solve():
+    if os.fork() == 0:
+        os.setsid()
+    time.sleep(60)
+'''
+with tiers._open(tiers._WAYS_OF_ROOT[int(sys.argv[1])], 1) as sandbox:
+    print("open", flush=True)
+    list(sandbox.run([Job(("p", 0), code, problem)]))
+"""
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def _python_for(user: int) -> list[str]:
+    """A command that runs a Python as ``user``: one that other user ids can reach, root or not."""
+    nobody = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    own = getattr(sys, "_base_executable", sys.executable)
+    for python in filter(None, (own, shutil.which(version, path="/usr/bin"))):
+        again = (
+            f"import subprocess; subprocess.run([{python!r}, '-c', 'import tempfile'], check=True)"
+        )
+        reached = subprocess.run([*nobody, python, "-c", again], check=False, capture_output=True)
+        if reached.returncode == 0:
+            return [*(nobody if user else ["env"]), python]
+    pytest.skip(f"no {version} that other users can reach: this mode is NOT tested here")
+
+
+def _environment() -> dict[str, str]:
+    packages = Path(pydantic.__file__).parents[1]
+    paths = (_REPOSITORY, Path(__file__).parent, packages)
+    return {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(map(str, paths))}
+
+
+@needs_root
+@pytest.mark.real
+@pytest.mark.parametrize("user", [0, _NOBODY], ids=["no namespaces", "no root"])
+def test_all_programs_end_as_their_headers_say(user: int) -> None:
+    command = [*_python_for(user), "-c", _ALL_PROGRAMS]
+    done = subprocess.run(
+        command,
+        env=_environment(),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    tier, count, wrong = json.loads(done.stdout)
+    assert ("no namespaces" if user == 0 else "user namespace") in tier
+    assert count > 80
+    assert wrong == []
+
+
+@needs_root
+@pytest.mark.real
+@pytest.mark.parametrize("way", ["0", "1"], ids=["namespaces", "no namespaces"])
+def test_nothing_outlives_a_run_that_is_killed(way: str) -> None:
+    command = [*_python_for(0), "-c", _WAITING, way]
+    run = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    assert run.stdout.readline() == "open\n"
+    before = _wait_for(lambda: len(_processes_below(run.pid)) >= 5, run)
+    assert before
+    tree = _processes_below(run.pid)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    assert _wait_for(lambda: not any(map(_alive, tree)), None), [p for p in tree if _alive(p)]
+
+
+@pytest.mark.real
+def test_refuses_where_nothing_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "_WAYS_OF_ROOT", tiers._WAYS_OF_ROOT[1:])
+    monkeypatch.setattr(tiers, "_WAYS_OF_USER", ())
+    monkeypatch.setattr(landlock, "abi", lambda: 0)
+    with pytest.raises(SandboxUnavailable, match="Docker") as refusal:
+        open_sandbox()
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.real
+def test_refuses_where_the_probe_gets_through(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    probe = tmp_path / "probe.py"
+    probe.write_text("def breaches(*given):\n    return ['reads everything']\n")
+    monkeypatch.setattr(tiers, "_PROBE", probe)
+    with pytest.raises(SandboxUnavailable, match="reads everything"):
+        open_sandbox()
+
+
+def _processes_below(pid: int) -> list[int]:
+    parents = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(process.name)] = int(fields[1])
+    found, ring = [], [pid]
+    while ring:
+        ring = [child for child, parent in parents.items() if parent in ring]
+        found += ring
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _wait_for(condition, run) -> bool:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
