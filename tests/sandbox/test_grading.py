@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -160,6 +161,16 @@ def test_a_run_may_be_left_early_and_the_sandbox_used_again(sandbox: Sandbox) ->
     for verdict in sandbox.run(Job(("p", n), _RIGHT, problem) for n in range(1000)):
         assert verdict.passed
         break
+    assert grade(sandbox, _RIGHT, _CHECK).passed
+
+
+def test_leaving_early_does_not_wait_for_what_is_running(sandbox: Sandbox) -> None:
+    problem = Problem(id="p", prompt="", tests=_CHECK, entry_point="solve", time_limit_s=60)
+    slow = "import time\ndef solve(x):\n    time.sleep(60)"
+    started = time.monotonic()
+    for _ in sandbox.run(Job(("p", n), slow if n else _RIGHT, problem) for n in range(9)):
+        break
+    assert time.monotonic() - started < 20
     assert grade(sandbox, _RIGHT, _CHECK).passed
 
 
