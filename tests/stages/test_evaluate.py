@@ -1,0 +1,113 @@
+"""Evaluate compares two models on the same problems; sampling and testing are stood in for."""
+
+import json
+
+import pytest
+
+from localdistill.errors import ConfigError
+from localdistill.jsonl import JsonlWriter
+from localdistill.sampling import Sampling
+from localdistill.stages import evaluate
+from localdistill.types import EvalResult, Verdict
+
+PROBLEMS, SAMPLES = 20, 4
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Stand-ins for llama.cpp and the sandbox: a model's name says how many samples pass."""
+    requests = []
+
+    def fake_generate(request, callback):
+        requests.append(request)
+
+    def fake_verify(request, callback):
+        passes = int(requests[-1].model.stem.split("-")[1])
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        with JsonlWriter(request.out) as writer:
+            for problem in range(PROBLEMS):
+                for sample in range(SAMPLES):
+                    status = "passed" if sample < passes else "failed"
+                    writer.write(Verdict(problem_id=str(problem), sample=sample, status=status))
+
+    monkeypatch.setattr(evaluate.generate, "run", fake_generate)
+    monkeypatch.setattr(evaluate.verify, "run", fake_verify)
+    return requests
+
+
+@pytest.fixture
+def request_for(tmp_path):
+    path = tmp_path / "problems.jsonl"
+    tests = {"kind": "call", "cases": [{"args": [1], "expected": 1}]}
+    rows = [
+        {"id": str(i), "prompt": f"p{i}", "entry_point": "f", "tests": tests}
+        for i in range(PROBLEMS)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def model(label, gguf):
+        return evaluate.ModelUnderTest(label=label, gguf=gguf, work_dir=tmp_path / label)
+
+    def make(candidate, baseline=None, **more):
+        return evaluate.EvaluateRequest(
+            candidate=model("new", f"passes-{candidate}.gguf"),
+            baseline=model("old", f"passes-{baseline}.gguf") if baseline is not None else None,
+            problems=str(path),
+            samples=SAMPLES,
+            sampling=Sampling(),
+            seed=7,
+            out=tmp_path / "evaluation.json",
+            **more,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "verdict", "gain"),
+    [(3, 1, "better", 0.5), (1, 3, "worse", -0.5), (2, 2, "no evidence", 0.0)],
+)
+def test_the_gain_is_the_candidates_over_the_baseline(
+    drawn, request_for, candidate, baseline, verdict, gain
+):
+    result = evaluate.run(request_for(candidate, baseline), lambda event: None)
+    assert result.verdict == verdict
+    assert result.gain == pytest.approx(gain)
+    assert result.candidate.pass_at[0].value == pytest.approx(candidate / SAMPLES)
+    assert result.baseline.pass_at[0].value == pytest.approx(baseline / SAMPLES)
+
+
+def test_both_models_are_sampled_alike(drawn, request_for):
+    evaluate.run(request_for(3, 1), lambda event: None)
+    first, second = (request.model_dump(exclude={"model", "out"}) for request in drawn)
+    assert first == second
+    assert {request.model.stem for request in drawn} == {"passes-3", "passes-1"}
+
+
+def test_evaluation_draws_other_samples_than_training(drawn, request_for):
+    evaluate.run(request_for(3), lambda event: None)
+    assert drawn[0].purpose != evaluate.generate.GenerateRequest.model_fields["purpose"].default
+
+
+def test_a_model_alone_is_scored_without_a_verdict(drawn, request_for):
+    result = evaluate.run(request_for(2), lambda event: None)
+    assert (result.baseline, result.verdict) == (None, None)
+
+
+def test_the_result_is_written_and_used_again(drawn, request_for):
+    request = request_for(3, 1)
+    result = evaluate.run(request, lambda event: None)
+    assert EvalResult.model_validate_json(request.out.read_text()) == result
+    count = len(drawn)
+    assert evaluate.run(request, lambda event: None) == result
+    assert len(drawn) == count
+
+
+def test_pass_at_more_than_was_sampled_is_refused(drawn, request_for):
+    with pytest.raises(ConfigError, match="pass@8 needs at least 8"):
+        evaluate.run(request_for(3, ks=[1, 8]), lambda event: None)
+
+
+def test_pass_at_k_counts_problems_with_any_pass(drawn, request_for):
+    result = evaluate.run(request_for(1, ks=[1, 4]), lambda event: None)
+    assert [(at.k, at.value) for at in result.candidate.pass_at] == [(1, 0.25), (4, 1.0)]

@@ -1,0 +1,127 @@
+"""The loop over rounds: what is handed from stage to stage; the stages are stood in for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from localdistill import config as configuration
+from localdistill import pipeline
+from localdistill.errors import ConfigError
+from localdistill.types import EvalResult, ModelScore, PassAtK
+
+
+def score(label, value):
+    at = PassAtK(k=1, value=value, low=0.0, high=1.0)
+    return ModelScore(model=label, problems=1, samples=1, pass_at=[at], counts={"e": (0, 1)})
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Every stage's request in order; on dev the second of three rounds does best."""
+    seen = []
+
+    def fake_stage(name, request, callback, log, inherit=()):
+        seen.append((name, request))
+        if name == "prepare":
+            gguf = request.work_dir / "start.gguf"
+            gguf.parent.mkdir(parents=True)
+            gguf.write_bytes(b"weights")
+            return {"gguf": str(gguf), "master": str(request.work_dir / "master")}
+        if name == "evaluate":
+            value = {"round-01": 0.3, "round-02": 0.6, "round-03": 0.5}[request.candidate.label]
+            return EvalResult(
+                problem_set=request.name, candidate=score(request.candidate.label, value)
+            ).model_dump()
+        return {}
+
+    monkeypatch.setattr(pipeline, "run_stage", fake_stage)
+    return seen
+
+
+@pytest.fixture
+def config(tmp_path):
+    def one(name):
+        row = {
+            "id": name,
+            "prompt": name,
+            "entry_point": "f",
+            "tests": {"kind": "call", "cases": [{"args": [1], "expected": 1}]},
+        }
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(json.dumps(row) + "\n")
+        return str(path)
+
+    values = {f"{name}problems": one(name or "train") for name in ("", "dev_", "eval_")}
+    return {"model": "m.gguf", **values}
+
+
+def run(config, tmp_path, **more):
+    built = configuration.build({**config, **more})
+    return pipeline.run(built, tmp_path / "run", lambda event: None)
+
+
+def test_one_round_goes_through_the_stages_in_order(requests, config, tmp_path):
+    run(config, tmp_path)
+    assert [name for name, _ in requests] == [
+        "prepare", "generate", "verify", "select", "train", "export", "evaluate",
+    ]  # fmt: skip
+
+
+def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests, config, tmp_path):
+    run(config, tmp_path, rounds=2)
+    rounds = tmp_path / "run" / "rounds"
+    sampled = [r.model for name, r in requests if name == "generate"]
+    trained = [r.model for name, r in requests if name == "train"]
+    templates = [r.template for name, r in requests if name == "export"]
+    assert sampled[1] == templates[1] == rounds / "01" / "model.gguf"
+    assert trained[1] == rounds / "01" / "merged"
+    assert trained[0] == tmp_path / "run" / "start" / "master"
+
+
+def test_a_named_type_is_made_once_and_kept(requests, config, tmp_path):
+    run(config, tmp_path, rounds=2, export={"quant": "Q8_0"})
+    assert [r.quant for name, r in requests if name == "export"] == ["Q8_0", "same"]
+
+
+def test_the_best_round_on_dev_is_compared_on_eval_once(requests, config, tmp_path):
+    result = run(config, tmp_path, rounds=3)
+    opened = [r for name, r in requests if name == "evaluate"]
+    assert [r.name for r in opened] == ["dev", "dev", "dev", "eval"]
+    assert result.model.label == opened[-1].candidate.label == "round-02"
+    assert opened[-1].baseline.label == "base"
+    assert Path(opened[-1].problems).name == "eval.jsonl"
+
+
+def test_training_never_sees_dev_or_eval(requests, config, tmp_path):
+    run(config, tmp_path)
+    for name, request in requests:
+        if name in ("generate", "verify", "select"):
+            assert Path(request.problems).name == "train.jsonl"
+
+
+def test_settings_reach_the_stage_that_they_are_for(requests, config, tmp_path):
+    run(
+        config, tmp_path,
+        generate={"temperature": 1.6, "top_k": 20, "samples": 3},
+        select={"strategy": "confidence", "confidence_share": 0.5},
+        train={"rank": 8, "epochs": 3}, evaluate={"temperature": 0.7, "samples": 2},
+        deterministic=True, seed=11,
+    )  # fmt: skip
+    by_name = dict(requests)
+    assert by_name["generate"].sampling.temperature == 1.6
+    assert by_name["generate"].samples == 3
+    assert by_name["generate"].deterministic
+    assert by_name["select"].confidence_share == 0.5
+    assert (by_name["train"].rank, by_name["train"].epochs) == (8, 3)
+    assert by_name["evaluate"].sampling.temperature == 0.7
+    assert {by_name["generate"].seed, by_name["evaluate"].seed} == {11}
+
+
+def test_the_manifest_notices_a_changed_model(requests, config, tmp_path, monkeypatch):
+    run(config, tmp_path)
+    monkeypatch.setattr("localdistill.manifest.file_hash", lambda path: "other")
+    (tmp_path / "run" / "start" / "start.gguf").unlink()
+    (tmp_path / "run" / "start").rmdir()
+    with pytest.raises(ConfigError, match="has changed"):
+        run(config, tmp_path)
