@@ -1,5 +1,6 @@
 """Stages in processes of their own: results, errors and deaths come back as what they are."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -46,9 +47,10 @@ def stuck(inputs):
 def child_of(pid, deadline=60.0):
     end = time.monotonic() + deadline
     while time.monotonic() < end:
-        children = psutil.Process(pid).children()
-        if children and "localdistill.stages.process" in " ".join(children[0].cmdline()):
-            return children[0]
+        for child in psutil.Process(pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if "localdistill.stages.process" in " ".join(child.cmdline()):
+                    return child
         time.sleep(0.02)
     raise AssertionError("the stage's process did not start")
 
