@@ -126,5 +126,8 @@ class Link:
 
 
 def interpreter() -> str:
-    """The Python that runs the pit: the one below a virtual environment, without what it holds."""
-    return str(getattr(sys, "_base_executable", sys.executable))
+    """The Python that runs the pit: the one below a virtual environment, without what it holds.
+
+    Its real path, since that is the only one that a candidate finds where it lives.
+    """
+    return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from localdistill.jsonl import read_rows
-from localdistill.types import Completion, EvalResult, TrainingExample, Verdict
+from localdistill.types import Completion, EvalResult, Problem, TrainingExample, Verdict
 
 from .conftest import kill_in_stage, localdistill
 
@@ -65,18 +65,18 @@ def test_only_what_passed_its_tests_is_trained_on(finished):
     assert {(row.problem_id, row.sample) for row in selected} <= passed
 
 
-def test_the_new_gguf_loads_in_llama_cpp_and_answers(finished):
+def test_the_new_gguf_loads_in_llama_cpp_and_answers(finished, seed_dir):
     import llama_cpp
 
     directory, _ = finished
     model = llama_cpp.Llama(
         str(directory / "rounds" / "01" / "model.gguf"), n_ctx=512, verbose=False
     )
-    question = "Write a Python function `f(a, b)` that returns the sum of a and b."
+    problem = read_rows(seed_dir / "problems" / "train.jsonl", Problem)[0]
     reply = model.create_chat_completion(
-        [{"role": "user", "content": question}], max_tokens=120, temperature=0.0
+        [{"role": "user", "content": problem.prompt}], max_tokens=160, temperature=0.0
     )
-    assert "def f" in reply["choices"][0]["message"]["content"]
+    assert f"def {problem.entry_point}(" in reply["choices"][0]["message"]["content"]
     assert reply["choices"][0]["finish_reason"] == "stop"
 
 
