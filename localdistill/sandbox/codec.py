@@ -21,8 +21,8 @@ from typing import Any
 
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 150
-MAX_VALUES = 2_000_000
-MAX_ITEMS = 1_000_000  # of one generator
+MAX_VALUES = 1_000_000
+MAX_ITEMS = 500_000  # of one generator
 MAX_INT_BYTES = 4 << 20  # some ten million digits
 
 _size = struct.Struct("<I")

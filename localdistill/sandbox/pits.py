@@ -74,7 +74,7 @@ class Pit:
         self._starting = threading.Lock()
 
     def grade(self, job: Job, stop: threading.Event) -> Answer:
-        """Grade one job; an ``infra_error`` if the pit breaks time and again, or ``stop`` is set."""
+        """Grade one job; ``infra_error`` if the pit breaks time and again, or ``stop`` is set."""
         if job.code is None:
             return {"status": "no_code", "detail": "the completion holds no code"}
         task = _task(job)

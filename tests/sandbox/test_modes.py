@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -100,9 +101,14 @@ def test_all_programs_end_as_their_headers_say(user: int) -> None:
 @needs_root
 @pytest.mark.real
 @pytest.mark.parametrize("way", ["0", "1"], ids=["namespaces", "no namespaces"])
-def test_nothing_outlives_a_run_that_is_killed(way: str) -> None:
+def test_nothing_outlives_a_run_that_is_killed(way: str, request: pytest.FixtureRequest) -> None:
     command = [*_python_for(0), "-c", _WAITING, way]
-    run = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, text=True)
+    # What such a run leaves is two empty folders for each worker: put where they go with the test.
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o711)
+    request.addfinalizer(lambda: shutil.rmtree(folder))
+    environment = {**_environment(), "TMPDIR": str(folder)}
+    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stdout.readline() == "open\n"
     before = _wait_for(lambda: len(_processes_below(run.pid)) >= 5, run)

@@ -1,4 +1,4 @@
-# status: output_exceeded
+# status: output_exceeded, timeout
 # limit: 5
 def solve(x):
     level = []
