@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 # Read once, at import. Training needs no network, so nothing may wait for it or report to it.
 _VARIABLES = {
@@ -26,12 +27,15 @@ _VARIABLES = {
 
 
 @contextlib.contextmanager
-def for_unsloth() -> Iterator[None]:
-    """Set the variables, and give Unsloth a folder of its own for the code that it writes.
+def for_unsloth(scratch: Path) -> Iterator[None]:
+    """Set the variables, and give Unsloth the new folder ``scratch`` for the code that it writes.
 
     By default it writes Python files into the working directory and imports what it finds there:
     that litters, fails in a read-only directory, and would run what somebody else put there.
     """
-    with tempfile.TemporaryDirectory(prefix="localdistill-unsloth-") as folder:
-        os.environ.update(_VARIABLES, UNSLOTH_COMPILE_LOCATION=folder)
+    scratch.mkdir()
+    os.environ.update(_VARIABLES, UNSLOTH_COMPILE_LOCATION=str(scratch.resolve()))
+    try:
         yield
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

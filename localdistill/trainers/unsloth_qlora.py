@@ -35,7 +35,8 @@ def train(
     callback: Callback,
 ) -> TrainResult:
     """Train on ``examples`` and write the adapter; see ``base.Trainer``."""
-    with for_unsloth():
+    # Inside ``folder``, so that what a kill leaves there goes when the training is done again.
+    with for_unsloth(folder / "unsloth_code"):
         return _train(settings, examples, folder, callback)
 
 

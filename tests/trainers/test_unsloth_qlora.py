@@ -64,6 +64,8 @@ def test_training_lowers_the_loss(trained):
 
 
 def test_the_adapter_is_peft_s_and_covers_all_linear_layers(real, trained):
+    files = sorted(file.name for file in real.out.iterdir())
+    assert files == ["adapter_config.json", "adapter_model.safetensors"]
     config = json.loads((real.out / "adapter_config.json").read_text())
     assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 8, 16)
     layers = json.loads((SEED / "config.json").read_text())["num_hidden_layers"]
@@ -124,7 +126,7 @@ IN_4_BITS = """
 import sys
 from pathlib import Path
 from localdistill.trainers.environment import for_unsloth
-with for_unsloth():
+with for_unsloth(Path(sys.argv[2])):
     import unsloth
     import torch
     from bitsandbytes.nn import Linear4bit
@@ -162,7 +164,7 @@ with for_unsloth():
 """
 
 
-def test_the_base_is_really_held_in_4_bits(real):
-    command = [sys.executable, "-c", IN_4_BITS, str(SEED)]
+def test_the_base_is_really_held_in_4_bits(real, tmp_path):
+    command = [sys.executable, "-c", IN_4_BITS, str(SEED), str(tmp_path / "code")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
