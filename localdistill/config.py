@@ -69,6 +69,8 @@ class TrainConfig(_Section):
     batch_size: int = Field(default=8, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
     max_length: int = Field(default=2048, ge=8)  # tokens; longer examples are left out
+    warmup_ratio: float = Field(default=0.05, ge=0, le=1)  # share of all steps
+    weight_decay: float = Field(default=0.0, ge=0)
 
 
 class ExportConfig(_Section):

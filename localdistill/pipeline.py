@@ -128,6 +128,7 @@ class _Run:
                 out=paths.adapter,
                 seed=config.seed + number,
                 threads=config.generate.threads,
+                deterministic=config.deterministic,
                 **config.train.model_dump(),
             ),
         )
