@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from localdistill.events import (
     Event,
@@ -24,7 +24,7 @@ class Display(Protocol):
     def __call__(self, event: Event, /) -> None:
         """Take one event."""
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         """Begin to show."""
 
     def __exit__(
@@ -35,6 +35,22 @@ class Display(Protocol):
         /,
     ) -> None:
         """Leave the screen in order."""
+
+
+class StreamDisplay:
+    """A display that has nothing to set up on the screen and nothing to clear away."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        return None
 
 
 @dataclass

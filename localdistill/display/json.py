@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TextIO
 
+from localdistill.display.base import StreamDisplay
 from localdistill.events import Event
 
 
-class JsonDisplay:
+class JsonDisplay(StreamDisplay):
     """Writes each event as it is."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -18,18 +18,6 @@ class JsonDisplay:
         """Take one event."""
         self._stream.write(event.model_dump_json() + "\n")
         self._stream.flush()
-
-    def __enter__(self) -> JsonDisplay:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        return None
 
 
 def open_display(stream: TextIO) -> JsonDisplay:

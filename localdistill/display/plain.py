@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import TextIO
 
-from localdistill.display.base import RunState, duration, figures
+from localdistill.display.base import RunState, StreamDisplay, duration, figures
 from localdistill.events import (
     Event,
     Notice,
@@ -19,7 +18,7 @@ from localdistill.events import (
 _EVERY_S = 15.0  # between two lines of progress of the same stage
 
 
-class PlainDisplay:
+class PlainDisplay(StreamDisplay):
     """Writes whole lines and never moves the cursor."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -54,18 +53,6 @@ class PlainDisplay:
 
     def _line(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
-
-    def __enter__(self) -> PlainDisplay:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        return None
 
 
 def open_display(stream: TextIO) -> PlainDisplay:
