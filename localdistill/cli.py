@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from localdistill.models import default_home, models_dir
 from localdistill.stage_commands import add_stage_commands, run_stage_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
+_BROKEN_PIPE = 141  # and for one ended by SIGPIPE
 _READY_SETS = (
     "--model needs --problems FILE. Ready sets: MBPP (mbpp.jsonl of google-research, "
     "--problems mbpp:mbpp.jsonl#train), HumanEval (HumanEval.jsonl.gz of openai/human-eval), or "
@@ -111,6 +113,8 @@ def run_config(options: argparse.Namespace) -> Config:
     for option, name in _OPTIONS.items():
         value = getattr(options, option)
         if value is not None:
+            if name in _PATHS:  # the same file, from wherever the run is continued
+                value = _relative_to(Path.cwd(), value)
             configuration.apply(values, name, value)
     for text in options.set:
         configuration.apply(values, *configuration.parse_assignment(text))
@@ -130,7 +134,8 @@ def _run(options: argparse.Namespace) -> None:
     from localdistill import pipeline, result_text
 
     config = run_config(options)
-    directory = options.run_dir or default_home() / Path(config.model).stem
+    name = Path(config.model).resolve().name.removesuffix(".gguf")
+    directory = options.run_dir or default_home() / name
     with open_display(options.progress, sys.stdout) as display:
         result = pipeline.run(config, directory, display)
     if options.progress == "json":
@@ -151,6 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except LocaldistillError as error:
         print(f"localdistill: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # `| head`: whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
+    except OSError as error:
+        print(f"localdistill: {error.filename or 'file'}: {error.strerror}.", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     except KeyboardInterrupt:
         print("localdistill: stopped; the same command goes on from here.", file=sys.stderr)  # noqa: T201
         sys.exit(_STOPPED)

@@ -12,10 +12,10 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from localdistill.errors import ConfigError
 from localdistill.sampling import Sampling
@@ -84,7 +84,13 @@ class EvaluateConfig(Sampling):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     samples: int = Field(default=4, ge=1)
-    ks: list[int] = Field(default=[1])
+    ks: list[Annotated[int, Field(ge=1)]] = Field(default=[1], min_length=1)
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> Self:
+        if max(self.ks) > self.samples:
+            raise ValueError(f"pass@{max(self.ks)} needs at least that many evaluate.samples")
+        return self
 
     def sampling(self) -> Sampling:
         """The part that decides what is drawn."""
@@ -100,7 +106,7 @@ class Config(_Section):
     eval_problems: str | None = None
     limit: int | None = Field(default=None, ge=1)  # bounds each problem set
     rounds: int = Field(default=1, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**31)
     deterministic: bool = False  # equal texts after a kill, for some speed
     generate: GenerateConfig = GenerateConfig()
     verify: VerifyConfig = VerifyConfig()

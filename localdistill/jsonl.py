@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from localdistill.errors import UserError
+from localdistill.errors import ConfigError, UserError
 
 RowT = TypeVar("RowT", bound=BaseModel)
 
@@ -143,6 +143,16 @@ def write_atomically(path: Path, text: str) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def refuse_as_output(out: Path, *inputs: Path | None) -> None:
+    """Make sure that writing ``out`` does not destroy what is read.
+
+    Raises:
+        ConfigError: it is one of ``inputs``.
+    """
+    if any(path is not None and path.resolve() == out.resolve() for path in inputs):
+        raise ConfigError(f"{out} is an input as well; name another file with --out.")
 
 
 def marker(path: Path) -> Path:

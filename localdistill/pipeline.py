@@ -14,10 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from localdistill import selection, trainers
 from localdistill.config import Config
+from localdistill.errors import ConfigError
 from localdistill.events import Callback, Event, Notice, RoundStarted
 from localdistill.jsonl import JsonlWriter
 from localdistill.manifest import manifest
+from localdistill.quantization.llama_quantize import file_type
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.process import run_stage
@@ -47,6 +50,7 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
+    check_names(config)
     with RunDir(path) as directory:
         config = directory.adopt(config)
         with JsonlWriter(directory.events) as log:
@@ -61,6 +65,18 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
                 callback(event)
 
             return _Run(config, directory, tee).all_rounds()
+
+
+def check_names(config: Config) -> None:
+    """Find a misspelt strategy, trainer or type now and not after hours of sampling.
+
+    Raises:
+        ConfigError: the message names the nearest valid one.
+    """
+    selection.load(config.select.strategy)
+    trainers.load(config.train.trainer)
+    if config.export.quant != "same":
+        file_type(config.export.quant)
 
 
 class _Run:
@@ -147,8 +163,13 @@ class _Run:
         return Model(f"round-{number:02d}", paths.model, paths.merged)
 
     def split(self) -> None:
+        """Write the splits, and refuse what could only fail after hours.
+
+        Raises:
+            ConfigError: the strategy or the choice between rounds needs tests that are not there.
+        """
         config, directory = self.config, self.directory
-        split.run(
+        sizes = split.run(
             split.SplitRequest(
                 problems=config.problems,
                 dev_problems=config.dev_problems,
@@ -159,6 +180,17 @@ class _Run:
             ),
             self.callback,
         )
+        strategy = config.select.strategy
+        if (
+            getattr(selection.load(strategy), "NEEDS_VERDICTS", False)
+            and not sizes.train_with_tests
+        ):
+            message = (
+                f"{config.problems}: its problems have no tests, which --select {strategy} needs"
+            )
+            raise ConfigError(f"{message}; use --select none or confidence.")
+        if config.rounds > 1 and not sizes.dev:
+            raise ConfigError("Choosing between rounds needs problems with tests: --dev-problems.")
 
     def prepare(self) -> Model:
         start = self.stage(

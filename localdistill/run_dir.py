@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,13 @@ class RunDir:
         saved = configuration.build(configuration.read_toml(self.config))
         wanted = freeze(config, saved)
         differing = configuration.differences(saved, wanted)
+        if differing and not self.manifest.exists():
+            # Nothing has been drawn yet: most likely the first call had a mistake in it.
+            for made in (self.problems("train").parent, self.start):
+                shutil.rmtree(made, ignore_errors=True)
+            chosen = freeze(config)
+            write_atomically(self.config, chosen.to_toml())
+            return chosen
         if differing:
             message = f"{self.path}: was begun with another configuration: {'; '.join(differing)}."
             raise ConfigError(f"{message} Choose another --run-dir, or the old settings.")

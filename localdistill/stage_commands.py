@@ -73,8 +73,9 @@ def _select(parser: argparse.ArgumentParser) -> None:
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="a Hugging Face folder")
     parser.add_argument("--data", type=Path, required=True)
-    for name in ("rank", "alpha", "epochs", "batch-size", "max-length", "seed"):
+    for name in ("rank", "alpha", "epochs", "batch-size", "max-length"):
         parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float)
 
 

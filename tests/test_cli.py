@@ -1,5 +1,9 @@
 """What a user types wrong is answered with one line that names the fix, and exit code 2."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from localdistill import cli
@@ -68,10 +72,31 @@ def test_help_is_quick_and_lists_the_stages(capsys):
 
 
 def test_heavy_libraries_are_not_imported_for_the_command_line():
-    import subprocess
-    import sys
-
     code = "import sys, localdistill.cli; print([m for m in ('torch', 'llama_cpp', 'unsloth', "
     code += "'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_path_means_the_same_file_from_wherever_it_is_continued(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = configured("--model", "m.gguf", "--problems", "mbpp:p.jsonl#train")
+    monkeypatch.chdir("/")
+    absolute = (str(tmp_path / "m.gguf"), f"mbpp:{tmp_path}/p.jsonl#train")
+    assert (first.model, first.problems) == absolute
+    assert configured("--model", absolute[0], "--problems", absolute[1]) == first
+
+
+def test_output_into_a_closed_pipe_is_no_traceback(seed_problems, tmp_path):
+    program = Path(sys.executable).with_name("localdistill")
+    done = subprocess.run(
+        f"{program} generate --model {tmp_path}/none.gguf --problems {seed_problems} "
+        f"--out {tmp_path}/o.jsonl --progress plain | true",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def seed_problems():
+    return Path(__file__).resolve().parents[1] / "models" / "seed" / "problems" / "train.jsonl"

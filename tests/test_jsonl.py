@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localdistill.errors import UserError
+from localdistill import jsonl
+from localdistill.errors import ConfigError, UserError
 from localdistill.jsonl import (
     JsonlWriter,
     cut_torn_tail,
@@ -49,6 +50,12 @@ def test_rows_come_back_as_written(path):
         writer.sync()
         writer.write(ROWS[2])
     assert list(iter_rows(path, Verdict)) == ROWS
+
+
+def test_an_input_is_not_an_output(tmp_path):
+    with pytest.raises(ConfigError, match="input as well"):
+        jsonl.refuse_as_output(tmp_path / "x" / ".." / "c.jsonl", None, tmp_path / "c.jsonl")
+    jsonl.refuse_as_output(tmp_path / "out.jsonl", None, tmp_path / "c.jsonl")
 
 
 def test_a_kill_at_any_byte_loses_only_the_torn_row(path):

@@ -7,7 +7,7 @@ import pytest
 
 from localdistill import config as configuration
 from localdistill import pipeline
-from localdistill.errors import ConfigError
+from localdistill.errors import ConfigError, UserError
 from localdistill.types import EvalResult, ModelScore, PassAtK
 
 
@@ -125,3 +125,36 @@ def test_the_manifest_notices_a_changed_model(requests, config, tmp_path, monkey
     (tmp_path / "run" / "start").rmdir()
     with pytest.raises(ConfigError, match="has changed"):
         run(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"select": {"strategy": "test"}}, "tests"),
+        ({"train": {"trainer": "unsloth_qlor"}}, "unsloth_qlora"),
+        ({"export": {"quant": "Q4_K_X"}}, "Q4_K_M"),
+    ],
+)
+def test_a_misspelt_name_is_found_before_anything_is_done(
+    requests, config, tmp_path, settings, hint
+):
+    with pytest.raises(UserError, match=hint):
+        run(config, tmp_path, **settings)
+    assert requests == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_set_without_tests_is_refused_under_select_tests_before_sampling(
+    requests, config, tmp_path
+):
+    row = {"id": "t", "prompt": "train", "entry_point": "f"}
+    Path(config["problems"]).write_text(json.dumps(row) + "\n")
+    with pytest.raises(ConfigError, match=r"no tests.*--select none"):
+        run(config, tmp_path)
+    assert requests == []
+
+
+@pytest.mark.parametrize("ks", [[], [0], [1, 9]])
+def test_impossible_ks_are_refused(config, tmp_path, ks):
+    with pytest.raises(ConfigError, match="evaluate"):
+        configuration.build({**config, "evaluate": {"ks": ks, "samples": 4}})

@@ -52,9 +52,24 @@ def test_a_new_run_waits_for_the_stage_process_of_a_killed_one(tmp_path):
 def test_continuing_with_another_configuration_names_what_differs(tmp_path):
     with RunDir(tmp_path) as directory:
         directory.adopt(CONFIG)
+        directory.write_manifest({"hashes": {}})
         other = configuration.build({"model": "m.gguf", "problems": "p.jsonl", "rounds": 3})
         with pytest.raises(ConfigError, match=r"rounds \(1 there, 3 here\)"):
             directory.adopt(other)
+
+
+def test_a_mistake_in_the_first_call_can_be_corrected(tmp_path):
+    other = configuration.build({"model": "m.gguf", "problems": "right.jsonl"})
+    with RunDir(tmp_path) as directory:
+        directory.adopt(CONFIG)
+        stale = directory.problems("train")
+        stale.parent.mkdir()
+        stale.write_text("of the wrong set")
+        assert directory.adopt(other).problems == "right.jsonl"
+        assert not stale.exists()
+        assert (
+            configuration.build(configuration.read_toml(directory.config)).problems == "right.jsonl"
+        )
 
 
 def test_what_the_machine_chose_is_kept_on_continuing(tmp_path, monkeypatch):
@@ -70,6 +85,7 @@ def test_a_users_number_of_threads_wins_and_is_compared(tmp_path):
     mine = configuration.build({**CONFIG.model_dump(), "generate": {"threads": 3}})
     with RunDir(tmp_path) as directory:
         assert directory.adopt(mine).generate.threads == 3
+        directory.write_manifest({"hashes": {}})
         other = configuration.build({**CONFIG.model_dump(), "generate": {"threads": 5}})
         with pytest.raises(ConfigError, match=r"generate\.threads"):
             directory.adopt(other)

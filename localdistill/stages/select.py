@@ -23,6 +23,7 @@ from localdistill.jsonl import (
     iter_rows,
     mark_done,
     marker,
+    refuse_as_output,
     write_atomically,
 )
 from localdistill.problems import ProblemSet, load
@@ -70,6 +71,7 @@ def run(request: SelectRequest, callback: Callback) -> SelectSummary:
         ConfigError: an unknown strategy, or files that lack what it needs or do not fit together.
         ProblemSetError, UserError: a problem file or a row that cannot be read.
     """
+    refuse_as_output(request.out, request.completions, request.verdicts, Path(request.problems))
     strategy = selection.load(request.strategy)
     problems = load(request.problems, request.limit)
     _check_inputs(request, problems, getattr(strategy, "NEEDS_VERDICTS", False))

@@ -18,7 +18,7 @@ from localdistill.jsonl import is_done, mark_done, read_rows, write_atomically
 from localdistill.problems import load
 from localdistill.types import Problem
 
-DEV_SHARE = 0.15  # of train, where no dev set is given
+DEV_SHARE = 0.15  # of the problems to train on, for each of dev and eval that is not given
 
 
 class SplitRequest(BaseModel):
@@ -40,6 +40,7 @@ class SplitSummary(BaseModel):
     train: int
     dev: int
     eval: int
+    train_with_tests: int
 
 
 def run(request: SplitRequest, callback: Callback) -> SplitSummary:
@@ -54,8 +55,10 @@ def run(request: SplitRequest, callback: Callback) -> SplitSummary:
             lines = [problem.model_dump_json() + "\n" for problem in splits[name]]
             write_atomically(path, "".join(lines))
             mark_done(path, count=len(lines))
-    sizes = {name: len(read_rows(path, Problem)) for name, path in request.out.items()}
-    return SplitSummary(**sizes)
+    written = {name: read_rows(path, Problem) for name, path in request.out.items()}
+    tested = sum(problem.tests is not None for problem in written["train"])
+    sizes = {name: len(problems) for name, problems in written.items()}
+    return SplitSummary(**sizes, train_with_tests=tested)
 
 
 def separate(request: SplitRequest, callback: Callback) -> dict[str, list[Problem]]:
@@ -70,25 +73,20 @@ def separate(request: SplitRequest, callback: Callback) -> dict[str, list[Proble
     train = drop(train, evaluation, "train", "eval")
     dev = drop(dev, evaluation, "dev", "eval")
     train = drop(train, dev, "train", "dev")
-    if not dev:
-        train, dev = _hold_out(train, request.seed)
     dev = _with_tests(dev, "dev", callback)
-    if not evaluation:
-        callback(
-            Notice(
-                level="warning",
-                message=(
-                    f"No --eval-problems: the final comparison is on {len(dev)} problems held out "
-                    "from training. Name a set that the model will not be trained on."
-                ),
-            )
-        )
-        evaluation = dev
+    before = len(train)
+    if not request.eval_problems:
+        train, evaluation = _hold_out(train, before, f"{request.seed}/eval")
+        text = f"No --eval-problems: {len(evaluation)} of {before} problems are held out for the"
+        callback(Notice(level="warning", message=f"{text} final comparison."))
+    if not request.dev_problems:
+        train, dev = _hold_out(train, before, f"{request.seed}/dev")
     if not evaluation:
         message = f"{request.eval_problems or request.problems}: no problem has tests to compare by"
         raise ProblemSetError(f"{message}; name a set that has with --eval-problems.")
     if not train:
-        raise ProblemSetError(f"{request.problems}: no problem is left to train on; raise --limit.")
+        message = f"{request.problems}: no problem is left to train on once those to compare on are"
+        raise ProblemSetError(f"{message} taken out; name more problems, or raise --limit.")
     return {"train": train, "dev": dev, "eval": evaluation}
 
 
@@ -117,8 +115,10 @@ def _with_tests(problems: list[Problem], name: str, callback: Callback) -> list[
     return left
 
 
-def _hold_out(train: list[Problem], seed: int) -> tuple[list[Problem], list[Problem]]:
-    count = max(1, round(DEV_SHARE * len(train)))
-    chosen = set(random.Random(f"{seed}/dev").sample(range(len(train)), min(count, len(train))))  # noqa: S311
-    dev = [problem for index, problem in enumerate(train) if index in chosen]
-    return [problem for index, problem in enumerate(train) if index not in chosen], dev
+def _hold_out(train: list[Problem], size: int, seed: str) -> tuple[list[Problem], list[Problem]]:
+    """Take a share of ``size`` out of ``train``, of those that have tests to compare by."""
+    tested = [index for index, problem in enumerate(train) if problem.tests is not None]
+    count = min(max(1, round(DEV_SHARE * size)), len(tested))
+    chosen = set(random.Random(seed).sample(tested, count))  # noqa: S311
+    held_out = [problem for index, problem in enumerate(train) if index in chosen]
+    return [problem for index, problem in enumerate(train) if index not in chosen], held_out

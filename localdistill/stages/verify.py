@@ -32,6 +32,7 @@ from localdistill.jsonl import (
     iter_rows,
     mark_done,
     marker,
+    refuse_as_output,
 )
 from localdistill.problems import load
 from localdistill.problems.extract import extract_code
@@ -95,6 +96,7 @@ def run(
         SandboxUnavailable: no tier holds on this machine.
         StageFailed: the sandbox left completions without a verdict.
     """
+    refuse_as_output(request.out, request.completions, Path(request.problems))
     problems = load(request.problems, request.limit)
     keys = resume.keys_in(request.completions, problems)
     resume.adopt(request.completions, request.out, problems)

@@ -95,7 +95,11 @@ def test_without_an_eval_set_the_user_is_told_what_is_compared(request_for):
     request = request_for([f"p{i}" for i in range(10)])
     events = []
     split.run(request, events.append)
-    assert prompts(request, "eval") == prompts(request, "dev")
+    assert len(prompts(request, "eval")) == 2
+    assert not set(prompts(request, "eval")) & {
+        *prompts(request, "dev"),
+        *prompts(request, "train"),
+    }
     assert "held out" in events[0].message
 
 
