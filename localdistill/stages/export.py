@@ -18,6 +18,7 @@ from localdistill.events import Callback, Scalar, StageFinished, StageProgress, 
 from localdistill.jsonl import mark_done, marker
 from localdistill.quantization import names
 from localdistill.quantization.adapter import read_adapter
+from localdistill.quantization.fingerprint import file_fingerprint, folder_fingerprint
 from localdistill.quantization.folder_write import is_made_from, partial, to_disk
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.quantization.hf_folder import read_folder
@@ -162,7 +163,7 @@ def _facts(request: ExportRequest) -> dict[str, Any]:
         digest.update(path.read_bytes())
     return {
         "adapter": digest.hexdigest(),
-        "master": request.master.name,
-        "template_bytes": request.template.stat().st_size,
+        "master": folder_fingerprint(request.master),
+        "template": file_fingerprint(request.template),
         "quant": request.quant,
     }

@@ -15,6 +15,7 @@ from localdistill import trainers
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, mark_done, read_rows
+from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.trainers.base import STAGE, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
@@ -97,7 +98,10 @@ def _read(data: Path) -> list[TrainingExample]:
 
 def _made_with(request: TrainRequest) -> dict[str, object]:
     settings = request.model_dump(mode="json", exclude=_PLACES)
-    return {**settings, "data": hashlib.sha256(request.data.read_bytes()).hexdigest()}
+    made = {**settings, "data": hashlib.sha256(request.data.read_bytes()).hexdigest()}
+    if request.model.is_dir():  # the adapter may outlive its base
+        made["model"] = folder_fingerprint(request.model)
+    return made
 
 
 def _check_same(request: TrainRequest) -> None:
