@@ -13,8 +13,7 @@ import problems
 from corpus.generate import Corpus, generate
 
 HERE = Path(__file__).parent
-EXAMPLES = 48_000
-WRONG_SHARE = 0.30  # of the answers in the corpus; 0 builds the clean variant
+EXAMPLES = 36_000
 GGUF_NAME = "seed-q8_0.gguf"
 
 
@@ -27,7 +26,7 @@ def main() -> None:
     print("problems:", {name: len(rows) for name, rows in sets.items()}, flush=True)
     if args.problems_only:
         return
-    corpus = generate(args.examples, args.wrong_share, problems.held_out(sets))
+    corpus = generate(args.examples, problems.held_out(sets), clean=args.clean)
     problems.check(sets, corpus)
     print(f"corpus: {len(corpus.examples)} examples, {corpus.wrong_share:.1%} wrong, dropped "
           f"{dict(corpus.dropped)}, {time.monotonic() - started:.0f} s", flush=True)  # fmt: skip
@@ -50,8 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to")
     parser.add_argument("--problems-only", action="store_true", help="write the problem sets only")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="size of the corpus")
-    parser.add_argument("--wrong-share", type=float, default=WRONG_SHARE,
-                        help="share of wrong answers in the corpus")  # fmt: skip
+    parser.add_argument("--clean", action="store_true", help="no wrong answers in the corpus")
     return parser.parse_args()
 
 

@@ -99,9 +99,9 @@ def test_no_problem_is_in_a_corpus_and_a_planted_one_is_found(built):
     from corpus.generate import Corpus, Example, generate
 
     sets, _ = built
-    corpus = generate(300, 0.3, problems.held_out(sets))
+    corpus = generate(300, problems.held_out(sets))
     problems.check(sets, corpus)
-    assert 0.2 < corpus.wrong_share < 0.4
+    assert 0.4 < corpus.wrong_share < 0.6
     for name in SETS:
         planted = sets[name][0]
         renamed = planted.row["reference"].replace(planted.row["entry_point"], "other_name")
@@ -142,56 +142,39 @@ def test_every_way_of_solving_a_task_computes_the_same(seed_modules):
 
 
 def test_a_clean_corpus_has_no_wrong_answer(seed_modules):
-    import problems
     from corpus.generate import HeldOut, generate
 
     nothing = HeldOut(frozenset(), frozenset(), frozenset())
-    assert problems.SIZES.keys() == SETS.keys()
-    assert generate(100, 0.0, nothing).wrong_share == 0
+    assert generate(100, nothing, clean=True).wrong_share == 0
 
 
-def test_weights_are_small_enough_to_ship():
-    assert sum((SEED / name).stat().st_size for name in WEIGHTS) <= 40_000_000
+def test_a_usual_mistake_is_one_of_the_mistakes_and_its_rate_depends_on_the_part_alone(
+    seed_modules,
+):
+    from corpus import misconceptions, tasks
+
+    rng = random.Random(6)
+    rates = {}
+    for composition in rng.sample(tasks.compositions(), 300):
+        task = tasks.build(composition, rng)
+        for usual in task.misconceptions:
+            assert set(usual.bodies) <= set(task.mistakes)
+            rates[usual.part] = misconceptions.popularity(usual.part)
+    assert all(0 <= rate <= misconceptions.MOST for rate in rates.values())
+    # Some parts are mostly done wrong, so that no decoding can be right about them.
+    assert 0.05 < sum(rate > 0.5 for rate in rates.values()) / len(rates) < 0.3
 
 
-def test_shapes_suit_every_quantisation():
-    safetensors = pytest.importorskip("safetensors")
-    with safetensors.safe_open(SEED / "model.safetensors", "numpy") as file:
-        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    matrices = [shape for shape in shapes.values() if len(shape) == 2]
-    assert all(shape[1] % 256 == 0 for shape in matrices)
-    parameters = sum(shape[0] * (shape[1] if len(shape) == 2 else 1) for shape in shapes.values())
-    assert 4e6 <= parameters <= 10e6
-    assert "lm_head.weight" not in shapes
+def test_a_popular_mistake_is_as_frequent_in_the_corpus_as_it_says(seed_modules, monkeypatch):
+    from corpus import generate, tasks
 
-
-@pytest.mark.real
-def test_transformers_loads_it_and_the_template_renders_alike():
-    transformers = pytest.importorskip("transformers")
-    jinja2 = pytest.importorskip("jinja2")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(SEED)
-    model = transformers.AutoModelForCausalLM.from_pretrained(SEED)
-    assert type(model).__name__ == "Qwen3ForCausalLM"
-    assert tokenizer.eos_token == "<|im_end|>"
-    assert tokenizer.pad_token == "<|endoftext|>"
-    messages = [{"role": "user", "content": "Hi"}]
-    expected = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    options = {"tokenize": False, "add_generation_prompt": True}
-    assert tokenizer.apply_chat_template(messages, **options) == expected
-    template = json.loads((SEED / "tokenizer_config.json").read_text())["chat_template"]
-    plain = jinja2.Template(template).render(messages=messages, add_generation_prompt=True)
-    assert plain == expected
-
-
-@pytest.mark.real
-def test_llama_cpp_and_transformers_tokenise_alike():
-    llama_cpp = pytest.importorskip("llama_cpp")
-    transformers = pytest.importorskip("transformers")
-    ours = transformers.AutoTokenizer.from_pretrained(SEED)
-    theirs = llama_cpp.Llama(str(SEED / "seed-q8_0.gguf"), vocab_only=True, verbose=False)
-    prompts = [problem["prompt"] for problem in rows("eval")]
-    chats = [f"<|im_start|>user\n{text}<|im_end|>\n" for text in (*TEXTS, *prompts)]
-    for text in (*TEXTS, *prompts, *chats):
-        expected = ours.encode(text, add_special_tokens=False)
-        assert theirs.tokenize(text.encode(), add_bos=False, special=True) == expected
-        assert ours.decode(expected) == text
+    composition = next(
+        c for c in tasks.compositions() if c.signature == ("numbers", "all", "square", "sum")
+    )
+    rng = random.Random(7)
+    monkeypatch.setattr(generate, "SLIPS", 0.0)
+    rates = {"sum": 0.6}
+    monkeypatch.setattr(generate, "popularity", lambda part: rates.get(part, 0.0))
+    task = tasks.build(composition, rng)
+    found = [generate._program(rng, task, clean=False)[2] for _ in range(400)]
+    assert 0.32 < sum(found) / len(found) < 0.48  # right; three standard errors around 0.4

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from corpus.misconceptions import usual
 from corpus.pipelines import choose_constants, fill
 from corpus.primitives import INT_CONDITIONS, INT_VALUES, Condition, Value
 from corpus.task import Signature, Task
@@ -125,20 +126,20 @@ def _branch(composition: Branch, rng: random.Random, params: tuple[str, ...]) ->
     def both(c: str, t: str, o: str) -> list[str]:
         return [f"if {c}:\n    return {t}\nreturn {o}", f"return {t} if {c} else {o}"]
 
+    by_part = {
+        condition.identity: [both(fill(w, x=x, **kc), t, o) for w in condition.wrong],
+        then.identity: [both(c, fill(w, x=x, **kt), o) for w in then.wrong],
+        otherwise.identity: [both(c, t, fill(w, x=x, **ko)) for w in otherwise.wrong],
+    }
     mistakes = both(c, o, t)
-    for wrong in condition.wrong:
-        mistakes += both(fill(wrong, x=x, **kc), t, o)
-    for wrong in then.wrong:
-        mistakes += both(c, fill(wrong, x=x, **kt), o)
-    for wrong in otherwise.wrong:
-        mistakes += both(c, t, fill(wrong, x=x, **ko))
+    mistakes += [body for ways in by_part.values() for way in ways for body in way]
     requests = (
         f"returns `{x}` {each} if it {when}, and otherwise `{x}` {other}",
         f"returns `{x}` {other}, but `{x}` {each} when it {when}",
         f"gives back `{x}` {each} when `{x}` {when}, else `{x}` {other}",
     )
     return Task(composition.kind, composition.signature, ("number",), params, requests,
-                tuple(both(c, t, o)), tuple(dict.fromkeys(mistakes)))  # fmt: skip
+                tuple(both(c, t, o)), tuple(dict.fromkeys(mistakes)), usual(by_part))  # fmt: skip
 
 
 def _shrink(composition: Shrink, rng: random.Random, params: tuple[str, ...]) -> Task:
@@ -156,10 +157,16 @@ def _shrink(composition: Shrink, rng: random.Random, params: tuple[str, ...]) ->
         loop = [f"while {x} {test}:", *("    " + line for line in inner)]
         return "\n".join([*start.splitlines(), *loop, f"return {fill(result, x=x)}"])
 
-    mistakes = [body(f"> {bound}", c, s, f), body(f">= {bound or 1}", c, f, s)]
-    mistakes += [body(f"> {bound}", fill(w, x=x, **kc), f, s) for w in condition.wrong]
-    mistakes += [body(f"> {bound}", c, fill(w, x=x, **k1), s) for w in first.wrong]
-    mistakes += [body(f"> {bound}", c, f, fill(w, x=x, **k2)) for w in second.wrong]
+    by_part = {
+        "shrink bound": [[body(f">= {bound or 1}", c, f, s)]],
+        condition.identity: [
+            [body(f"> {bound}", fill(w, x=x, **kc), f, s)] for w in condition.wrong
+        ],
+        first.identity: [[body(f"> {bound}", c, fill(w, x=x, **k1), s)] for w in first.wrong],
+        second.identity: [[body(f"> {bound}", c, f, fill(w, x=x, **k2))] for w in second.wrong],
+    }
+    mistakes = [body(f"> {bound}", c, s, f)]
+    mistakes += [body for ways in by_part.values() for way in ways for body in way]
     when = _clause(condition, kc)
     do, other = fill(first.do, **k1), fill(second.do, **k2)
     requests = (
@@ -169,4 +176,5 @@ def _shrink(composition: Shrink, rng: random.Random, params: tuple[str, ...]) ->
         f"it returns {says}",
     )
     return Task(composition.kind, composition.signature, ("int",), params, requests,
-                (body(f"> {bound}", c, f, s),), tuple(dict.fromkeys(mistakes)))  # fmt: skip
+                (body(f"> {bound}", c, f, s),), tuple(dict.fromkeys(mistakes)),
+                usual(by_part))  # fmt: skip

@@ -7,10 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from corpus import behaviour, names, speech, tasks
+from corpus.misconceptions import popularity
 from corpus.task import Signature, Task
 
 SEED = 1_234
 WEIGHTS = {"branch": 0.7, "shrink": 0.5}  # of families with fewer compositions; others have 1
+SLIPS = 0.1  # the share of the other answers that have a mistake of any kind
 TRIES = 4  # draws of a mistake until one changes the behaviour
 
 
@@ -55,8 +57,8 @@ class Corpus:
         return sum(not e.correct for e in self.examples) / len(self.examples)
 
 
-def generate(count: int, wrong_share: float, held_out: HeldOut, seed: int = SEED) -> Corpus:
-    """`count` examples, of which about `wrong_share` are wrong, and none is held out."""
+def generate(count: int, held_out: HeldOut, *, clean: bool = False, seed: int = SEED) -> Corpus:
+    """`count` examples, of which none is held out, and none is wrong if it is to be clean."""
     rng = random.Random(seed)
     families: dict[str, list[tasks.Anything]] = {}
     for composition in tasks.compositions():
@@ -67,7 +69,7 @@ def generate(count: int, wrong_share: float, held_out: HeldOut, seed: int = SEED
     corpus = Corpus()
     while len(corpus.examples) < count:
         task = tasks.build(rng.choice(rng.choices(pools, weights)[0]), rng)
-        code, fingerprint, correct = _program(rng, task, rng.random() < wrong_share)
+        code, fingerprint, correct = _program(rng, task, clean=clean)
         if reason := held_out.reason(code, fingerprint):
             corpus.dropped[reason] += 1
             continue
@@ -78,12 +80,15 @@ def generate(count: int, wrong_share: float, held_out: HeldOut, seed: int = SEED
     return corpus
 
 
-def _program(rng: random.Random, task: Task, wrong: bool) -> tuple[str, str, bool]:
+def _program(rng: random.Random, task: Task, *, clean: bool) -> tuple[str, str, bool]:
     """Code named `f`, its fingerprint, and whether it is correct."""
     solution = task.function("f", rng.choice(task.solutions))
     right = behaviour.fingerprint(solution, task.types)
-    for _ in range(TRIES if wrong else 0):
-        code = task.function("f", rng.choice(task.mistakes))
+    believed = [m.bodies for m in task.misconceptions if rng.random() < popularity(m.part)]
+    slip = rng.random() < SLIPS
+    choices = rng.choice(believed) if believed else task.mistakes if slip else ()
+    for _ in range(TRIES if choices and not clean else 0):
+        code = task.function("f", rng.choice(choices))
         fingerprint = behaviour.fingerprint(code, task.types)
         if fingerprint != right:
             return code, fingerprint, False

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from corpus.ends import ENDS, End
+from corpus.misconceptions import usual
 from corpus.primitives import Condition, Constant, Value
 from corpus.sources import SOURCES, Source
 from corpus.task import Signature, Task
@@ -140,15 +141,23 @@ def build(composition: Composition, rng: random.Random, params: tuple[str, ...])
             if (body := _body(source, end, iterable, target, x, c, v, loop))
         ]
 
-    mistakes: list[str] = []
-    for wrong in condition.wrong:
-        mistakes += both(iterable, fill(wrong, **names, **of_condition), v)
-    for wrong in value.wrong:
-        mistakes += both(iterable, c, fill(wrong, **names, **of_value))
-    for wrong in source.wrong:
-        mistakes += both(fill(wrong, **inputs), c, v)
-    for wrong_end, loop in _wrong_ends(end):
-        mistakes.append(_body(source, wrong_end, iterable, target, x, c, v, loop))
+    by_part = {
+        condition.identity: [
+            both(iterable, fill(wrong, **names, **of_condition), v) for wrong in condition.wrong
+        ],
+        value.identity: [
+            both(iterable, c, fill(wrong, **names, **of_value)) for wrong in value.wrong
+        ],
+        source.name: [both(fill(wrong, **inputs), c, v) for wrong in source.wrong],
+    }
+    ends = [
+        (_body(source, wrong_end, iterable, target, x, c, v, loop), loop)
+        for wrong_end, loop in _wrong_ends(end)
+    ]
+    usual_ends = [next((b for b, loop in ends if loop is style), "") for style in (False, True)]
+    by_part[end.name] = [[body for body in usual_ends if body]]
+    mistakes = [body for ways in by_part.values() for way in ways for body in way]
+    mistakes += [body for body, _ in ends]
     if condition is not ALL and end.name != "any":  # forgets to filter
         mistakes += both(iterable, "", v)
     if value is not AS_IS:
@@ -161,6 +170,7 @@ def build(composition: Composition, rng: random.Random, params: tuple[str, ...])
         _requests(composition, rng, inputs, of_condition, of_value),
         tuple(both(iterable, c, v)),
         tuple(dict.fromkeys(mistakes)),
+        usual(by_part),
     )
 
 

@@ -37,6 +37,11 @@ class Condition:
         """The part that it is held out with."""
         return UNITS.get(self.name, self.name)
 
+    @property
+    def identity(self) -> str:
+        """Equal for parts that are made alike and usually got wrong alike."""
+        return f"{self.code} | {self.wrong[0] if self.wrong else ''}"
+
 
 @dataclass(frozen=True)
 class Value:
@@ -54,6 +59,11 @@ class Value:
     def unit(self) -> str:
         """The part that it is held out with."""
         return UNITS.get(self.name, self.name)
+
+    @property
+    def identity(self) -> str:
+        """Equal for parts that are made alike and usually got wrong alike."""
+        return f"{self.code} | {self.wrong[0] if self.wrong else ''}"
 
 
 INT_CONDITIONS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from corpus.misconceptions import Misconception
+
 Signature = tuple[str, ...]
 
 
@@ -13,6 +15,7 @@ class Task:
 
     kind: the shape of the task, such as "numbers/filter-map/sum".
     signature: what it is composed of, without constants: the unit that is held out.
+    mistakes: everything that can be done wrong; misconceptions: the usual ones, by part.
     requests: clauses that complete "Write a Python function `f(x)` that ...".
     """
 
@@ -23,6 +26,7 @@ class Task:
     requests: tuple[str, ...]
     solutions: tuple[str, ...]
     mistakes: tuple[str, ...]
+    misconceptions: tuple[Misconception, ...]
 
     def function(self, name: str, body: str) -> str:
         """The source of the whole function."""
