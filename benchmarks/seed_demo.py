@@ -38,10 +38,10 @@ def main() -> None:
 
 def _one(args: argparse.Namespace, seed: int, name: str, first: Path) -> dict[str, Any]:
     directory = args.runs / f"seed-{seed}" / name
-    options = ["--seed", seed, "--select", name]
+    settings: dict[str, object] = {"seed": seed, "select.strategy": name}
     if args.model:
-        options += ["--model", args.model.resolve()]
-    sampled = seed_runs.run(directory, *options, like=None if directory == first else first)
+        settings["model"] = args.model.resolve()
+    sampled = seed_runs.run(directory, settings, like=None if directory == first else first)
     greedy = seed_runs.evaluate(
         _last_model(directory), _base(directory, args.model), directory / "problems/eval.jsonl",
         directory / "greedy.json", *GREEDY, "--seed", seed,

@@ -27,14 +27,13 @@ def main() -> None:
     runs.mkdir(parents=True, exist_ok=True)
     unused = runs / "one-problem.jsonl"  # a run wants a third set; with one round it has no use
     unused.write_text((PROBLEMS / "train.jsonl").read_text(encoding="utf-8").splitlines()[0] + "\n")
-    sets = ("--dev-problems", unused, "--eval-problems", PROBLEMS / "dev.jsonl")
+    sets = {"dev_problems": unused, "eval_problems": PROBLEMS / "dev.jsonl"}
     sampled: Path | None = None
     for text in args.configurations:
-        settings = [part for part in text.split(",") if part]
+        settings = dict(part.split("=", 1) for part in text.split(",") if part)
         directory = runs / (text.replace(",", "+") or "defaults")
-        samples_alike = not any(s.startswith(("generate.", "evaluate.", "seed=")) for s in settings)
-        options = [option for setting in settings for option in ("--set", setting)]
-        found = seed_runs.run(directory, *sets, *options, like=sampled if samples_alike else None)
+        samples_alike = not any(s.startswith(("generate.", "evaluate.", "seed")) for s in settings)
+        found = seed_runs.run(directory, {**sets, **settings}, sampled if samples_alike else None)
         if samples_alike:
             sampled = sampled or directory
         models = sorted(directory.glob("rounds/*/model.gguf"))
