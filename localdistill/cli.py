@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import localdistill
 from localdistill import config as configuration
+from localdistill.catalogue_command import add_models_command, model_path, run_models_command
 from localdistill.config import Config
 from localdistill.display import KINDS, open_display
 from localdistill.errors import ConfigError, LocaldistillError
@@ -58,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         "command on an existing run directory goes on where it was.",
     )
     run.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml")
-    run.add_argument("--model", help="a GGUF file or a Hugging Face folder")
+    run.add_argument("--model", help="a GGUF file, a Hugging Face folder, or a name of `models`")
     run.add_argument("--problems", help="[FORMAT:]FILE[#PART] to train on")
     run.add_argument("--dev-problems", help="for choices between rounds (else 15%% of --problems)")
     run.add_argument("--eval-problems", help="for the final comparison")
@@ -76,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_progress(run)
     add_stage_commands(commands, add_progress)
+    add_models_command(commands)
     return parser
 
 
@@ -112,6 +114,8 @@ def run_config(options: argparse.Namespace) -> Config:
                 values[name] = _relative_to(file.resolve().parent, values[name])
     for option, name in _OPTIONS.items():
         value = getattr(options, option)
+        if option == "model" and value is not None:
+            value = model_path(value)  # a name in the catalogue stands for where it lies
         if value is not None:
             if name in _PATHS:  # the same file, from wherever the run is continued
                 value = _relative_to(Path.cwd(), value)
@@ -149,10 +153,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = build_parser().parse_args(arguments)
-        command: Callable[[argparse.Namespace], None] = (
-            _run if options.command == "run" else run_stage_command
-        )
-        command(options)
+        commands: dict[str, Callable[[argparse.Namespace], None]] = {
+            "run": _run,
+            "models": run_models_command,
+        }
+        commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:
         print(f"localdistill: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
