@@ -14,7 +14,8 @@ from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.find import Found, OnDisk, find_models
 from localdistill.catalogue.load import read_catalogue
 from localdistill.catalogue.places import usual_places
-from localdistill.display import catalogue as display
+from localdistill.display.catalogue import show_json, show_table
+from localdistill.display.catalogue_entry import show_entry
 from localdistill.errors import ConfigError
 from localdistill.models import models_dir
 
@@ -41,11 +42,11 @@ def run_models_command(options: argparse.Namespace) -> None:
         entries = (_named(entries, options.name),)
     disk = _on_disk(options.look_in)
     if options.json:
-        display.show_json(entries, disk, sys.stdout)
+        show_json(entries, disk, sys.stdout)
     elif options.name is not None:
-        display.show_entry(entries[0], disk.of(entries[0]), sys.stdout)
+        show_entry(entries[0], disk.of(entries[0]), sys.stdout)
     else:
-        display.show_table(entries, disk, sys.stdout, rich=sys.stdout.isatty())
+        show_table(entries, disk, sys.stdout, rich=sys.stdout.isatty())
 
 
 def _on_disk(look_in: Sequence[Path] = ()) -> OnDisk:

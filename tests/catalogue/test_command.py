@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from localdistill import catalogue_command, cli
 from localdistill.catalogue.find import OnDisk, find_models
-from localdistill.display import catalogue as display
+from localdistill.display.catalogue import show_table
+from localdistill.display.catalogue_entry import show_entry
+from localdistill.display.catalogue_layout import WIDTH
 from localdistill.errors import ConfigError
 from tests.catalogue.conftest import place, write_folder, write_gguf
 
@@ -43,7 +46,7 @@ def test_the_table_fits_100_columns_and_has_every_model(capsys, entries):
     for entry in entries:
         (line,) = [line for line in out.splitlines() if line.startswith(f"{entry.name} ")]
         assert line.endswith("safetensors" if entry.name == "seed" else "no")
-    assert max(len(line) for line in out.splitlines()) <= display.WIDTH
+    assert max(len(line) for line in out.splitlines()) <= WIDTH
     assert "\x1b" not in out
 
 
@@ -51,9 +54,9 @@ def test_the_table_fits_100_columns_and_has_every_model(capsys, entries):
 def test_on_a_terminal_the_table_fits_too(entries, columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     stream = io.StringIO()
-    display.show_table(entries, NOTHING, stream, rich=True)
+    show_table(entries, NOTHING, stream, rich=True)
     table, _, _ = stream.getvalue().partition("GB are")
-    assert max(len(line) for line in table.splitlines()) <= min(columns, display.WIDTH)
+    assert max(len(line) for line in table.splitlines()) <= min(columns, WIDTH)
     for entry in entries:
         assert f"{entry.name} " in table
 
@@ -67,6 +70,20 @@ def test_a_named_folder_is_looked_into(capsys, tmp_path, by_name):
     assert line.endswith("Q4_K_M")
     assert "says that it is Something else" in out
     assert "bad.gguf: not a GGUF file" in out
+
+
+def test_names_that_would_move_the_cursor_do_not(capsys, tmp_path, by_name):
+    odd = os.fsdecode(b"\xff\x1b[2J.gguf")
+    write_gguf(tmp_path / "disk" / odd, by_name[CODER], "a \x1b[31m model")
+    (tmp_path / "disk" / "bad\n.gguf").write_bytes(b"no model at all, but long enough")
+    code, out, _ = ended(capsys, "models", "--look-in", str(tmp_path / "disk"))
+    assert code == 0
+    assert "\x1b" not in out
+    assert "a ?[31m model" in out
+    assert "bad?.gguf" in out
+    code, out, _ = ended(capsys, "models", "--json", "--look-in", str(tmp_path / "disk"))
+    assert code == 0
+    assert len(json.loads(out)["not_in_the_catalogue"]) == 1
 
 
 def test_one_entry_is_shown_whole(capsys, by_name):
@@ -99,7 +116,7 @@ def test_one_that_cannot_be_trained_is_not_proposed_for_it(capsys):
 def test_the_commands_that_are_shown_are_commands(capsys, entries):
     for entry in entries:
         stream = io.StringIO()
-        display.show_entry(entry, (), stream)
+        show_entry(entry, (), stream)
         text = stream.getvalue().replace("\\\n", " ")
         shown = [line.split() for line in text.splitlines() if "localdistill run --" in line]
         for words in shown:
