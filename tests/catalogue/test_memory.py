@@ -70,7 +70,8 @@ def test_a_sample_is_never_longer_than_the_model_allows(by_name):
 
 def test_all_experts_are_stored_and_few_work(by_name):
     a = by_name["qwen3-coder-30b-a3b-instruct"].architecture
-    assert memory.parameters(a) / 1e9 == pytest.approx(30.5, abs=0.05)
+    # As stated for Qwen3-30B-A3B, of the same shape, in lenamerkli/PolitScanner's index.json.
+    assert memory.parameters(a) == 30_532_122_624
     assert memory.gguf_size(a) / 1e9 == pytest.approx(18.6, abs=0.1)
 
 
