@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -16,14 +17,14 @@ from localdistill import config as configuration
 from localdistill.catalogue_command import add_models_command, model_path, run_models_command
 from localdistill.config import Config
 from localdistill.display import KINDS, open_display
-from localdistill.errors import ConfigError, LocaldistillError
+from localdistill.errors import ConfigError, LocaldistillError, storage_error
 from localdistill.models import default_home, models_dir
 from localdistill.stage_commands import add_stage_commands, run_stage_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
 _BROKEN_PIPE = 141  # and for one ended by SIGPIPE
 _READY_SETS = (
-    "--model needs --problems FILE. Ready sets: MBPP (mbpp.jsonl of google-research, "
+    "Ready sets: MBPP (mbpp.jsonl of google-research, "
     "--problems mbpp:mbpp.jsonl#train), HumanEval (HumanEval.jsonl.gz of openai/human-eval), or "
     "your own JSONL with id, prompt, entry_point and tests."
 )
@@ -32,19 +33,45 @@ _READY_SETS = (
 class _Parser(argparse.ArgumentParser):
     """Bad usage is one line that names the nearest valid option."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            chosen = self._command(getattr(options, "command", None))
+            raise ConfigError(chosen._unknown(unknown[0].split("=")[0]))
+        return options
+
+    def _command(self, name: str | None) -> _Parser:
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found: _Parser = action.choices.get(name or "", self)
+                return found
+        return self
+
+    def _unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"{word!r} is one argument too many. See {self.prog} --help."
+        valid = [option for action in self._actions for option in action.option_strings]
+        return f"There is no option {word} here.{_nearest(word, valid, self.prog)}"
+
     def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if unknown != message:
-            word = unknown.split()[0].split("=")[0]
-            valid = [option for action in self._actions for option in action.option_strings]
-            for action in self._actions:
-                if isinstance(action, argparse._SubParsersAction):
-                    for parser in action.choices.values():
-                        valid += [o for a in parser._actions for o in a.option_strings]
-            near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else f" See {self.prog} --help."
-            message = f"There is no option {word}.{hint}"
+        number = re.fullmatch(r"argument (\S+): invalid (int|float) value: (.*)", message)
+        choice = re.fullmatch(r"argument COMMAND: invalid choice: '(.*)' \(choose .*", message)
+        if number:
+            kind = "a whole number" if number[2] == "int" else "a number"
+            message = f"{number[1]} {number[3]}: give {kind}."
+        elif choice:
+            valid = [name for action in self._actions for name in action.choices or ()]
+            message = f"There is no command {choice[1]}.{_nearest(choice[1], valid, self.prog)}"
+        elif message.startswith("the following arguments are required") and "--problems" in message:
+            message = f"{message}. {_READY_SETS}"
+        else:
+            message = f"{message}. See {self.prog} --help."
         raise ConfigError(message)
+
+
+def _nearest(word: str, valid: list[str], program: str) -> str:
+    near = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]}?" if near else f" See {program} --help."
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -117,14 +144,20 @@ def run_config(options: argparse.Namespace) -> Config:
         if option == "model" and value is not None:
             value = model_path(value)  # a name in the catalogue stands for where it lies
         if value is not None:
-            if name in _PATHS:  # the same file, from wherever the run is continued
-                value = _relative_to(Path.cwd(), value)
-            configuration.apply(values, name, value)
+            configuration.apply(values, name, _anchored(name, value))
     for text in options.set:
-        configuration.apply(values, *configuration.parse_assignment(text))
+        name, value = configuration.parse_assignment(text)
+        configuration.apply(values, name, _anchored(name, value))
     if "model" in values and "problems" not in values:
-        raise ConfigError(_READY_SETS)
+        raise ConfigError(f"--model needs --problems FILE. {_READY_SETS}")
     return configuration.build(values)
+
+
+def _anchored(name: str, value: Any) -> Any:
+    """A path made absolute: the same file, from wherever the run is continued."""
+    if name in _PATHS and isinstance(value, str):
+        return _relative_to(Path.cwd(), value)
+    return value
 
 
 def _relative_to(folder: Path, spec: str) -> str:
@@ -148,6 +181,12 @@ def _run(options: argparse.Namespace) -> None:
         print(result_text.result_text(result))  # noqa: T201
 
 
+def _complain(text: str) -> None:
+    """One line, whatever a file's name or a library's message holds."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    print(f"localdistill: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the command ``localdistill``; ends the process with its exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -159,15 +198,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:
-        print(f"localdistill: {error}", file=sys.stderr)  # noqa: T201
+        _complain(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `| head`: whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
     except OSError as error:
-        print(f"localdistill: {error.filename or 'file'}: {error.strerror}.", file=sys.stderr)  # noqa: T201
+        _complain(str(storage_error(error) or error))
         sys.exit(2)
     except KeyboardInterrupt:
-        print("localdistill: stopped; the same command goes on from here.", file=sys.stderr)  # noqa: T201
+        _complain("stopped; the same command goes on from here.")
         sys.exit(_STOPPED)
     sys.exit(0)

@@ -20,9 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from localdistill.errors import ConfigError
 from localdistill.sampling import Sampling
 
+# Strict: a rank of `true` is a mistake and not a rank of 1.
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+# Beyond these llama.cpp or the sandbox fails, or a run would never end.
+_MAX_SLOTS, _MAX_THREADS, _MAX_WORKERS, _MANY = 255, 512, 512, 100_000
+
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
 
 def sampling_of(section: Sampling) -> Sampling:
@@ -33,10 +38,14 @@ def sampling_of(section: Sampling) -> Sampling:
 class GenerateConfig(Sampling):
     """How candidates are sampled. The defaults are the model's own distribution, untruncated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    samples: int = Field(default=8, ge=1)  # for each problem
-    slots: int | None = Field(default=None, ge=1)  # sequences decoded together; None: chosen
-    threads: int | None = Field(default=None, ge=1)  # None: the cores of this machine
+    model_config = _STRICT
+    samples: int = Field(default=8, ge=1, le=_MANY)  # for each problem
+    slots: int | None = Field(
+        default=None, ge=1, le=_MAX_SLOTS
+    )  # sequences decoded together; None: chosen
+    threads: int | None = Field(
+        default=None, ge=1, le=_MAX_THREADS
+    )  # None: the cores of this machine
 
     def sampling(self) -> Sampling:
         """The part that decides what is drawn."""
@@ -47,7 +56,7 @@ class VerifyConfig(_Section):
     """How candidates are tested."""
 
     sandbox: str = "auto"
-    workers: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1, le=_MAX_WORKERS)
 
 
 class SelectConfig(_Section):
@@ -62,15 +71,15 @@ class TrainConfig(_Section):
     """Fine-tuning: QLoRA on a 4-bit base."""
 
     trainer: str = "unsloth_qlora"
-    rank: int = Field(default=16, ge=1)
-    alpha: int = Field(default=16, ge=1)
-    learning_rate: float = Field(default=1e-4, ge=0)
-    epochs: int = Field(default=1, ge=1)
-    batch_size: int = Field(default=8, ge=1)
-    gradient_accumulation: int = Field(default=1, ge=1)
+    rank: int = Field(default=16, ge=1, le=4096)
+    alpha: int = Field(default=16, ge=1, le=_MANY)
+    learning_rate: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
+    epochs: int = Field(default=1, ge=1, le=_MANY)
+    batch_size: int = Field(default=8, ge=1, le=_MANY)
+    gradient_accumulation: int = Field(default=1, ge=1, le=_MANY)
     max_length: int = Field(default=2048, ge=8)  # tokens; longer examples are left out
     warmup_ratio: float = Field(default=0.05, ge=0, le=1)  # share of all steps
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 class ExportConfig(_Section):
@@ -82,8 +91,8 @@ class ExportConfig(_Section):
 class EvaluateConfig(Sampling):
     """How models are compared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    samples: int = Field(default=4, ge=1)
+    model_config = _STRICT
+    samples: int = Field(default=4, ge=1, le=_MANY)
     ks: list[Annotated[int, Field(ge=1)]] = Field(default=[1], min_length=1)
 
     @model_validator(mode="after")
@@ -105,7 +114,7 @@ class Config(_Section):
     dev_problems: str | None = None
     eval_problems: str | None = None
     limit: int | None = Field(default=None, ge=1)  # bounds each problem set
-    rounds: int = Field(default=1, ge=1)
+    rounds: int = Field(default=1, ge=1, le=_MANY)
     seed: int = Field(default=0, ge=0, lt=2**31)
     deterministic: bool = False  # equal texts after a kill, for some speed
     generate: GenerateConfig = GenerateConfig()
@@ -134,9 +143,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+        message = f"{path}: cannot be read ({error.strerror})"
+        raise ConfigError(f"{message}; give the path of a TOML file of settings.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+        raise ConfigError(f"{path}: not valid TOML: {error}. Correct that place.") from error
 
 
 def apply(values: dict[str, Any], dotted: str, value: Any) -> None:
@@ -145,7 +155,7 @@ def apply(values: dict[str, Any], dotted: str, value: Any) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"--set {dotted}: {section} is a value, not a section.")
+            raise ConfigError(f"There is no setting {dotted}; {section} is a value, not a section.")
     values[name] = value
 
 
@@ -181,15 +191,29 @@ def build(values: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"There is no setting {name}.{hint}") from error
-        if first["type"] == "missing":
-            raise ConfigError(f"The setting {name} is missing.") from error
-        raise ConfigError(f"{name} = {first['input']!r}: {first['msg']}.") from error
+        raise ConfigError(_mistake(error)) from error
+
+
+def _mistake(error: ValidationError) -> str:
+    """One line on the first mistake, with what would be right."""
+    first = error.errors()[0]
+    name, given = ".".join(str(part) for part in first["loc"]), first["input"]
+    if first["type"] == "extra_forbidden":
+        while isinstance(given, dict) and given:  # an unknown section: what was to be set in it
+            inner, given = next(iter(given.items()))
+            name += f".{inner}"
+        near = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known_names())}."
+        return f"There is no setting {name}. {hint}"
+    if first["type"] == "missing":
+        return f"The setting {name} is missing; give it in the file or with --set {name}=..."
+    if first["type"] == "model_type":
+        inside = [other for other in known_names() if other.startswith(f"{name}.")]
+        return f"{name} is a section; set one of {', '.join(inside)}."
+    text = first["msg"].removeprefix("Value error, ")
+    if isinstance(given, dict):  # what no single value of a section is to blame for
+        return f"{name}: {text}."
+    return f"{name} = {given!r}: {text}."
 
 
 def differences(old: Config, new: Config) -> list[str]:

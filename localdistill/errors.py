@@ -6,6 +6,8 @@
     │   ├── ProblemSetError       a problem file that cannot be read as one
     │   ├── ModelError            a model file or folder that cannot be used
     │   ├── SandboxUnavailable    no sandbox tier holds on this machine
+    │   ├── StorageError          a disk that is full, or a place that cannot be read or written
+    │   ├── MemoryShortage        a model for which there is too little memory
     │   └── MissingDependency     a part of the installation is not there
     ├── StageFailed               a stage's process ended without its result (exit code 1)
     └── ExportRejected            a finished file did not stand the check against its source
@@ -14,6 +16,8 @@ One bad sample is a record in a file (a verdict, a dropped example), never one o
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class LocaldistillError(Exception):
@@ -44,6 +48,14 @@ class SandboxUnavailable(UserError):
     """No sandbox tier holds on this machine, so no candidate program may be run."""
 
 
+class StorageError(UserError):
+    """A disk that is full, or a place that cannot be read or written."""
+
+
+class MemoryShortage(UserError):
+    """A model for which there is too little memory."""
+
+
 class MissingDependency(UserError):
     """A library or tool that this command needs is not installed."""
 
@@ -54,3 +66,25 @@ class StageFailed(LocaldistillError):
 
 class ExportRejected(LocaldistillError):
     """An exported model file did not stand the check against what it was made from."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# Of a place, not of our own doing: a broken pipe or a lost child is none of these.
+_OF_A_PLACE = _FULL | {
+    errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO,
+}  # fmt: skip
+
+
+def storage_error(error: OSError, place: object = None) -> StorageError | None:
+    """What to tell of ``error`` if it is about a file; None if it is about something else.
+
+    ``place`` is where the work writes: an error in the middle of a file does not say in which.
+    """
+    if error.errno not in _OF_A_PLACE:
+        return None
+    where, why = error.filename or place or "a file", error.strerror or str(error)
+    if error.errno in _FULL:
+        text = f"{where}: the disk is full ({why}). Free some space and give the same command again"
+        return StorageError(f"{text}: it goes on from here.")
+    return StorageError(f"{where}: cannot be read or written ({why}); check the path and rights.")

@@ -72,8 +72,19 @@ class JsonlWriter:
         self._file: BinaryIO = path.open("ab", buffering=0)
 
     def write(self, *rows: BaseModel) -> None:
-        """Append ``rows`` in one system call, so that they are torn at most at one place."""
-        self._file.write(b"".join(row.model_dump_json().encode() + b"\n" for row in rows))
+        """Append ``rows`` in one system call, so that they are torn at most at one place.
+
+        Raises:
+            OSError: they cannot be written, as on a full disk; the file is as it was before.
+        """
+        left = memoryview(b"".join(row.model_dump_json().encode() + b"\n" for row in rows))
+        end = self._file.tell()
+        try:
+            while left:  # a disk that is nearly full takes a part without complaint
+                left = left[self._file.write(left) :]
+        except OSError:
+            self._file.truncate(end)
+            raise
 
     def sync(self) -> None:
         """Force what was written to the disk."""
@@ -88,8 +99,14 @@ class JsonlWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.sync()
-        self._file.close()
+        self.close()
+
+    def close(self) -> None:
+        """Bring all to the disk and close the file."""
+        try:
+            self.sync()
+        finally:
+            self._file.close()
 
 
 def iter_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -131,14 +148,62 @@ def read_rows(path: Path, row_type: type[RowT]) -> list[RowT]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Put ``text`` in place of ``path`` so that a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    _write(temporary := path.with_name(path.name + ".tmp"), text)
     temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def write_whole(path: Path, text: str, **facts: Any) -> None:
+    """Make ``text`` the complete content of ``path``, marked with ``facts``; see ``publish``."""
+    _write(temporary := path.with_name(path.name + ".tmp"), text)
+    publish(temporary, path, **facts)
+
+
+def publish(whole: Path, path: Path, **facts: Any) -> None:
+    """Put ``whole``, a file or folder that is on the disk, in place of ``path``; mark it complete.
+
+    A file that is there is replaced, a folder only if it is empty.
+
+    The marker is there before the name is. So what has that name and no marker was never made
+    here, and ``refuse_foreign`` tells it from what a kill has left.
+    """
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+    mark_done(path, **facts)
+    whole.replace(path)
+    _sync(path.parent)
+
+
+def refuse_foreign(out: Path) -> None:
+    """Make sure that ``publish`` replaces nothing but what was made here, or an empty folder.
+
+    Raises:
+        ConfigError: ``out`` is something else.
+    """
+    if not os.path.lexists(out) or is_done(out):
+        return
+    if out.is_dir() and not out.is_symlink() and not any(out.iterdir()):
+        return
+    message = f"{out}: is there already, and not made by this command"
+    raise ConfigError(f"{message}. Name another --out, or move it away.")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

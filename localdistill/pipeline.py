@@ -8,22 +8,22 @@ the same call on the same directory goes on where an earlier one was stopped.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from localdistill import selection, trainers
+from localdistill import preflight
 from localdistill.config import Config
-from localdistill.errors import ConfigError
 from localdistill.events import Callback, Event, Notice, RoundStarted
 from localdistill.jsonl import JsonlWriter
 from localdistill.manifest import manifest
-from localdistill.quantization.llama_quantize import file_type
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.process import run_stage
+from localdistill.stages.split import Splits
 from localdistill.types import EvalResult
 
 
@@ -50,46 +50,61 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
-    check_names(config)
-    with RunDir(path) as directory:
+    with contextlib.ExitStack() as stack:
+        journal = _Journal(callback)
+        splits = preflight.check(config, RunDir(path), journal)
+        directory = stack.enter_context(RunDir(path))
         config = directory.adopt(config)
-        with JsonlWriter(directory.events) as log:
-            said: set[str] = set()
-
-            def tee(event: Event, /) -> None:
-                log.write(event)
-                if isinstance(event, Notice):
-                    if event.message in said:  # each use of the sandbox says what it covers
-                        return
-                    said.add(event.message)
-                callback(event)
-
-            return _Run(config, directory, tee).all_rounds()
+        stack.callback(journal.close)
+        return _Run(config, directory, journal).all_rounds(splits)
 
 
-def check_names(config: Config) -> None:
-    """Find a misspelt strategy, trainer or type now and not after hours of sampling.
+class _Journal:
+    """Passes events on; keeps them in ``events.jsonl`` from when the run has really begun.
 
-    Raises:
-        ConfigError: the message names the nearest valid one.
+    Until then they are held back: a call that is refused leaves the directory as it was.
     """
-    selection.load(config.select.strategy)
-    trainers.load(config.train.trainer)
-    if config.export.quant != "same":
-        file_type(config.export.quant)
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+        self.said: set[str] = set()
+        self.waiting: list[Event] = []
+        self.file: JsonlWriter | None = None
+
+    def __call__(self, event: Event, /) -> None:
+        if self.file is not None:
+            self.file.write(event)
+        else:
+            self.waiting.append(event)
+        if isinstance(event, Notice):
+            if event.message in self.said:  # each use of the sandbox says what it covers
+                return
+            self.said.add(event.message)
+        self.callback(event)
+
+    def open(self, path: Path) -> None:
+        self.file = JsonlWriter(path)
+        self.file.write(*self.waiting)
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
 
 class _Run:
-    def __init__(self, config: Config, directory: RunDir, callback: Callback) -> None:
+    def __init__(self, config: Config, directory: RunDir, journal: _Journal) -> None:
         self.config = config
         self.directory = directory
-        self.callback = callback
+        self.callback: Callback = journal
+        self.journal = journal
 
-    def all_rounds(self) -> RunResult:
+    def all_rounds(self, splits: Splits | None) -> RunResult:
         config, directory = self.config, self.directory
-        self.split()
+        if splits is not None:
+            split.write(preflight.split_request(config, directory), splits)
         base = self.prepare()
         directory.write_manifest(manifest(config, directory, base.gguf))
+        self.journal.open(directory.events)
         models = [base]
         for number in range(1, config.rounds + 1):
             self.callback(RoundStarted(round=number, rounds=config.rounds))
@@ -161,36 +176,6 @@ class _Run:
             ),
         )
         return Model(f"round-{number:02d}", paths.model, paths.merged)
-
-    def split(self) -> None:
-        """Write the splits, and refuse what could only fail after hours.
-
-        Raises:
-            ConfigError: the strategy or the choice between rounds needs tests that are not there.
-        """
-        config, directory = self.config, self.directory
-        sizes = split.run(
-            split.SplitRequest(
-                problems=config.problems,
-                dev_problems=config.dev_problems,
-                eval_problems=config.eval_problems,
-                limit=config.limit,
-                seed=config.seed,
-                out={name: directory.problems(name) for name in ("train", "dev", "eval")},
-            ),
-            self.callback,
-        )
-        strategy = config.select.strategy
-        if (
-            getattr(selection.load(strategy), "NEEDS_VERDICTS", False)
-            and not sizes.train_with_tests
-        ):
-            message = (
-                f"{config.problems}: its problems have no tests, which --select {strategy} needs"
-            )
-            raise ConfigError(f"{message}; use --select none or confidence.")
-        if config.rounds > 1 and not sizes.dev:
-            raise ConfigError("Choosing between rounds needs problems with tests: --dev-problems.")
 
     def prepare(self) -> Model:
         start = self.stage(

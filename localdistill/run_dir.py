@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -12,11 +13,13 @@ from typing import Any
 
 from localdistill import config as configuration
 from localdistill.config import Config
-from localdistill.errors import ConfigError
+from localdistill.errors import ConfigError, UserError
 from localdistill.jsonl import write_atomically
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
 _ORPHAN_WAIT_S = 60.0
+# What a call that was stopped at its very beginning leaves: no run, and nobody's files.
+_MAY_BE_LEFT = {"run.lock", "stage.lock", "config.toml.tmp", "log.txt", "events.jsonl"}
 
 
 class RoundDir:
@@ -46,6 +49,9 @@ class RunDir:
         self.evaluation = path / "evaluation.json"
         self._lock = -1
         self._stage_lock = -1
+        # What ``open`` found, to tell what this call has made; None: there was no directory.
+        self._found: set[str] | None = None
+        self._made: list[Path] = []  # directories, the innermost first
 
     def problems(self, split: str) -> Path:
         """The problem set of ``split`` (train, dev, eval) in the native format."""
@@ -71,14 +77,15 @@ class RunDir:
             ConfigError: it cannot be written, or another run works in it.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._found = self._names()
+            self._made = make_folder(self.path)
             self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
             self._stage_lock = os.open(self.path / "stage.lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            message = (
-                f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir."
-            )
-            raise ConfigError(message) from error
+            self.close()
+            self._take_away()
+            message = f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir"
+            raise ConfigError(f"{message}, or make room and rights for it.") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -113,8 +120,61 @@ class RunDir:
     def __enter__(self) -> RunDir:
         return self.open()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        # The run that this call began is of no use to anybody if nothing has been drawn yet.
+        if isinstance(error, UserError | OSError) and not self.has_samples():
+            self._take_away()
         self.close()
+
+    def has_samples(self) -> bool:
+        """Whether anything has been drawn from a model, so that there is work to be lost."""
+        return any(self.path.glob("rounds/*/completions.jsonl"))
+
+    def _names(self) -> set[str] | None:
+        return {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else None
+
+    def _take_away(self) -> None:
+        """Remove what this call has made, unless it goes on with a run that was there."""
+        if self._found and self.config.name in self._found:
+            return
+        for name in (self._names() or set()) - (self._found or set()):
+            entry = self.path / name
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    entry.unlink()
+        for folder in self._made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def check(self, config: Config) -> Config | None:
+        """The configuration to go on with; None where a run is to be begun. Writes nothing.
+
+        Raises:
+            ConfigError: the directory was begun with another configuration, or holds other files.
+        """
+        if not self.config.exists():
+            foreign = (self._names() or set()) - _MAY_BE_LEFT
+            if foreign:
+                message = f"{self.path}: holds other files ({sorted(foreign)[0]}, ...) and no run."
+                raise ConfigError(f"{message} Choose an empty --run-dir.")
+            return None
+        try:
+            saved = configuration.build(configuration.read_toml(self.config))
+        except ConfigError as error:
+            message = f"{self.config} is damaged: {error}"
+            raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
+        differing = configuration.differences(saved, freeze(config, saved))
+        if not differing:
+            return saved
+        if not self.manifest.exists():
+            # Nothing has been drawn yet: most likely the first call had a mistake in it.
+            return None
+        message = f"{self.path}: was begun with another configuration: {'; '.join(differing)}."
+        raise ConfigError(f"{message} Choose another --run-dir, or the old settings.")
 
     def adopt(self, config: Config) -> Config:
         """Save ``config`` in a new directory, or check that a continued one was begun with it.
@@ -124,29 +184,14 @@ class RunDir:
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
         """
-        if not self.config.exists():
-            foreign = {entry.name for entry in self.path.iterdir()} - {"run.lock", "stage.lock"}
-            foreign -= {"config.toml.tmp", self.log.name, self.events.name}
-            if foreign:
-                message = f"{self.path}: holds other files ({sorted(foreign)[0]}, ...) and no run."
-                raise ConfigError(f"{message} Choose an empty --run-dir.")
-            chosen = freeze(config)
-            write_atomically(self.config, chosen.to_toml())
-            return chosen
-        saved = configuration.build(configuration.read_toml(self.config))
-        wanted = freeze(config, saved)
-        differing = configuration.differences(saved, wanted)
-        if differing and not self.manifest.exists():
-            # Nothing has been drawn yet: most likely the first call had a mistake in it.
-            for made in (self.problems("train").parent, self.start):
-                shutil.rmtree(made, ignore_errors=True)
-            chosen = freeze(config)
-            write_atomically(self.config, chosen.to_toml())
-            return chosen
-        if differing:
-            message = f"{self.path}: was begun with another configuration: {'; '.join(differing)}."
-            raise ConfigError(f"{message} Choose another --run-dir, or the old settings.")
-        return saved
+        saved = self.check(config)
+        if saved is not None:
+            return saved
+        for made in (self.problems("train").parent, self.start):
+            shutil.rmtree(made, ignore_errors=True)
+        chosen = freeze(config)
+        write_atomically(self.config, chosen.to_toml())
+        return chosen
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write the manifest, or check that what it pins has not changed under a continued run.
@@ -155,13 +200,34 @@ class RunDir:
             ConfigError: a model or a problem set is not the one that the run was begun with.
         """
         if self.manifest.exists():
-            saved = json.loads(self.manifest.read_text(encoding="utf-8"))
+            try:
+                saved = json.loads(self.manifest.read_text(encoding="utf-8"))["hashes"]
+                pinned = dict(saved)
+            except (ValueError, LookupError, TypeError) as error:
+                message = f"{self.manifest} is damaged."
+                raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
             for name, value in facts["hashes"].items():
-                if saved["hashes"].get(name) != value:
+                if pinned.get(name) != value:
                     message = f"{self.path}: {name} has changed since the run was begun."
                     raise ConfigError(f"{message} Restore it, or choose another --run-dir.")
             return
         write_atomically(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Make folder ``path`` with its parents; return those that were not there, innermost first."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    made: list[Path] = []
+    try:
+        for folder in reversed(missing):
+            folder.mkdir()
+            made.insert(0, folder)
+        path.mkdir(exist_ok=True)  # says so where it is a file
+    except OSError:
+        for folder in made:
+            folder.rmdir()
+        raise
+    return made
 
 
 def freeze(config: Config, saved: Config | None = None) -> Config:

@@ -16,6 +16,7 @@ from localdistill.result_text import comparison
 from localdistill.sampling import Sampling
 from localdistill.stages import evaluate, export, generate, prepare, select, train, verify
 from localdistill.stages.process import run_stage
+from localdistill.traces import Traces
 from localdistill.types import EvalResult
 
 Add = Callable[[argparse.ArgumentParser], None]
@@ -103,14 +104,19 @@ _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
 }
 
 
+_OPTION_NAMES = {"ks": "k", "order": "sampler_order"}  # where a request calls it otherwise
+
+
 def run_stage_command(options: argparse.Namespace) -> None:
     """Run the stage that was named, in its own process, with its noise in ``OUT.log``."""
     given = {name: value for name, value in vars(options).items() if value is not None}
     stage = given["command"]
     out: Path = given["out"]
     log = out.with_name(out.name + ".log")
-    with open_display(options.progress, sys.stdout) as display:
+    request = None if stage == "export" else _request(stage, given)
+    with Traces(out), open_display(options.progress, sys.stdout) as display:
         if stage == "export":
+            export.check_early(out, given["adapter"], given["quant"])
             work = out.with_name(out.name + ".work")
             first = prepare.PrepareRequest(model=given["model"], work_dir=work)
             start = run_stage("prepare", first, display, log)
@@ -119,7 +125,7 @@ def run_stage_command(options: argparse.Namespace) -> None:
                 "master": start["master"],
                 "merged": work / "merged",
             }
-        summary = run_stage(stage, _request(stage, given), display, log)
+        summary = run_stage(stage, request or _request(stage, given), display, log)
     if stage == "evaluate" and options.progress != "json":
         print("\n".join(comparison(EvalResult.model_validate(summary))))  # noqa: T201
 
@@ -158,5 +164,8 @@ def _validated(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
         return model.model_validate(known)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise ConfigError(f"{option}: {first['msg']}.") from error
+        text = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # more than one option is to blame
+            raise ConfigError(f"{text[:1].upper()}{text[1:]}.") from error
+        name = _OPTION_NAMES.get(str(first["loc"][0]), str(first["loc"][0]))
+        raise ConfigError(f"--{name.replace('_', '-')} {first['input']}: {text}.") from error

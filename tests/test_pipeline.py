@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from localdistill import config as configuration
-from localdistill import pipeline
+from localdistill import pipeline, preflight
 from localdistill.errors import ConfigError, UserError
+from localdistill.quantization.start import Outlook
 from localdistill.types import EvalResult, ModelScore, PassAtK
 
 
@@ -36,6 +37,7 @@ def requests(monkeypatch):
         return {}
 
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
+    monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True, 0))
     return seen
 
 

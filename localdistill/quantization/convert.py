@@ -6,13 +6,14 @@ installer puts it under the environment's ``share``. It runs in a process of its
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from localdistill.errors import MissingDependency, ModelError, UserError
+from localdistill.errors import MissingDependency, ModelError
 from localdistill.jsonl import is_done, mark_done, marker
 from localdistill.quantization.folder_write import partial, to_disk
 from localdistill.quantization.hf_folder import HfFolder
@@ -87,7 +88,9 @@ def _run_converter(master: HfFolder, out: Path) -> None:
         raise _refusal(master, done.stderr + done.stdout)
 
 
-def _refusal(master: HfFolder, output: str) -> UserError:
+def _refusal(master: HfFolder, output: str) -> Exception:
+    if os.strerror(errno.ENOSPC) in output:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     missing = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", output)
     if missing:
         return MissingDependency(

@@ -121,7 +121,8 @@ def read_header(path: Path) -> GgufFile:
         ModelError: it is missing, truncated, not GGUF, or GGUF of an unsupported kind.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such file. Give the path of a GGUF file.")
+        what = "a folder" if path.is_dir() else "there is no such file"
+        raise ModelError(f"{path}: {what}. Give the path of a GGUF file.")
     size = path.stat().st_size
     if size < 24:
         raise ModelError(f"{path}: only {size} bytes, not a GGUF file. Fetch the file again.")
@@ -156,10 +157,18 @@ class _Parser:
         alignment = entries["general.alignment"].value if "general.alignment" in entries else 32
         if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
             raise _bad(self.path, f"alignment {alignment!r} is not a power of two")
-        if entries.get("split.count", Entry(1, 0, 0)).value > 1:
+        if entries.get("split.count", Entry(1, 0, 0)).value not in (0, 1):
             raise ModelError(
                 f"{self.path}: one part of a split model. Join the parts first: "
                 "llama-gguf-split --merge FIRST_PART.gguf WHOLE.gguf"
+            )
+        kind = entries.get("general.type", Entry("model", 0, 0)).value
+        if kind != "model":  # adapter, imatrix, mmproj
+            raise ModelError(f"{self.path}: holds a GGUF {kind}, no model. Give the model's file.")
+        if tensor_count == 0:
+            raise ModelError(
+                f"{self.path}: holds no weights, only metadata (a vocabulary?). "
+                "Give the model's own GGUF file."
             )
         infos = [self.info() for _ in range(self.count(tensor_count, 25))]
         data_start = -(-self.at // alignment) * alignment

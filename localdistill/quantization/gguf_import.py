@@ -9,7 +9,8 @@ the activations of Qwen2 do overflow float16.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ from localdistill.quantization import ggml, ggml_types, names
 from localdistill.quantization.folder_write import folder_of, is_made_from
 from localdistill.quantization.gguf_file import GgufFile, TensorInfo, read_header
 from localdistill.quantization.safetensors_file import GGML_TYPES, write_header
-from localdistill.quantization.tokenizer_import import end_tokens, write_tokenizer
+from localdistill.quantization.tokenizer_import import (
+    check_tokenizer,
+    end_tokens,
+    write_tokenizer,
+)
 
 _LARGEST_HALF = 65504.0
 _FIX = "Give the Hugging Face folder that the file was made from."
@@ -43,16 +48,34 @@ def dequantise(
     if is_made_from(out_dir, facts):
         return out_dir
     with folder_of(out_dir, facts) as folder:
-        try:
+        with _sensible(gguf):
             config = json.dumps(hf_config(gguf), indent=2) + "\n"
             (folder / "config.json").write_text(config, encoding="utf-8")
             write_tokenizer(gguf, folder)
-        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-            raise ModelError(
-                f"{gguf_path}: its metadata do not make sense ({error}). Make the file again."
-            ) from error
         _write_weights(gguf, folder / "model.safetensors", on_tensor)
     return out_dir
+
+
+def check_importable(gguf: GgufFile) -> None:
+    """Refuse what ``dequantise`` would refuse, from the header alone and without writing.
+
+    Raises:
+        ModelError: an unsupported architecture or tokenizer, or metadata that make no sense.
+    """
+    names.check_architecture(gguf.architecture, gguf.path)
+    with _sensible(gguf):
+        hf_config(gguf)
+        check_tokenizer(gguf)
+
+
+@contextmanager
+def _sensible(gguf: GgufFile) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ModelError(
+            f"{gguf.path}: its metadata do not make sense ({error}). Make the file again."
+        ) from error
 
 
 def hf_config(gguf: GgufFile) -> dict[str, Any]:

@@ -58,6 +58,9 @@ def read_folder(path: Path) -> HfFolder:
     Raises:
         ModelError: something is missing, damaged, quantised, or of an unsupported architecture.
     """
+    if path.is_file():
+        message = f"{path}: a file. Give a Hugging Face folder with the model's 16-bit weights"
+        raise ModelError(f"{message} (`localdistill run` takes a GGUF file as it is).")
     if not path.is_dir():
         raise ModelError(f"{path}: there is no such folder. Give a Hugging Face model folder.")
     config = read_json(path / "config.json")

@@ -6,7 +6,10 @@ Source of its rules: src/llama-quant.cpp of the llama.cpp in llama-cpp-python's 
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from localdistill.quantization.ggml import llama_library
 
 # Bytes of rows that it holds at once.
 _BUFFER = 64 << 20
+_FULL = 1 << 20  # bytes free, below which a disk counts as full
 # What can be asked for by name: everything that comes out well without an importance matrix.
 FILE_TYPES = (
     "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S",
@@ -49,6 +53,7 @@ def quantise_file(
 
     Raises:
         ExportRejected: llama.cpp gave up; the message is its own.
+        OSError: the disk is full.
     """
     llama = llama_library()
     params = llama.llama_model_quantize_default_params()
@@ -67,6 +72,8 @@ def quantise_file(
             str(source).encode(), str(out).encode(), ctypes.byref(params)
         )
     if code != 0:
+        if shutil.disk_usage(out.parent).free < _FULL:  # its own message does not say it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
         last = next((line for line in reversed(lines) if line.strip(" =\n")), "no message")
         raise ExportRejected(f"llama.cpp could not quantise {source.name}: {last.strip()}")
 

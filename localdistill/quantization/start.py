@@ -5,16 +5,20 @@ Either can be given, and the other is made of it, once; a folder that holds both
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from localdistill.errors import ModelError
-from localdistill.quantization.convert import DEFAULT_QUANT, convert
-from localdistill.quantization.gguf_file import read_header
-from localdistill.quantization.gguf_import import dequantise
+from localdistill.quantization import names
+from localdistill.quantization.convert import DEFAULT_QUANT, convert, converter
+from localdistill.quantization.gguf_file import GgufFile, read_header
+from localdistill.quantization.gguf_import import check_importable, dequantise
 from localdistill.quantization.hf_folder import has_weights, read_folder
 from localdistill.quantization.pairing import check_pair
+from localdistill.quantization.quantise import check_types, keeps_types
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,86 @@ def resolve_start(
     return StartingPoint(gguf, model)
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What a model will take, in bytes, known from headers alone."""
+
+    gguf: int  # the file that is sampled; of one that is yet to be made, a lower bound
+    master: int  # the 16-bit weights that are trained
+    master_is_there: bool
+    training: int  # memory of the frozen weights in training: 4 bits in layers, 16 elsewhere
+
+
+def inspect(model: Path, quant: str = "same") -> Outlook:
+    """Check all that ``resolve_start`` and a later export would refuse, without writing anything.
+
+    ``quant`` is the type that will be exported to.
+
+    Raises:
+        ModelError: ``model`` is missing, damaged, of an unsupported kind, or two different models.
+        MissingDependency: llama.cpp's converter is needed and not installed.
+    """
+    gguf_path = find_gguf(model)
+    with_folder = model.is_dir() and has_weights(model)
+    header = None
+    if gguf_path is not None:
+        header = read_header(gguf_path)
+        names.check_architecture(header.architecture, gguf_path)
+        for name in header.tensors:
+            names.to_hf(name)
+        check_template(header)
+        if keeps_types(header, quant):
+            check_types(header, [name for name in header.tensors if is_trained(name)])
+    if with_folder or header is None:
+        master = read_folder(model)
+        if header is not None:
+            check_pair(header, master)
+        else:
+            if not (model / "tokenizer.json").is_file():
+                raise ModelError(f"{model}: has no tokenizer.json. Fetch the folder again.")
+            converter()
+        sizes = {names.to_gguf(name): prod(t.shape) for name, t in master.tensors.items()}
+        stored = sum(tensor.size for tensor in master.tensors.values())
+    else:
+        check_importable(header)
+        sizes = {name: prod(tensor.shape) for name, tensor in header.tensors.items()}
+        stored = 2 * sum(sizes.values())
+    made = sum(sizes.values()) * 9 // 16  # 4.5 bits a weight: the least of Q4_K_M
+    return Outlook(
+        gguf=sum(t.size for t in header.tensors.values()) if header is not None else made,
+        master=stored,
+        master_is_there=with_folder,
+        training=frozen_bytes(sizes),
+    )
+
+
+def frozen_bytes(values: Mapping[str, int]) -> int:
+    """Memory of a base in training, from the number of values of each tensor (GGUF names).
+
+    NF4 takes half a byte for each weight of a linear layer (Dettmers et al., arXiv 2305.14314),
+    the rest stays in 16 bits.
+    """
+    return sum(count // 2 if is_trained(name) else 2 * count for name, count in values.items())
+
+
+def is_trained(name: str) -> bool:
+    """Whether GGUF tensor ``name`` is the matrix of a linear layer, which an adapter changes."""
+    return name.startswith("blk.") and name.endswith(".weight") and "norm" not in name
+
+
+def check_template(gguf: GgufFile) -> None:
+    """Make sure that prompts can be rendered.
+
+    Raises:
+        ModelError: the file has no chat template.
+    """
+    if not gguf.get("tokenizer.chat_template"):
+        raise ModelError(
+            f"{gguf.path}: has no chat template. Take an instruct model, or add a template with "
+            "gguf's `gguf-new-metadata --chat-template-file`."
+        )
+
+
 def find_gguf(model: Path) -> Path | None:
     """The GGUF file that ``model`` is or holds, if any.
 
@@ -62,5 +146,15 @@ def find_gguf(model: Path) -> Path | None:
     files = sorted(model.glob("*.gguf"))
     if len(files) > 1:
         listed = ", ".join(file.name for file in files)
+        if all(re.search(r"-\d{5}-of-\d{5}\.gguf$", file.name) for file in files):
+            raise ModelError(
+                f"{model}: holds a model split into parts. Join them first: "
+                f"llama-gguf-split --merge {files[0].name} WHOLE.gguf"
+            )
         raise ModelError(f"{model}: holds several GGUF files ({listed}). Give one of them.")
+    if not files and not (model / "config.json").is_file():
+        raise ModelError(
+            f"{model}: holds no model. Give a GGUF file, or a Hugging Face folder "
+            "(config.json, tokenizer.json and *.safetensors)."
+        )
     return files[0] if files else None

@@ -31,7 +31,7 @@ def write_tokenizer(gguf: GgufFile, folder: Path) -> None:
     Raises:
         ModelError: the file's tokenizer is of another kind.
     """
-    _check_kind(gguf)
+    check_tokenizer(gguf)
     tokens: list[str] = gguf.need("tokenizer.ggml.tokens")
     added = _added_tokens(gguf, tokens)
     _write(folder / "tokenizer.json", _tokenizer(gguf, tokens, added))
@@ -56,7 +56,12 @@ def end_tokens(gguf: GgufFile) -> list[int]:
     return list(dict.fromkeys(ids))
 
 
-def _check_kind(gguf: GgufFile) -> None:
+def check_tokenizer(gguf: GgufFile) -> None:
+    """Make sure that the file's tokenizer can be rebuilt.
+
+    Raises:
+        ModelError: it is of another kind than Qwen2's.
+    """
     model, pre = gguf.need("tokenizer.ggml.model"), gguf.get("tokenizer.ggml.pre", "default")
     if model != "gpt2" or pre not in _PRE_TOKENIZERS:
         raise ModelError(

@@ -7,17 +7,20 @@ of seeds, and tested in the same sandbox. The comparison is paired by problem.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from localdistill import metrics
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Event, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import mark_done, read_rows, write_atomically
+from localdistill.jsonl import is_done, read_rows, refuse_foreign, write_whole
 from localdistill.problems import load
 from localdistill.sampling import Sampling
 from localdistill.stages import generate, verify
 from localdistill.types import EvalResult, ModelScore, Verdict
+
+_COMPLETIONS, _VERDICTS = "completions.jsonl", "verdicts.jsonl"
 
 
 class ModelUnderTest(BaseModel):
@@ -38,18 +41,18 @@ class EvaluateRequest(BaseModel):
     candidate: ModelUnderTest
     baseline: ModelUnderTest | None = None
     problems: str
-    limit: int | None = None
+    limit: int | None = Field(default=None, ge=1)
     name: str = "eval"  # of the problem set, for people
-    samples: int
-    ks: list[int] = [1]
+    samples: int = Field(ge=1)
+    ks: list[Annotated[int, Field(ge=1)]] = Field(default=[1], min_length=1)
     sampling: Sampling
     seed: int
     round: int = 0
-    slots: int | None = None
-    threads: int | None = None
+    slots: int | None = Field(default=None, ge=1, le=generate.MAX_SLOTS)
+    threads: int | None = Field(default=None, ge=1, le=generate.MAX_THREADS)
     deterministic: bool = False
     sandbox: str = "auto"
-    workers: int | None = None
+    workers: int | None = Field(default=None, ge=1, le=verify.MAX_WORKERS)
     out: Path
 
 
@@ -57,22 +60,35 @@ def run(request: EvaluateRequest, callback: Callback) -> EvalResult:
     """Score the candidate, and the baseline if there is one, and write ``evaluation.json``.
 
     Raises:
-        ConfigError: pass@k is asked for with k above the number of samples.
+        ConfigError: pass@k is asked for with k above the number of samples, no problem has tests,
+            or ``out`` is something else.
+        ModelError, SandboxUnavailable: before anything is sampled.
     """
     too_large = [k for k in request.ks if k > request.samples]
     if too_large:
         message = f"pass@{too_large[0]} needs at least {too_large[0]} samples a problem"
         raise ConfigError(f"{message}, not {request.samples}.")
+    refuse_foreign(request.out)
     # There is no shortcut for a result that is there: the completions know what they were drawn
     # from, and a comparison of finished ones costs a second.
-    ids = [problem.id for problem in load(request.problems, request.limit).problems]
+    problems = load(request.problems, request.limit)
+    if all(problem.tests is None for problem in problems.problems):
+        message = f"{request.problems}: its problems have no tests to compare by"
+        raise ConfigError(f"{message}; name a set that has.")
+    ids = [problem.id for problem in problems.problems]
+    models = [request.candidate, *([request.baseline] if request.baseline else [])]
+    for model in models:
+        if not is_done(model.work_dir / _COMPLETIONS):  # a finished file outlives its model
+            generate.check_model(model.gguf)
+    if not all(is_done(model.work_dir / _VERDICTS) for model in models):
+        # Before hours of sampling: without a sandbox none of it can be judged.
+        verify.open_real(request.sandbox, 1).close()
     candidate = _verdicts(request, request.candidate, callback)
     baseline = _verdicts(request, request.baseline, callback) if request.baseline else None
     title = f"evaluate ({request.name})"
     callback(StageStarted(stage="evaluate", title=title, total=len(ids), unit="problems"))
     result = compare(request, ids, candidate, baseline)
-    write_atomically(request.out, result.model_dump_json(indent=2) + "\n")
-    mark_done(request.out)
+    write_whole(request.out, result.model_dump_json(indent=2) + "\n")
     callback(StageFinished(stage="evaluate", summary=summarise(result)))
     return result
 
@@ -93,8 +109,8 @@ def compare(
 
 def _verdicts(request: EvaluateRequest, model: ModelUnderTest, callback: Callback) -> list[Verdict]:
     """Sample ``model`` on the problems and test what it says; both resume where they were."""
-    completions = model.work_dir / "completions.jsonl"
-    verdicts = model.work_dir / "verdicts.jsonl"
+    completions = model.work_dir / _COMPLETIONS
+    verdicts = model.work_dir / _VERDICTS
 
     def relabel(event: Event, /) -> None:
         # The inner stages are steps of this one: their results are not a round's.

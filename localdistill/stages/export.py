@@ -13,15 +13,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from localdistill.errors import ConfigError
+from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import mark_done, marker
+from localdistill.jsonl import publish, refuse_foreign
 from localdistill.quantization import names
 from localdistill.quantization.adapter import read_adapter
 from localdistill.quantization.fingerprint import file_fingerprint, folder_fingerprint
 from localdistill.quantization.folder_write import is_made_from, partial, to_disk
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.quantization.hf_folder import read_folder
+from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.load_check import check_loads
 from localdistill.quantization.merge import changed_since_start, merge
 from localdistill.quantization.pairing import check_pair
@@ -95,6 +96,21 @@ def run(request: ExportRequest, callback: Callback) -> ExportSummary:
     return summary
 
 
+def check_early(out: Path, adapter: Path, quant: str) -> None:
+    """Refuse what is plain to see before the model has been prepared, which takes its time.
+
+    Raises:
+        UserError: ``out`` is a file of somebody else's, no such type, or no adapter.
+    """
+    refuse_foreign(out)
+    if quant != "same":
+        file_type(quant)
+    for name in _ADAPTER_FILES:
+        if not (adapter / name).is_file() and not (adapter / "adapter_model.bin").is_file():
+            message = f"{adapter}: not an adapter folder ({name} is missing)"
+            raise ModelError(f"{message}; `localdistill train` makes one.")
+
+
 def _write(
     request: ExportRequest, template: GgufFile, facts: dict[str, Any], progress: _Progress
 ) -> None:
@@ -108,11 +124,9 @@ def _write(
         progress.begin(2 * len(template.tensors))
         check_loads(unfinished, progress.step)
         to_disk(unfinished)
-        marker(request.out).unlink(missing_ok=True)
-        unfinished.replace(request.out)
+        publish(unfinished, request.out, **facts)
     finally:
         unfinished.unlink(missing_ok=True)
-    mark_done(request.out, **facts)
 
 
 class _Progress:
@@ -137,11 +151,12 @@ class _Progress:
 
 
 def _check_paths(request: ExportRequest) -> None:
-    """An output must not be an input."""
+    """An output must not be an input, nor a file of somebody else's."""
     inputs = {path.resolve() for path in (request.template, request.master, request.adapter)}
     for path in (request.out, request.merged):
         if path.resolve() in inputs:
             raise ConfigError(f"{path}: is an input of this export too. Name another output.")
+    refuse_foreign(request.out)
 
 
 def _check_inputs(request: ExportRequest, template: GgufFile) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
+from localdistill import memory
 from localdistill.backends.base import GenerationRequest, GenerationStats, Generator
 from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import (
@@ -29,6 +30,8 @@ from localdistill.jsonl import (
 )
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
+from localdistill.quantization.gguf_file import read_header
+from localdistill.quantization.start import check_template
 from localdistill.sampling import Sampling
 from localdistill.stages import generate_resume as resume
 from localdistill.types import Completion, Problem
@@ -36,6 +39,8 @@ from localdistill.types import Completion, Problem
 DEFAULT_SLOTS = (
     16  # beyond it a CPU gains little: 0.5B model, 2 cores, 81 tok/s with 16, 85 with 32
 )
+MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
+MAX_THREADS = 512  # GGML_MAX_N_THREADS
 _PROGRESS_S = 0.25  # least time between two reports
 
 
@@ -47,14 +52,14 @@ class GenerateRequest(BaseModel):
     model: Path  # a GGUF file
     problems: str  # a specification, see localdistill.problems
     limit: int | None = Field(default=None, ge=1)
-    samples: int = Field(default=1, ge=1)  # completions a problem
+    samples: int = Field(default=1, ge=1, le=100_000)  # completions a problem
     sampling: Sampling = Sampling()
     seed: int = 0  # of the run
     round: int = 0
     purpose: str = "generate"  # a word of the seed's derivation: other purposes draw other samples
     out: Path
-    slots: int | None = Field(default=None, ge=1)  # samples decoded together
-    threads: int | None = Field(default=None, ge=1)  # None: the cores that this process may use
+    slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)  # samples decoded together
+    threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)  # None: usable_cores()
     deterministic: bool = False  # the same texts after a kill, for some speed
 
 
@@ -81,6 +86,7 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
     """The generator that the command line uses."""
     from localdistill.backends.llama_cpp import LlamaCppGenerator
 
+    check_model(request.model)
     return LlamaCppGenerator(request.model, request.sampling, slots=slots, threads=threads)
 
 
@@ -122,6 +128,20 @@ def run(
     mark_done(request.out, **summary.model_dump(mode="json"))
     callback(StageFinished(stage="generate", summary=_shown(summary)))
     return summary
+
+
+def check_model(path: Path, available: Callable[[], int] = memory.available_bytes) -> None:
+    """Refuse a file that cannot be sampled, from its header, before C code reads it.
+
+    Raises:
+        ModelError: missing, damaged, split, or not a model with a chat template.
+        MemoryShortage: its weights do not fit into memory, and no GPU may take them.
+    """
+    header = read_header(path)
+    check_template(header)
+    if not memory.has_gpu():
+        weights = sum(tensor.size for tensor in header.tensors.values())
+        memory.require(weights, path, "Close other programs, or take a smaller file.", available)
 
 
 def seed_of(run_seed: int, round_: int, purpose: str, problem_id: str, sample: int) -> int:

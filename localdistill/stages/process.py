@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import importlib
 import json
 import os
@@ -24,7 +25,13 @@ from typing import IO, Any
 from pydantic import BaseModel
 
 from localdistill import errors
-from localdistill.errors import LocaldistillError, MissingDependency, StageFailed
+from localdistill.errors import (
+    LocaldistillError,
+    MemoryShortage,
+    MissingDependency,
+    StageFailed,
+    storage_error,
+)
 from localdistill.events import EVENT, Callback, Event
 
 # What a stage runs: module under localdistill.stages -> its request type.
@@ -39,6 +46,12 @@ STAGES = {
 }
 _PR_SET_PDEATHSIG = 1
 _LOG_TAIL = 12  # lines of the log that an unexpected end is reported with
+_NO_MEMORY = (
+    "memory ran out. Close other programs, take a smaller model or batch size, or fewer slots; "
+    "the same command goes on from here."
+)
+# As PyTorch says it, on a CPU and on a GPU.
+_MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
 
 
 def run_stage(
@@ -153,27 +166,34 @@ def main(arguments: Sequence[str]) -> None:
         def callback(event: Event, /) -> None:
             send({"event": event.model_dump(mode="json")})
 
+        request: BaseModel | None = None
         try:
             module, request_type = _load(stage)
             request = request_type.model_validate_json(sys.stdin.buffer.read())
             summary = module.run(request, callback)
             send({"result": summary.model_dump(mode="json")})
-        except LocaldistillError as error:
-            traceback.print_exc()
-            send({"error": type(error).__name__, "message": str(error)})
-        except ModuleNotFoundError as error:
-            traceback.print_exc()
-            text = f"{stage} needs the Python package {error.name}: run `make install`"
-            text += " in localdistill's source (or, with an NVIDIA GPU, pip install '.[cuda]')."
-            send({"error": MissingDependency.__name__, "message": text})
-        except OSError as error:
-            traceback.print_exc()
-            text = f"{stage}: {error.strerror or error} ({error.filename or 'no file named'})"
-            send({"error": StageFailed.__name__, "message": text})
         except Exception as error:
-            traceback.print_exc()
-            text = f"{stage}: {type(error).__name__}: {error}"
-            send({"error": StageFailed.__name__, "message": text})
+            told = told_as(stage, error, getattr(request, "out", None))
+            send({"error": type(told).__name__, "message": str(told)})
+            with contextlib.suppress(OSError):  # the log may stand on a disk that is full
+                traceback.print_exc()
+
+
+def told_as(stage: str, error: Exception, place: object = None) -> LocaldistillError:
+    """What the run is told of ``error``; ``place`` is where the stage writes."""
+    if isinstance(error, LocaldistillError):
+        return error
+    if isinstance(error, ModuleNotFoundError):
+        text = f"{stage} needs the Python package {error.name}: run `make install`"
+        text += " in localdistill's source (or, with an NVIDIA GPU, pip install '.[cuda]')."
+        return MissingDependency(text)
+    text = f"{type(error).__name__}: {error}"
+    # Rust and C++ (safetensors, PyTorch) have errors of their own for what Python has classes for.
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY_WORDS):
+        return MemoryShortage(f"{stage}: {_NO_MEMORY}")
+    full = os.strerror(errno.ENOSPC)
+    known = error if isinstance(error, OSError) else OSError(errno.ENOSPC * (full in text), full)
+    return storage_error(known, place) or StageFailed(f"{stage}: {text}")
 
 
 if __name__ == "__main__":

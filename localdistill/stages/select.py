@@ -21,10 +21,9 @@ from localdistill.jsonl import (
     done_facts,
     is_done,
     iter_rows,
-    mark_done,
-    marker,
     refuse_as_output,
-    write_atomically,
+    refuse_foreign,
+    write_whole,
 )
 from localdistill.problems import ProblemSet, load
 from localdistill.problems.extract import extract_code
@@ -68,10 +67,12 @@ def run(request: SelectRequest, callback: Callback) -> SelectSummary:
     Where nothing can be kept, the file is empty and a warning says so.
 
     Raises:
-        ConfigError: an unknown strategy, or files that lack what it needs or do not fit together.
+        ConfigError: an unknown strategy, files that lack what it needs or do not fit together, or
+            an ``out`` that is something else.
         ProblemSetError, UserError: a problem file or a row that cannot be read.
     """
     refuse_as_output(request.out, request.completions, request.verdicts, Path(request.problems))
+    refuse_foreign(request.out)
     strategy = selection.load(request.strategy)
     problems = load(request.problems, request.limit)
     _check_inputs(request, problems, getattr(strategy, "NEEDS_VERDICTS", False))
@@ -90,11 +91,8 @@ def run(request: SelectRequest, callback: Callback) -> SelectSummary:
         for problem in problems.problems
     }
     summary = _summary(request, choices)
-    # Without a marker while the file is replaced: an old one would vouch for the new content.
-    marker(request.out).unlink(missing_ok=True)
     lines = (row.model_dump_json() + "\n" for row in _examples(request, problems, choices))
-    write_atomically(request.out, "".join(lines))
-    mark_done(request.out, **summary.model_dump(mode="json"), inputs=inputs)
+    write_whole(request.out, "".join(lines), **summary.model_dump(mode="json"), inputs=inputs)
     if not summary.kept:
         callback(Notice(level="warning", message=_nothing(request, summary)))
     callback(StageFinished(stage="select", summary=_shown(summary)))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from localdistill.errors import ProblemSetError
+from localdistill.errors import ConfigError, ProblemSetError
 from localdistill.events import Callback, Notice
-from localdistill.jsonl import is_done, mark_done, read_rows, write_atomically
+from localdistill.jsonl import is_done, mark_done, write_atomically
 from localdistill.problems import load
 from localdistill.types import Problem
 
@@ -32,38 +32,35 @@ class SplitRequest(BaseModel):
     limit: int | None
     seed: int
     out: dict[str, Path]
+    strategy: str = "none"  # what will be selected by: with "needs_tests", train must have some
+    needs_tests: bool = False
 
 
-class SplitSummary(BaseModel):
-    """How many problems each split has."""
-
-    train: int
-    dev: int
-    eval: int
-    train_with_tests: int
+Splits = dict[str, list[Problem]]  # by name
 
 
-def run(request: SplitRequest, callback: Callback) -> SplitSummary:
-    """Load, separate and write the splits; does nothing where they are written.
+def is_written(request: SplitRequest) -> bool:
+    """Whether the run has its copies, whatever has become of the files that they were made from."""
+    return all(is_done(path) for path in request.out.values())
+
+
+def write(request: SplitRequest, splits: Splits) -> None:
+    """Write the splits into the run's directory."""
+    for name, path in request.out.items():
+        lines = [problem.model_dump_json() + "\n" for problem in splits[name]]
+        write_atomically(path, "".join(lines))
+        mark_done(path, count=len(lines))
+
+
+def separate(request: SplitRequest, callback: Callback) -> Splits:
+    """The three splits, with what evaluation needs taken out of train, never the reverse.
 
     Raises:
         ProblemSetError: a set cannot be read, or too few problems are left to train on.
+        ConfigError: nothing could be selected, for want of tests.
     """
-    if not all(is_done(path) for path in request.out.values()):
-        splits = separate(request, callback)
-        for name, path in request.out.items():
-            lines = [problem.model_dump_json() + "\n" for problem in splits[name]]
-            write_atomically(path, "".join(lines))
-            mark_done(path, count=len(lines))
-    written = {name: read_rows(path, Problem) for name, path in request.out.items()}
-    tested = sum(problem.tests is not None for problem in written["train"])
-    sizes = {name: len(problems) for name, problems in written.items()}
-    return SplitSummary(**sizes, train_with_tests=tested)
-
-
-def separate(request: SplitRequest, callback: Callback) -> dict[str, list[Problem]]:
-    """The three splits, with what evaluation needs taken out of train, never the reverse."""
     train = load(request.problems, request.limit).problems
+    _check_tests(request, train)
     evaluation = (
         load(request.eval_problems, request.limit).problems if request.eval_problems else []
     )
@@ -87,7 +84,14 @@ def separate(request: SplitRequest, callback: Callback) -> dict[str, list[Proble
     if not train:
         message = f"{request.problems}: no problem is left to train on once those to compare on are"
         raise ProblemSetError(f"{message} taken out; name more problems, or raise --limit.")
+    _check_tests(request, train)
     return {"train": train, "dev": dev, "eval": evaluation}
+
+
+def _check_tests(request: SplitRequest, train: list[Problem]) -> None:
+    if request.needs_tests and all(problem.tests is None for problem in train):
+        message = f"{request.problems}: its problems have no tests, which --select"
+        raise ConfigError(f"{message} {request.strategy} needs; use --select none or confidence.")
 
 
 def _dropper(

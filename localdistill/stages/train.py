@@ -9,13 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
-from localdistill import trainers
-from localdistill.errors import ConfigError
+from localdistill import memory, trainers
+from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
-from localdistill.jsonl import done_facts, is_done, mark_done, read_rows
+from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
 from localdistill.quantization.fingerprint import folder_fingerprint
+from localdistill.quantization.hf_folder import read_folder
+from localdistill.quantization.names import to_gguf
+from localdistill.quantization.start import frozen_bytes
 from localdistill.trainers.base import STAGE, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
@@ -57,15 +62,37 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
         return summary
     trainer = trainers.load(request.trainer)
     examples = _read(request.data)
+    refuse_foreign(request.out)
+    check_model(request.model)
     work = _empty_work_folder(request.out)
     total = len(examples) * request.epochs
     callback(StageStarted(stage=STAGE, title="train", total=total, unit="examples"))
-    result = trainer.train(request, examples, work, callback)
-    summary = TrainSummary.model_validate(result.model_dump())
-    _put_in_place(work, request.out)
-    mark_done(request.out, summary=summary.model_dump(), made_with=_made_with(request))
+    try:
+        result = trainer.train(request, examples, work, callback)
+        summary = TrainSummary.model_validate(result.model_dump())
+        _to_disk(work)
+        publish(work, request.out, summary=summary.model_dump(), made_with=_made_with(request))
+    except Exception:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     callback(StageFinished(stage=STAGE, summary=summarise(summary)))
     return summary
+
+
+def check_model(path: Path, available: Callable[[], int] = memory.available_bytes) -> None:
+    """Refuse a model that cannot be trained, from its header.
+
+    Raises:
+        ModelError: the folder is missing, damaged, or of an unsupported kind.
+        MemoryShortage: its weights in 4 bits do not fit into memory, and no GPU may take them.
+    """
+    folder = read_folder(path)
+    if not (path / "tokenizer.json").is_file():
+        raise ModelError(f"{path}: has no tokenizer.json. Fetch the folder again.")
+    if not memory.has_gpu():
+        values = {to_gguf(name): prod(tensor.shape) for name, tensor in folder.tensors.items()}
+        fix = "Close other programs, or take a smaller model."
+        memory.require(frozen_bytes(values), path, fix, available)
 
 
 def summarise(summary: TrainSummary) -> dict[str, Scalar]:
@@ -81,8 +108,9 @@ def summarise(summary: TrainSummary) -> dict[str, Scalar]:
 
 
 def _read(data: Path) -> list[TrainingExample]:
-    if not data.exists():
-        raise ConfigError(f"{data} does not exist; `localdistill select` writes such a file.")
+    if not data.is_file():
+        what = "is a folder" if data.is_dir() else "does not exist"
+        raise ConfigError(f"{data} {what}; `localdistill select` writes such a file.")
     examples = read_rows(data, TrainingExample)
     if not examples:
         raise ConfigError(f"{data} is empty. {_NO_EXAMPLES}")
@@ -117,34 +145,17 @@ def _check_same(request: TrainRequest) -> None:
 
 
 def _empty_work_folder(out: Path) -> Path:
-    """A fresh folder beside ``out``, and ``out`` itself out of the way.
-
-    Raises:
-        ConfigError: ``out`` is something that no training of ours has left.
-    """
+    """A fresh folder beside ``out``."""
     work = out.with_name(out.name + ".partial")
     shutil.rmtree(work, ignore_errors=True)
-    if out.exists() and not _is_leftover(out):
-        raise ConfigError(f"{out} exists and is not an adapter of ours. Name another folder.")
-    shutil.rmtree(out, ignore_errors=True)  # killed after its rename and before its marker
     work.mkdir(parents=True)
     return work
 
 
-def _is_leftover(out: Path) -> bool:
-    if not out.is_dir():
-        return False
-    files = list(out.iterdir())
-    ours = (out / "adapter_config.json").exists() and all(file.is_file() for file in files)
-    return ours or not files
-
-
-def _put_in_place(work: Path, out: Path) -> None:
-    """Rename ``work`` to ``out`` once its files are on the disk."""
+def _to_disk(work: Path) -> None:
     for path in [*work.iterdir(), work]:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    work.replace(out)

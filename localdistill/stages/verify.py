@@ -42,6 +42,7 @@ from localdistill.types import Completion, Problem, Verdict
 if TYPE_CHECKING:
     from localdistill.sandbox import Job, Sandbox
 
+MAX_WORKERS = 512
 _ATTEMPTS = 3  # at a completion that ends in infra_error, before that is recorded
 _PROGRESS_S = 0.25  # least time between two reports
 
@@ -56,7 +57,7 @@ class VerifyRequest(BaseModel):
     completions: Path
     out: Path
     sandbox: str = "auto"
-    workers: int | None = Field(default=None, ge=1)  # None: chosen by the sandbox
+    workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)  # None: chosen by the sandbox
 
 
 class VerifySummary(BaseModel):

@@ -41,9 +41,12 @@ def adopt(completions: Path, out: Path, problems: ProblemSet) -> None:
     More completions may have been appended since: the file must begin with what it was.
 
     Raises:
-        ConfigError: they are on other problems or completions.
+        ConfigError: they are on other problems or completions, or ``out`` is something else.
     """
     record = out.with_name(out.name + ".request.json")
+    if not record.exists() and out.exists() and out.stat().st_size > 0:
+        message = f"{out}: was not begun by this command ({record.name} is missing)"
+        raise ConfigError(f"{message}; choose another --out, or delete it.")
     if record.exists() and out.exists():
         saved = json.loads(record.read_text(encoding="utf-8"))
         _, beginning = _whole_lines(completions, saved["bytes"])

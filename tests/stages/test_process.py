@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from localdistill.errors import ConfigError, StageFailed
+from localdistill.errors import ConfigError, StageFailed, StorageError
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
 from localdistill.stages.select import SelectRequest
@@ -84,7 +84,7 @@ def test_a_users_mistake_keeps_its_class_and_its_one_line(inputs):
 def test_a_full_or_missing_place_is_one_line(inputs):
     (inputs / "place").write_text("")
     broken = request(inputs).model_copy(update={"out": inputs / "place" / "selected.jsonl"})
-    with pytest.raises(StageFailed, match="place"):
+    with pytest.raises(StorageError, match="place"):
         run_stage("select", broken, lambda event: None, inputs / "log.txt")
 
 

@@ -159,13 +159,25 @@ def test_the_same_again_is_skipped_and_anything_else_is_not(case):
     assert not case.select(strategy="none").skipped
 
 
-def test_a_kill_before_the_marker_is_done_over(case):
+def test_a_kill_at_any_step_of_the_replacement_is_done_over(case):
     case.select()
     before = case.out.read_bytes()
-    marker(case.out).unlink()
-    case.out.write_bytes(before[:50])
-    assert not case.select().skipped
-    assert case.out.read_bytes() == before
+    half = case.out.with_name(case.out.name + ".tmp")
+    half.write_bytes(before[:50])  # killed while writing, before the marker ...
+    case.out.unlink()
+    for killed in (lambda: marker(case.out).unlink(), lambda: None):  # ... and after it
+        killed()
+        assert not case.select().skipped
+        assert case.out.read_bytes() == before
+        assert not half.exists()
+        case.out.unlink()
+
+
+def test_a_file_of_somebody_elses_is_not_replaced(case):
+    case.out.write_text("notes")
+    with pytest.raises(ConfigError, match="not made by this command"):
+        case.select()
+    assert case.out.read_text() == "notes"
 
 
 def test_nothing_kept_is_a_warning_that_says_why(case):

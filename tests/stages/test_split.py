@@ -24,6 +24,12 @@ def write_set(path, prompts):
     return str(path)
 
 
+def run(request, callback):
+    """As a run does it."""
+    if not split.is_written(request):
+        split.write(request, split.separate(request, callback))
+
+
 @pytest.fixture
 def request_for(tmp_path):
     def make(train, dev=None, evaluation=None, limit=None):
@@ -55,7 +61,7 @@ def test_problems_without_tests_are_not_compared_on(tmp_path):
         out={name: tmp_path / "out" / f"{name}.jsonl" for name in ("train", "dev", "eval")},
     )
     with pytest.raises(ProblemSetError, match="no problem has tests"):
-        split.run(request, lambda event: None)
+        run(request, lambda event: None)
 
 
 def test_infinite_expected_values_survive(tmp_path, request_for):
@@ -64,7 +70,7 @@ def test_infinite_expected_values_survive(tmp_path, request_for):
     row = json.loads(path.read_text())
     row["tests"]["cases"][0]["expected"] = float("inf")
     path.write_text(json.dumps(row) + "\n")
-    split.run(request, lambda event: None)
+    run(request, lambda event: None)
     assert read_rows(request.out["train"], Problem)[0].tests.cases[0].expected == float("inf")
 
 
@@ -75,7 +81,7 @@ def prompts(request, name):
 def test_a_share_of_train_is_held_out_where_no_dev_set_is_given(request_for):
     request = request_for([f"p{i}" for i in range(20)], evaluation=["e"])
     events = []
-    split.run(request, events.append)
+    run(request, events.append)
     train, dev = prompts(request, "train"), prompts(request, "dev")
     assert len(dev) == 3
     assert sorted(train + dev) == sorted(f"p{i}" for i in range(20))
@@ -84,7 +90,7 @@ def test_a_share_of_train_is_held_out_where_no_dev_set_is_given(request_for):
 def test_the_same_prompt_stays_in_eval_and_leaves_the_others(request_for):
     request = request_for(["a", "b", "c"], dev=["b", "d"], evaluation=["a", "d "])
     events = []
-    split.run(request, events.append)
+    run(request, events.append)
     assert prompts(request, "eval") == ["a", "d "]
     assert prompts(request, "dev") == ["b"]
     assert prompts(request, "train") == ["c"]
@@ -94,7 +100,7 @@ def test_the_same_prompt_stays_in_eval_and_leaves_the_others(request_for):
 def test_without_an_eval_set_the_user_is_told_what_is_compared(request_for):
     request = request_for([f"p{i}" for i in range(10)])
     events = []
-    split.run(request, events.append)
+    run(request, events.append)
     assert len(prompts(request, "eval")) == 2
     assert not set(prompts(request, "eval")) & {
         *prompts(request, "dev"),
@@ -105,20 +111,20 @@ def test_without_an_eval_set_the_user_is_told_what_is_compared(request_for):
 
 def test_a_second_call_changes_nothing(request_for):
     request = request_for([f"p{i}" for i in range(10)], evaluation=["e"])
-    first = split.run(request, lambda event: None)
+    first = run(request, lambda event: None)
     before = request.out["train"].read_bytes()
     events = []
-    assert split.run(request, events.append) == first
+    assert run(request, events.append) == first
     assert request.out["train"].read_bytes() == before
     assert events == []
 
 
 def test_nothing_left_to_train_on_is_refused(request_for):
     with pytest.raises(ProblemSetError, match="no problem is left"):
-        split.run(request_for(["a"], evaluation=["a"]), lambda event: None)
+        run(request_for(["a"], evaluation=["a"]), lambda event: None)
 
 
 def test_limit_bounds_each_set(request_for):
     request = request_for(["a", "b", "c", "d"], dev=["x", "y", "z"], evaluation=["e", "f"], limit=1)
-    split.run(request, lambda event: None)
+    run(request, lambda event: None)
     assert [len(prompts(request, name)) for name in ("train", "dev", "eval")] == [1, 1, 1]

@@ -9,7 +9,7 @@ import pytest
 from localdistill import trainers
 from localdistill.errors import ConfigError, StageFailed
 from localdistill.events import StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import JsonlWriter, is_done, marker
+from localdistill.jsonl import JsonlWriter, is_done
 from localdistill.stages import train
 from localdistill.stages.train import TrainRequest, TrainSummary
 from localdistill.trainers import TrainResult
@@ -46,6 +46,7 @@ class FakeTrainer:
 @pytest.fixture
 def fake(monkeypatch) -> FakeTrainer:
     trainer = FakeTrainer()
+    monkeypatch.setattr(train, "check_model", lambda path: None)
     monkeypatch.setattr(trainers, "load", lambda name: trainer)
     return trainer
 
@@ -97,10 +98,11 @@ def test_an_interrupted_training_is_done_again_from_its_start(fake, ask):
     with pytest.raises(StageFailed):
         train.run(ask, lambda event: None)
     assert not ask.out.exists()
+    assert not ask.out.with_name("adapter.partial").exists()
     fake.fails = False
     train.run(ask, lambda event: None)
-    # Killed between the rename and the marker.
-    marker(ask.out).unlink()
+    # Killed between the marker and the rename.
+    ask.out.rename(ask.out.with_name("adapter.partial"))
     train.run(ask, lambda event: None)
     assert (ask.out / "adapter_model.safetensors").read_text() == "call 3"
     assert is_done(ask.out)
@@ -121,11 +123,11 @@ def test_a_finished_adapter_of_other_data_is_refused(fake, ask):
 
 
 def test_nothing_of_somebody_elses_is_deleted(fake, ask):
-    (ask.out / "photos").mkdir(parents=True)
-    (ask.out / "adapter_config.json").write_text("{}")
-    with pytest.raises(ConfigError, match="not an adapter of ours"):
+    ask.out.mkdir()
+    (ask.out / "adapter_config.json").write_text("{}")  # somebody's own adapter
+    with pytest.raises(ConfigError, match="not made by this command"):
         train.run(ask, lambda event: None)
-    assert (ask.out / "photos").exists()
+    assert (ask.out / "adapter_config.json").exists()
     assert fake.calls == 0
 
 
