@@ -1,4 +1,4 @@
-"""Starts the pit without the package's ``__init__`` files.
+"""Starts the pit, or with ``--warm`` a warm parent, without the package's ``__init__`` files.
 
 They import third-party packages, and the pit has the standard library only.
 """
@@ -13,6 +13,11 @@ for _name, _folder in (("localdistill", _here.parent), ("localdistill.sandbox", 
     _package.__path__ = [str(_folder)]
     sys.modules[_name] = _package
 
-from localdistill.sandbox import pit  # noqa: E402
+if sys.argv[1:2] == ["--warm"]:
+    from localdistill.sandbox import confined
 
-pit.main()
+    confined.main(sys.argv[2])
+else:
+    from localdistill.sandbox import pit
+
+    pit.main()

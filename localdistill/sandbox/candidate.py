@@ -106,8 +106,6 @@ class _Service:
             return "missing", None
         if isinstance(found, type):
             return "class", None
-        if isinstance(found, types.ModuleType):
-            return "module", None
         if callable(found):
             return "function", None
         try:
@@ -156,4 +154,5 @@ def _text(error: BaseException) -> str:
         message = str(error)[:_MESSAGE_CHARACTERS]
     except BaseException:
         message = ""
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    name = type(error).__name__[:_MESSAGE_CHARACTERS]
+    return f"{name}: {message}" if message else name

@@ -17,6 +17,11 @@ class Job:
     key: tuple[str, int]  # problem id, sample
     code: str | None
     problem: Problem
+    # A pass is run again with another hash seed: one that changes is ``nondeterministic``.
+    confirm: bool = False
+    # Tests may use names other than the entry point from the candidate, which could then forge
+    # what they compute: see ``separable``.
+    names_from_candidate: bool = False
 
 
 class Sandbox(Protocol):

@@ -5,6 +5,7 @@ The pit carries the frames between the two, and sees to the time.
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from localdistill.sandbox.session import Child, Outcome, Over, Slot
 from localdistill.sandbox.task import TOTAL_FACTOR, Task
 
 _JUDGE_MEMORY = 2 << 30
-_JUDGE_OWN_S = 20.0  # what test code may take by itself, beside the candidate's answers
+_JUDGE_OWN_S = 10.0  # what test code may take by itself, beside the candidate's answers
 _NAMES_BYTES = 1 << 16
 
 
@@ -53,10 +54,17 @@ class Judging:
         return outcome
 
     def _names(self, tests: dict[str, Any]) -> dict[str, tuple[str, Any]]:
-        """What the candidate says about the names that the tests need from it."""
+        """What the names stand for that the tests use and do not define."""
         entry = self._task.entry_point or names.entry_point(tests["asserts"])
-        wanted = names.free_names(tests["setup"], tests["asserts"]) - {entry}
         found: dict[str, tuple[str, Any]] = {entry: ("function", None)} if entry else {}
+        wanted = names.free_names(tests["setup"], tests["asserts"]) - {entry}
+        modules = wanted & sys.stdlib_module_names
+        found.update((name, ("module", None)) for name in modules)
+        wanted -= modules
+        if wanted and not self._task.names_from_candidate:
+            # A candidate that says what they are could say it so that the tests are content.
+            missing = ", ".join(sorted(wanted))
+            raise Over("infra_error", f"the tests need {missing} from the candidate")
         if wanted:
             found.update(self._described(sorted(wanted)))
         return found
@@ -71,7 +79,7 @@ class Judging:
             }
         except (CodecError, TypeError, ValueError):
             raise Over("runtime_error", "an answer out of turn") from None
-        known = ("function", "class", "value", "module")
+        known = ("function", "class", "value")
         return {n: pair for n, pair in described.items() if pair[0] in known}
 
     def _converse(self, judge: Child, order: bytes) -> Outcome:

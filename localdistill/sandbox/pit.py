@@ -7,7 +7,6 @@ too long; grades go to standard output as JSON; four bytes of length stand befor
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
 import fcntl
 import json
@@ -17,43 +16,16 @@ import select
 import signal
 import struct
 import sys
-from _sitebuiltins import Quitter
 from types import FrameType
 from typing import Any
 
-from localdistill.sandbox import candidate, judge, stdin_program
-from localdistill.sandbox.channel import Closed, Line
-from localdistill.sandbox.decode import decode
-from localdistill.sandbox.grade import Slots, grade
+from localdistill.sandbox.grade import grade
 from localdistill.sandbox.place import Place
-from localdistill.sandbox.session import PitBroken, Slot
+from localdistill.sandbox.session import PitBroken
+from localdistill.sandbox.slots import Slots
 from localdistill.sandbox.task import Task
 
-# What candidates commonly import: loaded once, inherited by every fork.
-_PRELOADED = (
-    "abc array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum "
-    "fractions functools hashlib heapq io itertools json math numbers operator queue random re "
-    "statistics string textwrap threading time traceback typing unicodedata"
-)
-
 _length = struct.Struct("<I")
-
-
-def confined_body(channel: int) -> None:
-    """What runs in each confined child: the first frame says as what."""
-    line = Line(channel)
-    sys.set_int_max_str_digits(0)  # right programs print long integers; the time limit bounds it
-    try:
-        kind, body = line.receive()
-        if kind == candidate.MODULE:
-            candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
-        elif kind == candidate.PROGRAM:
-            stdin_program.run_program(line, body.decode("utf-8", "surrogatepass"))
-        elif kind == judge.JUDGE:
-            judge.serve_tests(line, decode(body))
-    except Closed:
-        pass
-    line.receive()  # wait to be ended
 
 
 def read_message() -> Any:
@@ -100,19 +72,12 @@ def _exactly(size: int) -> bytes:
 
 def main() -> None:
     """Set up two warm parents as the first message says, then grade until the input ends."""
-    # What the module ``site`` would have brought, which looks for installed packages.
-    builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
-    for name in _PRELOADED.split():
-        __import__(name)
     order = read_message()
     if order is None:
         return
     end_with_the_run()
     try:
-        slots = Slots(
-            candidate=Slot(Place(**order["candidate"]), confined_body),
-            judge=Slot(Place(**order["judge"]), confined_body),
-        )
+        slots = Slots(Place(**order["candidate"]), Place(**order["judge"]))
         write_message({"ready": True})
         while (task := read_message()) is not None:
             write_message(dataclasses.asdict(grade(slots, Task(**task))))

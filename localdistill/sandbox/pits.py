@@ -116,6 +116,8 @@ def _task(job: Job) -> dict[str, Any]:
         "entry_point": problem.entry_point,
         "time_limit_s": problem.time_limit_s,
         "memory_bytes": problem.memory_limit_mb << 20,
+        "confirm": job.confirm,
+        "names_from_candidate": job.names_from_candidate,
     }
 
 

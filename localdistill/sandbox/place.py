@@ -16,8 +16,10 @@ from localdistill.sandbox import kernel, landlock
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 BOX_BYTES, BOX_FILES = 64 << 20, 4096
+WATCHER_OFFSET = 303  # between a slot's user id and that of its watchers
 _BOX_DEPTH = 50  # where only sampling bounds the box
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random")
+# Not /dev/zero: a shared mapping of it is memory that no limit sees.
+_DEVICES = ("/dev/null", "/dev/full", "/dev/urandom", "/dev/random")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
 _NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
 
@@ -33,6 +35,11 @@ class Place:
     uid: int | None
     namespaces: bool
     landlock: bool
+
+    @property
+    def watcher_uid(self) -> int | None:
+        """The real user id of who looks at the slot's processes and ends them: nobody else's."""
+        return None if self.uid is None else self.uid + WATCHER_OFFSET
 
 
 def libraries() -> list[str]:
@@ -185,6 +192,7 @@ def wipe(place: Place) -> None:
 
 def _empty(folder: str) -> None:
     """Empty ``folder``, whatever is in it, without following a link or running out of stack."""
+    os.chmod(folder, 0o700)  # noqa: PTH101  its owner may have locked it
     serial = 0
     while entries := list(os.scandir(folder)):
         for entry in entries:

@@ -1,8 +1,10 @@
 """The system calls that a candidate may make: a seccomp filter written by hand.
 
 An allow list, so that what a later kernel adds is refused. Not on it: sockets other than a pair of
-local ones, ptrace and reading other processes' memory, keys, io_uring, bpf, perf, userfaultfd,
-mounts, namespaces, modules, System V and POSIX message queues, memfd (memory that no limit sees).
+connected local ones, ptrace and reading other processes' memory, keys, io_uring, bpf, perf,
+userfaultfd, mounts, namespaces, modules, message queues, the limits of other processes, and memory
+that no limit sees: System V segments, memfd, and shared anonymous mappings, whose pages stay as
+long as one page of them is mapped.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ _X32_BIT = 0x40000000
 
 # By number, x86_64. Ranges are inclusive.
 _ALLOWED = (
-    (0, 15),  # read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sig*
+    (0, 8),  # read write open close stat fstat lstat poll lseek
+    (10, 15),  # mprotect munmap brk rt_sig*
     (17, 28),  # pread64 .. madvise
     (32, 40),  # dup dup2 pause nanosleep timers getpid sendfile
     (44, 48),  # send and receive on what is open already
@@ -55,7 +58,6 @@ _ALLOWED = (
     (280, 287),  # utimensat epoll_pwait signalfd timerfd eventfd fallocate
     (289, 297),  # signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev
     (299, 299),  # recvmmsg
-    (302, 302),  # prlimit64
     (307, 307),  # sendmmsg
     (309, 309),  # getcpu
     (315, 316),  # sched_getattr renameat2
@@ -71,17 +73,19 @@ _ALLOWED = (
     (449, 449),  # futex_waitv
     (452, 452),  # fchmodat2
 )
-_IOCTL, _SOCKETPAIR, _CLONE, _CLONE3 = 16, 53, 56, 435
+_MMAP, _IOCTL, _SOCKETPAIR, _CLONE, _PRLIMIT, _CLONE3 = 9, 16, 53, 56, 302, 435
 _NAMESPACE_FLAGS = 0x7E020000
 _TIOCSTI = 0x5412  # types into the terminal of whoever started us
 _TIOCLINUX = 0x541C
 _AF_UNIX = 1
+_SOCK_DGRAM, _SOCK_RAW, _SOCK_TYPES = 2, 3, 0xF  # one of a pair can send to any other socket
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20  # also a bit of MAP_SHARED_VALIDATE
 
-_LOAD, _JUMP_EQUAL, _JUMP_ABOVE, _JUMP_AT_LEAST, _JUMP_BITS, _RETURN = (
-    0x20, 0x15, 0x25, 0x35, 0x45, 0x06,
+_LOAD, _AND, _JUMP_EQUAL, _JUMP_ABOVE, _JUMP_AT_LEAST, _JUMP_BITS, _RETURN = (
+    0x20, 0x54, 0x15, 0x25, 0x35, 0x45, 0x06,
 )  # fmt: skip
 _KILL, _ALLOW = 0x80000000, 0x7FFF0000
-_AT_NUMBER, _AT_ARCH, _AT_FIRST, _AT_SECOND = 0, 4, 16, 24
+_AT_NUMBER, _AT_ARCH, _AT_FIRST, _AT_SECOND, _AT_FOURTH = 0, 4, 16, 24, 40
 
 _Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -90,9 +94,17 @@ def _refuse(code: int) -> _Instruction:
     return (_RETURN, 0, 0, 0x00050000 | code)
 
 
+_deny = _refuse(errno.EPERM)
+_allow: _Instruction = (_RETURN, 0, 0, _ALLOW)
+
+
+def _case(number: int, *body: _Instruction) -> list[_Instruction]:
+    """What happens to one system call; the body ends with an answer, and others jump over it."""
+    return [(_JUMP_EQUAL, 0, len(body), number), *body]
+
+
 def _program() -> list[_Instruction]:
-    allow: _Instruction = (_RETURN, 0, 0, _ALLOW)
-    deny = _refuse(errno.EPERM)
+    shared_anonymous = _MAP_SHARED | _MAP_ANONYMOUS
     lines: list[_Instruction] = [
         (_LOAD, 0, 0, _AT_ARCH),
         (_JUMP_EQUAL, 1, 0, _ARCH_X86_64),
@@ -101,28 +113,42 @@ def _program() -> list[_Instruction]:
         (_JUMP_AT_LEAST, 0, 1, _X32_BIT),
         (_RETURN, 0, 0, _KILL),
         # The flags of clone3 lie in memory where a filter cannot look; libc falls back to clone.
-        (_JUMP_EQUAL, 0, 1, _CLONE3),
-        _refuse(errno.ENOSYS),
-        (_JUMP_EQUAL, 0, 4, _CLONE),
-        (_LOAD, 0, 0, _AT_FIRST),
-        (_JUMP_BITS, 0, 1, _NAMESPACE_FLAGS),
-        deny,
-        allow,
-        (_JUMP_EQUAL, 0, 4, _SOCKETPAIR),
-        (_LOAD, 0, 0, _AT_FIRST),
-        (_JUMP_EQUAL, 1, 0, _AF_UNIX),
-        deny,
-        allow,
-        (_JUMP_EQUAL, 0, 5, _IOCTL),
-        (_LOAD, 0, 0, _AT_SECOND),
-        (_JUMP_EQUAL, 1, 0, _TIOCSTI),
-        (_JUMP_EQUAL, 0, 1, _TIOCLINUX),
-        deny,
-        allow,
-    ]
+        *_case(_CLONE3, _refuse(errno.ENOSYS)),
+        *_case(
+            _CLONE,
+            (_LOAD, 0, 0, _AT_FIRST), (_JUMP_BITS, 0, 1, _NAMESPACE_FLAGS), _deny,
+            _allow,
+        ),
+        *_case(
+            _SOCKETPAIR,
+            (_LOAD, 0, 0, _AT_FIRST), (_JUMP_EQUAL, 1, 0, _AF_UNIX), _deny,
+            (_LOAD, 0, 0, _AT_SECOND), (_AND, 0, 0, _SOCK_TYPES),
+            (_JUMP_EQUAL, 0, 1, _SOCK_DGRAM), _deny,
+            (_JUMP_EQUAL, 0, 1, _SOCK_RAW), _deny,
+            _allow,
+        ),
+        *_case(
+            _MMAP,
+            (_LOAD, 0, 0, _AT_FOURTH), (_AND, 0, 0, shared_anonymous),
+            (_JUMP_EQUAL, 0, 1, shared_anonymous), _deny,
+            _allow,
+        ),
+        *_case(
+            _PRLIMIT,
+            (_LOAD, 0, 0, _AT_FIRST), (_JUMP_EQUAL, 1, 0, 0), _deny,  # 0 is the caller itself
+            _allow,
+        ),
+        *_case(
+            _IOCTL,
+            (_LOAD, 0, 0, _AT_SECOND),
+            (_JUMP_EQUAL, 0, 1, _TIOCSTI), _deny,
+            (_JUMP_EQUAL, 0, 1, _TIOCLINUX), _deny,
+            _allow,
+        ),
+    ]  # fmt: skip
     for first, last in _ALLOWED:
-        lines += [(_JUMP_AT_LEAST, 0, 2, first), (_JUMP_ABOVE, 1, 0, last), allow]
-    lines.append(deny)
+        lines += [(_JUMP_AT_LEAST, 0, 2, first), (_JUMP_ABOVE, 1, 0, last), _allow]
+    lines.append(_deny)
     return lines
 
 

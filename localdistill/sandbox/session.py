@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from localdistill.sandbox import kernel, warm
+from localdistill.sandbox import warm
 from localdistill.sandbox.channel import Closed, DeadlinePassed, FrameTooLarge, Peer
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.place import Place
 
-_START_S, _END_S = 20.0, 20.0  # how long a warm parent may take before it counts as broken
+_BOOT = str(Path(__file__).with_name("boot.py"))
+_START_S, _END_S = 30.0, 20.0  # how long a warm parent may take before it counts as broken
 
 Outcome = tuple[str, str]  # status, detail
 
@@ -64,13 +66,21 @@ class End:
 class Slot:
     """A warm parent and the way to it. Runs one child at a time."""
 
-    def __init__(self, place: Place, body: Callable[[int], None]) -> None:
+    def __init__(self, place: Place, hash_seed: int) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.place = place
-        self._pid = os.fork()
-        if self._pid == 0:
-            _become_warm_parent(place, theirs, body)
+        order = {"place": dataclasses.asdict(place), "control": theirs.fileno()}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        # An interpreter of its own: the hash seed is fixed when one starts. Not -I, which would
+        # ignore the seed; nothing else of Python's is in the environment.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-S", "-B", _BOOT, "--warm", json.dumps(order)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**kept, "PYTHONHASHSEED": str(hash_seed)},
+            pass_fds=[theirs.fileno()],
+        )
         theirs.close()
+        self.place = place
         self.control = ours
         self.control.settimeout(_START_S)
         if self._reply() != warm.READY:
@@ -160,49 +170,3 @@ class Child:
             self._end = self._slot.end()
         self._peer.socket.close()
         return self._end
-
-
-def _become_warm_parent(
-    place: Place, control: socket.socket, body: Callable[[int], None]
-) -> NoReturn:
-    """Turn this fork of the pit into a warm parent, in its namespaces if ``place`` wants them."""
-    try:
-        # No parent-death signal here: without a pid namespace, whose end takes all with it, a warm
-        # parent that finds the pit gone has a slot to clear before it goes.
-        null = os.open("/dev/null", os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(null, 1)
-        kernel.close_all_but(control.fileno())
-        if place.namespaces:
-            _enter_namespaces(own_user=place.uid is None)
-        warm.WarmParent(place, control, body).serve()
-    except BaseException as error:
-        sys.stderr.write(f"warm parent: {type(error).__name__}: {error}\n")
-        sys.stderr.flush()
-        os._exit(70)
-    os._exit(0)
-
-
-def _enter_namespaces(*, own_user: bool) -> None:
-    """Return in a new process, number 1 of a new pid namespace; this one waits for its end."""
-    uid, gid = os.getuid(), os.getgid()
-    kernel.unshare(
-        kernel.CLONE_NEWNS
-        | kernel.CLONE_NEWPID
-        | kernel.CLONE_NEWNET
-        | kernel.CLONE_NEWIPC
-        | kernel.CLONE_NEWUTS
-        | (kernel.CLONE_NEWUSER if own_user else 0)
-    )
-    if own_user:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    # Again, because new credentials have cleared it.
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    first = os.fork()
-    if first != 0:
-        os.closerange(3, 1024)  # the control socket must be the warm parent's alone
-        os.waitpid(first, 0)
-        os._exit(0)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -8,17 +8,29 @@ from typing import Any
 from localdistill.sandbox.confine import Limits
 
 TOTAL_FACTOR = 10  # all calls of a test function together, in units of the limit for one
+# What a problem may ask for at most: a typing error in a problem file must not stop a run.
+MAX_TIME_S, MAX_MEMORY_BYTES = 300.0, 8 << 30
 
 
 @dataclass(frozen=True)
 class Task:
-    """One candidate with its tests, as it comes from the run's process."""
+    """One candidate with its tests, as it comes from the run's process.
+
+    The limits count from the moment at which the candidate is asked, so waiting for a slot is free.
+    """
 
     code: str
     tests: dict[str, Any] | None
     entry_point: str | None
     time_limit_s: float
     memory_bytes: int
+    confirm: bool = False  # run a pass again, with another hash seed
+    # Whether tests may use names other than the entry point from the candidate, who can then lie.
+    names_from_candidate: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time_limit_s", min(self.time_limit_s, MAX_TIME_S))
+        object.__setattr__(self, "memory_bytes", min(self.memory_bytes, MAX_MEMORY_BYTES))
 
     @property
     def limits(self) -> Limits:

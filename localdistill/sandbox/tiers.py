@@ -16,7 +16,7 @@ from localdistill.sandbox import kernel, landlock
 from localdistill.sandbox.jobs import Sandbox
 from localdistill.sandbox.link import Link, LinkBroken, interpreter
 from localdistill.sandbox.local import LocalSandbox, default_workers
-from localdistill.sandbox.place import Place
+from localdistill.sandbox.place import WATCHER_OFFSET, Place
 
 _FIX = (
     "run localdistill in Docker, or as root, or allow unprivileged user namespaces "
@@ -24,7 +24,8 @@ _FIX = (
     "kernel.apparmor_restrict_unprivileged_userns=0)"
 )
 _PROBE = Path(__file__).with_name("probe.py")
-_FIRST_UID, _LAST_UID = 60000, 61183  # between login users and those of systemd
+# Unused in systemd's scheme from 60578 to 61183; the upper half is for watchers.
+_FIRST_UID, _LAST_UID = 60578, 60578 + WATCHER_OFFSET
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,7 @@ def _reserve_uid(stack: contextlib.ExitStack) -> int:
     An abstract socket of that name is the reservation: it goes with this process, leaving no file.
     """
     for uid in range(_FIRST_UID, _LAST_UID):
-        with contextlib.suppress(KeyError):
-            pwd.getpwuid(uid)
+        if _is_account(uid) or _is_account(uid + WATCHER_OFFSET):
             continue
         holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -163,6 +163,13 @@ def _reserve_uid(stack: contextlib.ExitStack) -> int:
         stack.callback(holder.close)
         return uid
     raise OSError("no user id is free for candidates")
+
+
+def _is_account(uid: int) -> bool:
+    with contextlib.suppress(KeyError):
+        pwd.getpwuid(uid)
+        return True
+    return False
 
 
 def _attack(start: Callable[[], Link], way: _Way) -> None:

@@ -19,11 +19,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from localdistill.sandbox import kernel
 from localdistill.sandbox.confine import Limits, confine, prepare
-from localdistill.sandbox.place import Place, enter, overfull, wipe
+from localdistill.sandbox.place import Place, enter, wipe
+from localdistill.sandbox.sampling import Sampler, become_watcher
 
 START, KILL, OVER, ENDED, READY = b"S", b"K", b"O", b"E", b"R"
 # Of START: memory in bytes, CPU in seconds. Of ENDED: wait status, CPU seconds, why.
@@ -31,7 +31,7 @@ start_format = struct.Struct("<cQI")
 ended_format = struct.Struct("<cid10s")
 
 _FIRST_SAMPLE_S, _SAMPLE_EVERY_S = 0.03, 0.02
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_ANY_CHILD = 0x40000000  # __WALL: also those that send no signal when they end
 
 
 @dataclass
@@ -41,7 +41,6 @@ class _Run:
     main: int
     pidfd: int
     limits: Limits
-    started: float
 
 
 class WarmParent:
@@ -89,7 +88,7 @@ class WarmParent:
                 os._exit(71)
         for descriptor in descriptors:
             os.close(descriptor)
-        return _Run(main, os.pidfd_open(main), limits, time.monotonic())
+        return _Run(main, os.pidfd_open(main), limits)
 
     def _child(self, limits: Limits, given: list[int], ruleset: int, parent: int) -> None:
         channel, *standard = given
@@ -100,7 +99,9 @@ class WarmParent:
         os.dup2(standard[1], 1)
         confine(self._place, ruleset, limits, parent, channel)
         # Until here an error could be reported; a candidate's own are nobody's to read.
-        os.dup2(os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC), 2)
+        null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(null, 2)
+        os.close(null)
         os.set_inheritable(channel, False)
         self._body(channel)
 
@@ -109,6 +110,7 @@ class WarmParent:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(run.pidfd, select.POLLIN)
+        sampler = Sampler(self._place)
         wait_s = _FIRST_SAMPLE_S  # most children have ended by then and are never sampled
         while True:
             ready = dict(poll.poll(wait_s * 1000))
@@ -118,9 +120,9 @@ class WarmParent:
                 self._control.recv(64)  # KILL, or nothing: the pit is gone
                 return "killed"
             wait_s = _SAMPLE_EVERY_S
-            if self._memory(run.limits.memory_bytes) > run.limits.memory_bytes:
+            if sampler.memory(run.limits.memory_bytes) > run.limits.memory_bytes:
                 return "memory"
-            if not self._place.namespaces and overfull(self._place):
+            if sampler.files_overflow():
                 return "disk"
 
     def _end(self, run: _Run, why: str) -> bytes:
@@ -141,7 +143,7 @@ class WarmParent:
         """Reap what has ended; all descendants are our children as soon as their parents die."""
         try:
             while True:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
+                pid, _ = os.waitpid(-1, os.WNOHANG | _ANY_CHILD)
                 if pid == 0:
                     return True
         except ChildProcessError:
@@ -156,55 +158,11 @@ class WarmParent:
         else:
             killer = os.fork()
             if killer == 0:
-                _become(self._place.uid)
+                become_watcher(self._place)
                 _kill_every_process()
                 os._exit(0)
             os.waitpid(killer, 0)
         time.sleep(0.0005)
-
-    def _members(self) -> list[str]:
-        own = str(os.getpid())
-        entries = os.listdir("/proc")  # noqa: PTH208
-        numbers = [each for each in entries if each.isdigit() and each != own]
-        if self._place.namespaces:
-            return numbers
-        return [each for each in numbers if _owner(each) == self._place.uid]
-
-    def _memory(self, limit: int) -> int:
-        """Bytes of memory of all processes of the slot."""
-        members = self._members()
-        total = sum(map(_resident, members))
-        if total > limit:  # looked at again with shared pages counted once, which costs more
-            total = self._proportional(members, limit)
-        return total
-
-    def _proportional(self, members: list[str], limit: int) -> int:
-        """The same with each shared page divided by its users; over ``limit`` where that fails."""
-        if self._place.namespaces:
-            return sum(map(_proportional, members))
-        # Without the capability to trace, only a process of the same user may read this.
-        reading, writing = os.pipe()
-        reader = os.fork()
-        if reader == 0:
-            _become(self._place.uid)
-            os.write(writing, str(sum(map(_proportional, members))).encode())
-            os._exit(0)
-        os.close(writing)
-        os.waitpid(reader, 0)
-        text = os.read(reading, 64)
-        os.close(reading)
-        return int(text) if text.isdigit() else limit + 1
-
-
-def _become(uid: int | None) -> None:
-    """Turn this fork into a process of the slot's user; where that fails, end it."""
-    try:
-        if uid is None:
-            raise ValueError("there is no other user")
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    except (OSError, ValueError):
-        os._exit(1)
 
 
 def _kill_every_process() -> None:
@@ -213,28 +171,3 @@ def _kill_every_process() -> None:
     except OSError as error:
         if error.errno != errno.ESRCH:
             raise
-
-
-def _owner(number: str) -> int:
-    try:
-        return os.stat(f"/proc/{number}").st_uid  # noqa: PTH116
-    except OSError:
-        return -1
-
-
-def _resident(number: str) -> int:
-    try:
-        return int(Path(f"/proc/{number}/statm").read_text().split()[1]) * _PAGE
-    except (OSError, IndexError, ValueError):
-        return 0  # it has ended meanwhile
-
-
-def _proportional(number: str) -> int:
-    """Resident bytes of a process, each shared page divided by the number of its users."""
-    try:
-        for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) << 10
-    except (OSError, IndexError, ValueError):
-        pass
-    return 0

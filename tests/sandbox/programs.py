@@ -25,16 +25,34 @@ def check(candidate):
     assert candidate(3) == 4
     assert candidate(7) == 8, SECRET
 """
-_CHECK_MAP = """
-def check(candidate):
-    assert all(got == want for got, want in zip(map(candidate, [3, 7]), [4, 8]))
-"""
+# Named by the header ``tests``: the body of a check, or assert statements.
+_CHECKS = {
+    "map": "assert all(got == want for got, want in zip(map(candidate, [3, 7]), [4, 8]))",
+    "swallow": "try:\n        candidate(3)\n    except BaseException:\n        pass\n"
+    "    else:\n        raise AssertionError",
+    "helper": "assert same(candidate(3), helper(3))",
+    "tolerance": "assert abs(candidate(3) - 0.5) < 1e-6",
+    "zero": "assert candidate(3)['answer'] == 4",
+    "sorted": "numbers = [3, 1, 2]\n    assert candidate(numbers) == sorted(numbers)",
+    "integer": "assert int(candidate(3)) == 4",
+    "text": "assert str(candidate(3)) == '4'",
+    "chained": "value = 3\n    for _ in range(200):\n        value = candidate(value)\n"
+    "    assert value == 4",
+}
+_ASSERTS = {
+    "isclose": "assert isclose(solve(3), 4)",
+    "math": "assert math.isclose(solve(3), 4)",
+    "expected": "assert solve(3) == EXPECTED",
+}
+_HELPERS = "def same(got, want):\n    return got == want\ndef helper(x):\n    return x + 1"
 _CALLS: dict[str, list[tuple[object, object]]] = {
     "call": [(3, 4), (7, 8)],
     "method": [(3, 4), (7, 8)],
     "list": [(3, [0, 1, 2])],
     "float": [(1, [float("nan"), 0.0, 0.3333333])],
     "long": [(3, 10**5000 + 3)],
+    "none": [(3, None), (7, None)],
+    "mapping": [(3, {"answer": 5})],
 }
 _NUMBERS = "\n".join(str(number) for number in range(100_000))
 
@@ -88,7 +106,7 @@ def _tests(header: dict[str, str]) -> Tests:
             header.get("input", ""), header.get("input", "3")
         )
         wanted = {"numbers": _NUMBERS, "long": "1" + "0" * 4999 + "3"}.get(
-            header.get("output", ""), "4"
+            header.get("output", ""), header.get("output", "4")
         )
         if header.get("input") == "lines":
             wanted = str(sum(range(100_000)))
@@ -98,4 +116,9 @@ def _tests(header: dict[str, str]) -> Tests:
     if kind == "mutate":
         code = "numbers = [3, 1]\nassert solve(numbers) is None and numbers == [1, 3, [0]], numbers"
         return AssertTests(asserts=[code])
-    return CheckTests(code=_CHECK_MAP if header.get("tests") == "map" else _CHECK)
+    name = header.get("tests", "")
+    if name in _ASSERTS:
+        return AssertTests(asserts=[_ASSERTS[name]])
+    if name in _CHECKS:
+        return CheckTests(setup=_HELPERS, code=f"def check(candidate):\n    {_CHECKS[name]}")
+    return CheckTests(code=_CHECK)

@@ -45,6 +45,14 @@ def grade(
     return verdict
 
 
+def grade_with_names(
+    sandbox: Sandbox, code: str, tests: Tests, entry: str | None = "solve"
+) -> Verdict:
+    problem = Problem(id="p", prompt="", tests=tests, entry_point=entry)
+    (verdict,) = sandbox.run([Job(("p", 0), code, problem, names_from_candidate=True)])
+    return verdict
+
+
 @pytest.mark.parametrize(
     ("code", "status", "detail"),
     [
@@ -94,7 +102,19 @@ def test_assert_detail_names_the_assert(sandbox: Sandbox) -> None:
     tests = AssertTests(asserts=["assert solve(1) == 2", "assert solve(1) == 3, 'three'"])
     verdict = grade(sandbox, _RIGHT, tests, entry=None)
     assert verdict.status == "failed"
-    assert verdict.detail == "assert 2: assert solve(1) == 3, 'three' three"
+    assert verdict.detail == "assert 2: assert solve(1) == 3, 'three'; three; solve(1) returned 2"
+
+
+def test_check_detail_names_the_line_and_what_the_candidate_returned(sandbox: Sandbox) -> None:
+    code = (
+        "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(2) == 'x' * 999"
+    )
+    verdict = grade(sandbox, "def solve(x):\n    return [x + 1] * 999", CheckTests(code=code))
+    assert verdict.status == "failed"
+    assert verdict.detail.startswith(
+        "check, line 2: assert candidate(1) == 2; solve(1) returned [2, "
+    )
+    assert len(verdict.detail) < 400
 
 
 def test_exceptions_cross_as_their_nearest_builtin(sandbox: Sandbox) -> None:
@@ -105,26 +125,32 @@ def test_exceptions_cross_as_their_nearest_builtin(sandbox: Sandbox) -> None:
 
 def test_system_exit_cannot_be_caught_by_a_test(sandbox: Sandbox) -> None:
     code = "def solve(x):\n    raise SystemExit(0)"
-    statement = "try:\n    solve(1)\nexcept BaseException:\n    pass"
+    statement = "try:\n    solve(1)\nexcept BaseException:\n    pass\nelse:\n    assert False"
     assert grade(sandbox, code, AssertTests(asserts=[statement])).status == "runtime_error"
 
 
-def test_names_other_than_the_entry_point_come_from_the_candidate(sandbox: Sandbox) -> None:
+def test_names_of_the_candidate_are_no_part_of_the_tests(sandbox: Sandbox) -> None:
     code = "import sys\nLIMIT = 5\ndef twice(x):\n    return 2 * x\n" + _RIGHT
-    asserts = ["assert solve(LIMIT) == 6 and twice(2) == 4 and sys.maxsize > LIMIT"]
-    assert grade(sandbox, code, AssertTests(asserts=asserts)).status == "passed"
+    tests = AssertTests(
+        asserts=["assert solve(LIMIT) == 6 and twice(2) == 4 and sys.maxsize > LIMIT"]
+    )
+    verdict = grade(sandbox, code, tests)
+    assert verdict.status == "infra_error"
+    assert "LIMIT, twice from the candidate" in verdict.detail
+    assert grade_with_names(sandbox, code, tests).status == "passed"
 
 
 def test_classes_of_the_candidate_stay_in_its_process(sandbox: Sandbox) -> None:
     setup = "root = Node(1)\nroot.left = Node(2)\nroot.left.left = Node(3)"
     asserts = ["assert depth(root) == 3", "assert root.left.data == 2"]
     tests = AssertTests(setup=setup, asserts=asserts)
-    assert grade(sandbox, _CLASS, tests, entry="depth").status == "passed"
+    assert grade(sandbox, _CLASS, tests, entry="depth").status == "infra_error"
+    assert grade_with_names(sandbox, _CLASS, tests, entry="depth").status == "passed"
     forged = _CLASS.replace(
         "def depth", "    def __eq__(self, other):\n        return True\ndef depth"
     )
     tests = AssertTests(setup=setup, asserts=["assert root == 5 and depth(root) == 3"])
-    assert grade(sandbox, forged, tests, entry="depth").status == "failed"
+    assert grade_with_names(sandbox, forged, tests, entry="depth").status == "failed"
 
 
 def test_helpers_of_a_check_run_in_the_judge(sandbox: Sandbox) -> None:

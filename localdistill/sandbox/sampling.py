@@ -1,0 +1,147 @@
+"""What the processes of a slot use: memory, and files that no folder shows.
+
+Without namespaces another user's processes can be looked into only by their own user, or with a
+capability that containers do not have. So a *watcher* does it: a short-lived fork that has the
+effective user id of the slot, and a real one that its processes can neither signal nor stop.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from localdistill.sandbox.place import BOX_BYTES, SHARED_MEMORY, Place, overfull
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_UNKNOWN = 1 << 62  # what cannot be looked at counts as too much
+
+
+class Sampler:
+    """Looks at one run of a slot's processes, from its start on."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        # A file system that only the slot can fill needs no look.
+        self._file_systems = () if place.namespaces else (place.box, SHARED_MEMORY)
+        self._used_before = self._used()
+
+    def memory(self, limit: int) -> int:
+        """Bytes of memory of all processes of the slot; shared pages once where it matters."""
+        members = self._members()
+        total = sum(map(_resident, members))
+        if total > limit:  # looked at again with shared pages counted once, which costs more
+            return self._by_watcher(lambda: sum(map(_proportional, members)), limit)
+        return total
+
+    def files_overflow(self) -> bool:
+        """Whether more was written than a slot may. Where a slot has memory file systems: no."""
+        if self._place.namespaces:
+            return False
+        if overfull(self._place):
+            return True
+        grown = any(
+            now - before > BOX_BYTES
+            for now, before in zip(self._used(), self._used_before, strict=True)
+        )
+        if not grown:  # by us or by anybody else on this machine
+            return False
+        members = self._members()
+        place = self._place
+        return self._by_watcher(lambda: sum(_nameless(m, place) for m in members), 0) > BOX_BYTES
+
+    def _used(self) -> list[int]:
+        systems = map(os.statvfs, self._file_systems)
+        return [(each.f_blocks - each.f_bfree) * each.f_frsize for each in systems]
+
+    def _members(self) -> list[str]:
+        own = str(os.getpid())
+        entries = os.listdir("/proc")  # noqa: PTH208
+        numbers = [each for each in entries if each.isdigit() and each != own]
+        if self._place.namespaces:
+            return numbers
+        return [each for each in numbers if _owner(each) == self._place.uid]
+
+    def _by_watcher(self, look: Callable[[], int], limit: int) -> int:
+        if self._place.namespaces:
+            return look()
+        reading, writing = os.pipe()
+        watcher = os.fork()
+        if watcher == 0:
+            become_watcher(self._place)
+            os.write(writing, str(look()).encode())
+            os._exit(0)
+        os.close(writing)
+        os.waitpid(watcher, 0)
+        text = os.read(reading, 64)
+        os.close(reading)
+        return int(text) if text.isdigit() else limit + _UNKNOWN
+
+
+def become_watcher(place: Place) -> None:
+    """Turn this fork into a watcher of the slot's user; where that fails, end it."""
+    try:
+        if place.uid is None or place.watcher_uid is None:
+            raise ValueError("there is no other user")
+        os.setresgid(place.uid, place.uid, place.uid)
+        # A process may signal those whose real or saved id is its own: the slot's not this one.
+        os.setresuid(place.watcher_uid, place.uid, place.watcher_uid)
+    except (OSError, ValueError):
+        os._exit(1)
+
+
+def _owner(number: str) -> int:
+    try:
+        return os.stat(f"/proc/{number}").st_uid  # noqa: PTH116
+    except OSError:
+        return -1
+
+
+def _resident(number: str) -> int:
+    try:
+        own = _resident_of(f"/proc/{number}")
+        if own == 0:  # the first thread may have ended, and others work on
+            own = max(_resident_of(f"/proc/{number}/task/{task}") for task in _tasks(number))
+    except (OSError, IndexError, ValueError):
+        return 0  # it has ended meanwhile
+    return own
+
+
+def _resident_of(folder: str) -> int:
+    return int(Path(folder, "statm").read_text().split()[1]) * _PAGE
+
+
+def _tasks(number: str) -> list[str]:
+    return os.listdir(f"/proc/{number}/task")  # noqa: PTH208
+
+
+def _proportional(number: str) -> int:
+    """Resident bytes of a process, each shared page divided by the number of its users."""
+    try:
+        for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    except (OSError, IndexError, ValueError):
+        pass
+    return _resident(number)  # it does not let itself be looked at, has no first thread, or ended
+
+
+def _nameless(number: str, place: Place) -> int:
+    """Bytes in files that a process holds and that have no name any more."""
+    sizes: dict[tuple[int, int], int] = {}
+    own = (place.box + "/", SHARED_MEMORY + "/")
+    try:
+        for name in os.listdir(f"/proc/{number}/fd"):  # noqa: PTH208
+            found = os.stat(f"/proc/{number}/fd/{name}")  # noqa: PTH116
+            if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
+                sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
+        for line in Path(f"/proc/{number}/maps").read_text(errors="replace").splitlines():
+            path = "".join(line.split(maxsplit=5)[5:])
+            if path.endswith("(deleted)") and path.startswith(own):
+                return _UNKNOWN  # one mapped page keeps the whole file, whose size none tells
+    except PermissionError:
+        return _UNKNOWN
+    except OSError:
+        return 0  # it has ended meanwhile
+    return sum(sizes.values())

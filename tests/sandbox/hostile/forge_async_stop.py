@@ -1,0 +1,4 @@
+# status: runtime_error
+# tests: map
+def solve(x):
+    raise StopAsyncIteration

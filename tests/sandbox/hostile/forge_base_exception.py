@@ -1,0 +1,8 @@
+# status: runtime_error
+# tests: swallow
+class Quiet(BaseException):
+    pass
+
+
+def solve(x):
+    raise Quiet

@@ -1,0 +1,3 @@
+# status: runtime_error, failed
+# kind: none
+solve = None

@@ -1,0 +1,4 @@
+# status: failed
+# tests: tolerance
+def solve(x):
+    return float("inf")

@@ -1,0 +1,4 @@
+# status: runtime_error
+# kind: none
+def solve(x):
+    raise ValueError

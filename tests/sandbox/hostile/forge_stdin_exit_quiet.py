@@ -1,0 +1,5 @@
+# status: failed
+# kind: stdin
+import os
+
+os._exit(0)

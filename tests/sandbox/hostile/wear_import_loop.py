@@ -1,0 +1,4 @@
+# status: timeout
+# limit: 1
+while True:
+    pass
