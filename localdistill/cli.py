@@ -36,8 +36,9 @@ class _Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            chosen = self._command(getattr(options, "command", None))
-            raise ConfigError(chosen._unknown(unknown[0].split("=")[0]))
+            raise ConfigError(self._command(options.command)._unknown(unknown[0].split("=")[0]))
+        if options.command is None:
+            self.error("a command is missing")
         return options
 
     def _command(self, name: str | None) -> _Parser:
@@ -78,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = _Parser(prog="localdistill", description=localdistill.__doc__)
     parser.add_argument("--version", action="version", version=localdistill.__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     run = commands.add_parser(
         "run",
         help="improve a model over one or more rounds, and say whether it got better",
@@ -190,6 +191,7 @@ def _complain(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the command ``localdistill``; ends the process with its exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = argparse.Namespace()
     try:
         options = build_parser().parse_args(arguments)
         commands: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -204,7 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
     except OSError as error:
-        _complain(str(storage_error(error) or error))
+        place = getattr(options, "out", None) or getattr(options, "run_dir", None)
+        _complain(str(storage_error(error, place) or error))
         sys.exit(2)
     except KeyboardInterrupt:
         _complain("stopped; the same command goes on from here.")

@@ -85,6 +85,8 @@ def storage_error(error: OSError, place: object = None) -> StorageError | None:
         return None
     where, why = error.filename or place or "a file", error.strerror or str(error)
     if error.errno in _FULL:
+        # Of a copy, the first name is the one that was only read.
+        where = error.filename2 or place or where
         text = f"{where}: the disk is full ({why}). Free some space and give the same command again"
         return StorageError(f"{text}: it goes on from here.")
     return StorageError(f"{where}: cannot be read or written ({why}); check the path and rights.")

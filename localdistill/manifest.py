@@ -28,21 +28,26 @@ def file_hash(path: Path) -> str:
 
 def manifest(config: Config, directory: RunDir, gguf: Path) -> dict[str, Any]:
     """The manifest of a run; ``hashes`` is what may not change while it is continued."""
-    splits = {name: directory.problems(name) for name in ("train", "dev", "eval")}
     return {
         "localdistill": localdistill.__version__,
-        "hashes": {
-            "configuration": config.digest(),
-            "starting model": file_hash(gguf),
-            "prompt template": TEMPLATE_HASH,
-            **{f"{name} problems": file_hash(path) for name, path in splits.items()},
-        },
+        "hashes": hashes(config, directory, gguf),
         "seed": config.seed,
         "sampler_order": config.generate.order,
         "slots": config.generate.slots,
         "threads": config.generate.threads,
         "deterministic": config.deterministic,
         "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def hashes(config: Config, directory: RunDir, gguf: Path) -> dict[str, str]:
+    """What may not change while a run is continued, by names for people."""
+    splits = {name: directory.problems(name) for name in ("train", "dev", "eval")}
+    return {
+        "configuration": config.digest(),
+        "starting model": file_hash(gguf),
+        "prompt template": TEMPLATE_HASH,
+        **{f"{name} problems": file_hash(path) for name, path in splits.items()},
     }
 
 

@@ -86,9 +86,10 @@ def require(
     """
     free = available()
     if needed > free:
-        text = f"{what}: needs at least {_size(needed)} of memory and {_size(free)} are free"
+        text = f"{what}: needs at least {size(needed)} of memory and {size(free)} are free"
         raise MemoryShortage(f"{text}. {fix}")
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """``count`` bytes for people, in decimal units."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"

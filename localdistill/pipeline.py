@@ -23,7 +23,6 @@ from localdistill.manifest import manifest
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.process import run_stage
-from localdistill.stages.split import Splits
 from localdistill.types import EvalResult
 
 
@@ -52,11 +51,11 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     """
     with contextlib.ExitStack() as stack:
         journal = _Journal(callback)
-        splits = preflight.check(config, RunDir(path), journal)
+        ready = preflight.check(config, RunDir(path), journal)
         directory = stack.enter_context(RunDir(path))
         config = directory.adopt(config)
         stack.callback(journal.close)
-        return _Run(config, directory, journal).all_rounds(splits)
+        return _Run(config, directory, journal).all_rounds(ready)
 
 
 class _Journal:
@@ -98,12 +97,13 @@ class _Run:
         self.callback: Callback = journal
         self.journal = journal
 
-    def all_rounds(self, splits: Splits | None) -> RunResult:
+    def all_rounds(self, ready: preflight.Ready) -> RunResult:
         config, directory = self.config, self.directory
-        if splits is not None:
-            split.write(preflight.split_request(config, directory), splits)
+        if ready.splits is not None:
+            split.write(preflight.split_request(config, directory), ready.splits)
         base = self.prepare()
-        directory.write_manifest(manifest(config, directory, base.gguf))
+        if not ready.pinned:
+            directory.write_manifest(manifest(config, directory, base.gguf))
         self.journal.open(directory.events)
         models = [base]
         for number in range(1, config.rounds + 1):

@@ -6,18 +6,18 @@ memory, the sandbox. Only files' headers are read of the model.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill import memory, selection, trainers
+from localdistill import manifest, memory, selection, trainers
 from localdistill.config import Config
-from localdistill.errors import ConfigError, StorageError
+from localdistill.errors import ConfigError
 from localdistill.events import Callback
 from localdistill.jsonl import is_done
 from localdistill.quantization.llama_quantize import file_type
-from localdistill.quantization.start import Outlook, inspect
-from localdistill.run_dir import RunDir
+from localdistill.quantization.start import Outlook, find_gguf, inspect
+from localdistill.run_dir import RunDir, require_room
 from localdistill.stages import split, verify
 
 _LESS_MEMORY = (
@@ -26,14 +26,22 @@ _LESS_MEMORY = (
 Available = Callable[[], int]
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What the checks have found out and the run goes on with."""
+
+    splits: split.Splits | None  # None: they have been written before
+    pinned: bool  # model and problems have been compared with the manifest
+
+
 def check(
     config: Config,
     directory: RunDir,
     callback: Callback,
     *,
     available: Available = memory.available_bytes,
-) -> split.Splits | None:
-    """Refuse what this run would fail on; returns the splits where they have yet to be written.
+) -> Ready:
+    """Refuse what this run would fail on.
 
     Raises:
         UserError: of the class that says which boundary would be crossed.
@@ -48,13 +56,29 @@ def check(
             message = "Choosing between rounds needs problems with tests: name a set that has with"
             raise ConfigError(f"{message} --dev-problems, or take one round.")
     outlook = inspect(Path(config.model), config.export.quant)
+    pinned = saved is not None and splits is None and is_pinned(saved, directory)
     if not is_done(directory.evaluation):  # a finished run is only shown
         if saved is None:
             check_room(config, outlook, directory.path)
         check_memory(config.model, outlook, available)
         # The evaluation always needs it.
         verify.open_real(config.verify.sandbox, 1).close()
-    return splits
+    return Ready(splits, pinned)
+
+
+def is_pinned(saved: Config, directory: RunDir) -> bool:
+    """Check that a begun run's model and problems are those of its manifest.
+
+    False where there is no manifest, or the model's file has to be made again before it is known.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    gguf = find_gguf(Path(saved.model)) or directory.start / "model.gguf"
+    if not directory.manifest.exists() or not gguf.is_file():
+        return False
+    directory.check_hashes(manifest.hashes(saved, directory, gguf))
+    return True
 
 
 def check_names(config: Config) -> None:
@@ -92,11 +116,7 @@ def check_room(config: Config, outlook: Outlook, path: Path) -> None:
     """
     made = 0 if outlook.master_is_there else outlook.master
     needed = made + config.rounds * (outlook.master + outlook.gguf)
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free
-    if needed > free:
-        text = f"{path}: the run will write {needed / 1e9:,.2f} GB and {free / 1e9:,.2f} GB are"
-        raise StorageError(f"{text} free on that disk. Free some space, or name another --run-dir.")
+    require_room(path, needed)
 
 
 def check_memory(model: str, outlook: Outlook, available: Available) -> None:

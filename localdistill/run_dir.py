@@ -13,8 +13,9 @@ from typing import Any
 
 from localdistill import config as configuration
 from localdistill.config import Config
-from localdistill.errors import ConfigError, UserError
+from localdistill.errors import ConfigError, StorageError, UserError
 from localdistill.jsonl import write_atomically
+from localdistill.memory import size
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
 _ORPHAN_WAIT_S = 60.0
@@ -199,6 +200,16 @@ class RunDir:
         Raises:
             ConfigError: a model or a problem set is not the one that the run was begun with.
         """
+        self.check_hashes(facts["hashes"])
+        if not self.manifest.exists():
+            write_atomically(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+
+    def check_hashes(self, hashes: dict[str, str]) -> None:
+        """Check that what the manifest pins, if there is one, has not changed.
+
+        Raises:
+            ConfigError: a model or a problem set is not the one that the run was begun with.
+        """
         if self.manifest.exists():
             try:
                 saved = json.loads(self.manifest.read_text(encoding="utf-8"))["hashes"]
@@ -206,12 +217,10 @@ class RunDir:
             except (ValueError, LookupError, TypeError) as error:
                 message = f"{self.manifest} is damaged."
                 raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
-            for name, value in facts["hashes"].items():
+            for name, value in hashes.items():
                 if pinned.get(name) != value:
                     message = f"{self.path}: {name} has changed since the run was begun."
                     raise ConfigError(f"{message} Restore it, or choose another --run-dir.")
-            return
-        write_atomically(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
 
 def make_folder(path: Path) -> list[Path]:
@@ -228,6 +237,19 @@ def make_folder(path: Path) -> list[Path]:
             folder.rmdir()
         raise
     return made
+
+
+def require_room(path: Path, needed: int) -> None:
+    """Refuse to begin to write ``needed`` bytes (a lower bound) at ``path`` if they will not fit.
+
+    Raises:
+        StorageError: the disk has less free.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        text = f"{path}: takes {size(needed)}, and the disk is full up to {size(free)}"
+        raise StorageError(f"{text}. Free some space, or write to another disk.")
 
 
 def freeze(config: Config, saved: Config | None = None) -> Config:

@@ -38,6 +38,7 @@ def requests(monkeypatch):
 
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
     monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True, 0))
+    monkeypatch.setattr(preflight, "find_gguf", lambda model: None)
     return seen
 
 

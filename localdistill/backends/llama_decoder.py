@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from localdistill import memory
 from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.errors import ModelError
 
+_LOWER = "Lower generate.slots or max_tokens (--slots, --max-tokens)."
 _BATCH = 512  # prompt tokens in one forward pass
 _FLASH_ATTENTION = -1  # where llama.cpp can; without it decoding was slower in all trials
 
@@ -23,13 +25,17 @@ class LlamaDecoder:
     Tokens that several sequences have in common (a prompt) are stored once.
 
     Raises:
-        ModelError: there is not enough memory for the context.
+        MemoryShortage, ModelError: there is not enough memory for the context.
     """
 
     def __init__(self, model: LlamaModel, *, sequences: int, cells: int, threads: int) -> None:
         self._lib = bindings()
         self._model = model
         self.cells = -(-cells // 256) * 256  # llama.cpp rounds up to this, too
+        if not self._lib.llama_supports_gpu_offload():
+            # Linux promises memory that it does not have, and kills whoever then uses it.
+            what = f"{model.path}, a context of {self.cells} tokens"
+            memory.require(self.cells * model.cache_bytes, what, _LOWER)
         params = self._lib.llama_context_default_params()
         params.n_ctx = self.cells
         params.n_batch = params.n_ubatch = max(_BATCH, sequences)
@@ -42,8 +48,7 @@ class LlamaDecoder:
         self.handle = self._lib.llama_init_from_model(model.handle, params)
         if not self.handle:
             raise ModelError(
-                f"{model.path}: no memory for a context of {self.cells} tokens; "
-                "lower --slots or --max-tokens"
+                f"{model.path}: no memory for a context of {self.cells} tokens. {_LOWER}"
             )
         self._memory = self._lib.llama_get_memory(self.handle)
         self._allocate_batch(int(params.n_batch))

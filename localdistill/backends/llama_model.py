@@ -116,6 +116,24 @@ class LlamaModel:
             self.close()
             raise
 
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes that the cache takes for one token: a key and a value of 16 bits in each layer."""
+        lib, heads = self._lib, int(self._lib.llama_model_n_head(self.handle))
+        width = int(lib.llama_model_n_embd(self.handle)) // max(1, heads)
+        width = int(self._meta("attention.key_length") or width)
+        shared = int(lib.llama_model_n_head_kv(self.handle))
+        return int(lib.llama_model_n_layer(self.handle)) * shared * width * 2 * 2
+
+    def _meta(self, key: str) -> str:
+        """Metadata ``key`` of the model's architecture; empty where there is none."""
+        buffer = ctypes.create_string_buffer(64)
+        architecture = ctypes.create_string_buffer(64)
+        read = self._lib.llama_model_meta_val_str
+        read(self.handle, b"general.architecture", architecture, len(architecture))
+        found = read(self.handle, architecture.value + b"." + key.encode(), buffer, len(buffer))
+        return buffer.value.decode() if found >= 0 else ""
+
     def _chat_template(self) -> ChatTemplate:
         source = self._lib.llama_model_chat_template(self.handle, None)
         if not source:

@@ -23,7 +23,7 @@ from pydantic_core import PydanticSerializationError
 from localdistill.errors import ProblemSetError
 from localdistill.jsonl import iter_lines
 from localdistill.problems.spec import Part, ids_in, resolve
-from localdistill.types import Problem
+from localdistill.types import AssertTests, CheckTests, Problem, Tests
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         for number, line in iter_lines(path):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode("utf-8"))  # of bytes it would guess the encoding
             except (ValueError, RecursionError) as error:
                 message = f"{path}, line {number}: not JSON in UTF-8 ({error})."
                 raise ProblemSetError(f"{message} Each line must hold one object.") from error
@@ -131,7 +131,8 @@ def _recognise(row: dict[str, Any], path: Path, number: int) -> str:
         if module.recognises(row):
             return name
     message = f"{path}, line {number}: of no known format (it has {', '.join(sorted(row)[:8])})."
-    raise ProblemSetError(f"{message} Known are {', '.join(sorted(formats()))}.")
+    known = f"Known are {', '.join(sorted(formats()))}; a native row has at least id and prompt."
+    raise ProblemSetError(f"{message} {known}")
 
 
 def _problem(row: dict[str, Any], name: str, path: Path, number: int) -> Problem:
@@ -166,7 +167,19 @@ def _flaw(problem: Problem) -> str | None:
         return "prompt is empty"
     if problem.tests and problem.tests.kind in ("check", "call") and not problem.entry_point:
         return f"tests of kind {problem.tests.kind} need an entry_point"
+    if problem.tests and _is_empty(problem.tests):
+        return "its tests hold no case (leave tests out where there are none)"
     return None
+
+
+def _is_empty(tests: Tests) -> bool:
+    match tests:
+        case AssertTests():
+            return not tests.asserts
+        case CheckTests():
+            return not tests.code.strip()
+        case _:
+            return not tests.cases
 
 
 def _title(path: Path, part: str | None) -> str:

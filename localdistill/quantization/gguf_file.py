@@ -8,17 +8,19 @@ exported file takes over the metadata of the file that it started from byte for 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from localdistill.errors import ModelError
+from localdistill import memory
+from localdistill.errors import MemoryShortage, ModelError
 from localdistill.quantization.ggml_types import tensor_bytes
 
 MAGIC = b"GGUF"
@@ -119,6 +121,7 @@ def read_header(path: Path) -> GgufFile:
 
     Raises:
         ModelError: it is missing, truncated, not GGUF, or GGUF of an unsupported kind.
+        MemoryShortage: this process may not map a file of its size.
     """
     if not path.is_file():
         what = "a folder" if path.is_dir() else "there is no such file"
@@ -126,11 +129,21 @@ def read_header(path: Path) -> GgufFile:
     size = path.stat().st_size
     if size < 24:
         raise ModelError(f"{path}: only {size} bytes, not a GGUF file. Fetch the file again.")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with path.open("rb") as file, _mapped(path, file, size) as data:
         try:
             return _Parser(path, data, size).parse()
         except (struct.error, UnicodeDecodeError) as error:
             raise _bad(path, "its header ends early or is damaged") from error
+
+
+def _mapped(path: Path, file: BinaryIO, size: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        text = f"{path}: needs at least {memory.size(size)} of memory, and this process may not"
+        raise MemoryShortage(f"{text} have so much (ulimit -v). Raise that limit.") from error
 
 
 def _bad(path: Path, what: str) -> ModelError:

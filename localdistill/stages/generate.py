@@ -86,7 +86,6 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
     """The generator that the command line uses."""
     from localdistill.backends.llama_cpp import LlamaCppGenerator
 
-    check_model(request.model)
     return LlamaCppGenerator(request.model, request.sampling, slots=slots, threads=threads)
 
 
@@ -99,6 +98,8 @@ def run(
         ConfigError: ``out`` was begun with other settings; the message names them.
         ProblemSetError, ModelError, UserError: what is wrong with problems, model or a prompt.
     """
+    if not is_done(request.out):  # a finished file outlives its model
+        check_model(request.model)  # before the whole file is read for its hash
     slots, threads = request.slots or DEFAULT_SLOTS, request.threads or usable_cores()
     wanted = _requests(request, load(request.problems, request.limit).problems)
     identity = _identity(request, wanted, slots, threads)

@@ -173,7 +173,8 @@ def main(arguments: Sequence[str]) -> None:
             summary = module.run(request, callback)
             send({"result": summary.model_dump(mode="json")})
         except Exception as error:
-            told = told_as(stage, error, getattr(request, "out", None))
+            place = getattr(request, "out", None) or getattr(request, "work_dir", None)
+            told = told_as(stage, error, place)
             send({"error": type(told).__name__, "message": str(told)})
             with contextlib.suppress(OSError):  # the log may stand on a disk that is full
                 traceback.print_exc()

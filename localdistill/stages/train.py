@@ -20,7 +20,8 @@ from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_f
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.names import to_gguf
-from localdistill.quantization.start import frozen_bytes
+from localdistill.quantization.start import frozen_bytes, is_trained
+from localdistill.run_dir import require_room
 from localdistill.trainers.base import STAGE, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
@@ -63,7 +64,7 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     trainer = trainers.load(request.trainer)
     examples = _read(request.data)
     refuse_foreign(request.out)
-    check_model(request.model)
+    check_model(request)
     work = _empty_work_folder(request.out)
     total = len(examples) * request.epochs
     callback(StageStarted(stage=STAGE, title="train", total=total, unit="examples"))
@@ -79,18 +80,26 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     return summary
 
 
-def check_model(path: Path, available: Callable[[], int] = memory.available_bytes) -> None:
-    """Refuse a model that cannot be trained, from its header.
+def check_model(
+    request: TrainRequest, available: Callable[[], int] = memory.available_bytes
+) -> None:
+    """Refuse what cannot be trained, from the model's header.
 
     Raises:
         ModelError: the folder is missing, damaged, or of an unsupported kind.
         MemoryShortage: its weights in 4 bits do not fit into memory, and no GPU may take them.
+        StorageError: the adapter will not fit on the disk.
     """
+    path = request.model
     folder = read_folder(path)
     if not (path / "tokenizer.json").is_file():
         raise ModelError(f"{path}: has no tokenizer.json. Fetch the folder again.")
+    shapes = {to_gguf(name): tensor.shape for name, tensor in folder.tensors.items()}
+    # In 32 bits: A is (rank, columns), B is (rows, rank).
+    adapter = sum(4 * request.rank * sum(shapes[name]) for name in shapes if is_trained(name))
+    require_room(request.out, adapter)
     if not memory.has_gpu():
-        values = {to_gguf(name): prod(tensor.shape) for name, tensor in folder.tensors.items()}
+        values = {name: prod(shape) for name, shape in shapes.items()}
         fix = "Close other programs, or take a smaller model."
         memory.require(frozen_bytes(values), path, fix, available)
 

@@ -46,7 +46,7 @@ class FakeTrainer:
 @pytest.fixture
 def fake(monkeypatch) -> FakeTrainer:
     trainer = FakeTrainer()
-    monkeypatch.setattr(train, "check_model", lambda path: None)
+    monkeypatch.setattr(train, "check_model", lambda request: None)
     monkeypatch.setattr(trainers, "load", lambda name: trainer)
     return trainer
 
