@@ -186,7 +186,8 @@ def check_4bit(model: Any, folder: Path) -> None:
     wrong = [name for name, layer in layers.items() if not isinstance(layer, Linear4bit)]
     if wrong or not layers:
         text = f"{len(wrong)} of {len(layers)} layers of {folder} could not be loaded in 4 bits"
-        raise ModelError(f"{text} (first: {wrong[0] if wrong else 'none found'}). See the log.")
+        text += f" (first: {wrong[0] if wrong else 'none found'})"
+        raise ModelError(f"{text}. Find out why with `python -m bitsandbytes`.")
 
 
 def _precision() -> Precision:
