@@ -57,6 +57,8 @@ class VerifyConfig(_Section):
 
     sandbox: str = "auto"
     workers: int | None = Field(default=None, ge=1, le=_MAX_WORKERS)
+    confirm: bool = True  # run passes again with another hash seed before they are trained on
+    inseparable: bool = False  # also train where tests reach into the candidate, who can then lie
 
 
 class SelectConfig(_Section):

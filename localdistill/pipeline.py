@@ -137,8 +137,7 @@ class _Run:
                 problems=problems,
                 completions=paths.completions,
                 out=paths.verdicts,
-                sandbox=config.verify.sandbox,
-                workers=config.verify.workers,
+                **config.verify.model_dump(),
             ),
         )
         self.stage(

@@ -60,6 +60,22 @@ def _testing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int)
 
 
+def _verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-confirm",
+        dest="confirm",
+        action="store_const",
+        const=False,
+        help="do not run passes again with another hash seed",
+    )
+    parser.add_argument(
+        "--inseparable",
+        action="store_const",
+        const=True,
+        help="also grade where tests reach into the candidate, who can then lie",
+    )
+
+
 def _completions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--completions", type=Path, required=True)
 
@@ -93,7 +109,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
     "generate": ("sample completions from a GGUF", (_generate, _problem_set, _sampling)),
-    "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing)),
+    "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing, _verify)),
     "select": ("choose completions to train on", (_problem_set, _completions, _select)),
     "train": ("fine-tune a LoRA adapter on a 4-bit base", (_train,)),
     "export": ("merge an adapter and write a GGUF", (_export,)),

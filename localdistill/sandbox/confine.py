@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from localdistill.sandbox import kernel, landlock, seccomp
 from localdistill.sandbox.place import BOX_BYTES, Place, rules
 
-PROCESSES, OPEN_FILES = 64, 128
+# Together they bound what may wait in sockets, which no sampling sees: 64 x 32 pairs x 0.4 MiB.
+PROCESSES, OPEN_FILES = 64, 64
 ADDRESS_SPACE_SLACK = 1 << 30  # stacks of threads, mapped files: address space is not memory
 STACK_BYTES = 100 << 20
 

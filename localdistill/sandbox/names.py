@@ -16,7 +16,7 @@ def entry_point(asserts: list[str]) -> str | None:
     called = [
         node.func.id
         for statement in asserts
-        for node in ast.walk(_parse(statement))
+        for node in ast.walk(parse(statement))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]
     own = [name for name in called if name not in _BUILTIN]
@@ -25,7 +25,7 @@ def entry_point(asserts: list[str]) -> str | None:
 
 def free_names(setup: str, asserts: list[str]) -> set[str]:
     """Names that ``setup`` and ``asserts`` use and neither bind nor find among the built-ins."""
-    tree = _parse("\n".join((setup, *asserts)))
+    tree = parse("\n".join((setup, *asserts)))
     used: set[str] = set()
     bound: set[str] = set()
     for node in ast.walk(tree):
@@ -42,7 +42,8 @@ def free_names(setup: str, asserts: list[str]) -> set[str]:
     return used - bound - _BUILTIN
 
 
-def _parse(source: str) -> ast.Module:
+def parse(source: str) -> ast.Module:
+    """Parse test code; what cannot be parsed is empty here, and fails where it is run."""
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -9,6 +9,7 @@ from typing import Any
 
 from localdistill.sandbox.jobs import Job
 from localdistill.sandbox.link import Link, LinkBroken
+from localdistill.sandbox.task import MAX_MEMORY_BYTES, MAX_TIME_S
 
 _ATTEMPTS = 3
 _SPARE_S = 120.0  # for the pit's own work, before it counts as broken
@@ -114,8 +115,8 @@ def _task(job: Job) -> dict[str, Any]:
         "code": job.code,
         "tests": problem.tests.model_dump() if problem.tests is not None else None,
         "entry_point": problem.entry_point,
-        "time_limit_s": problem.time_limit_s,
-        "memory_bytes": problem.memory_limit_mb << 20,
+        "time_limit_s": min(problem.time_limit_s, MAX_TIME_S),
+        "memory_bytes": min(problem.memory_limit_mb << 20, MAX_MEMORY_BYTES),
         "confirm": job.confirm,
         "names_from_candidate": job.names_from_candidate,
     }

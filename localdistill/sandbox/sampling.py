@@ -15,6 +15,8 @@ from pathlib import Path
 from localdistill.sandbox.place import BOX_BYTES, SHARED_MEMORY, Place, overfull
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_DESCRIPTORS = 768  # of all processes together
+_FEW_PROCESSES = 8  # cannot have so many
 _UNKNOWN = 1 << 62  # what cannot be looked at counts as too much
 
 
@@ -36,8 +38,14 @@ class Sampler:
         return total
 
     def files_overflow(self) -> bool:
-        """Whether more was written than a slot may. Where a slot has memory file systems: no."""
-        if self._place.namespaces:
+        """Whether more was written, or is held open, than a slot may."""
+        members = self._members()
+        # What waits in sockets and pipes is memory of the kernel, which belongs to no process.
+        if len(members) > _FEW_PROCESSES:
+            opened = self._by_watcher(lambda: sum(map(_descriptors, members)), _DESCRIPTORS)
+            if opened > _DESCRIPTORS:
+                return True
+        if self._place.namespaces:  # its file systems are in memory, and have a size
             return False
         if overfull(self._place):
             return True
@@ -47,7 +55,6 @@ class Sampler:
         )
         if not grown:  # by us or by anybody else on this machine
             return False
-        members = self._members()
         place = self._place
         return self._by_watcher(lambda: sum(_nameless(m, place) for m in members), 0) > BOX_BYTES
 
@@ -125,6 +132,15 @@ def _proportional(number: str) -> int:
     except (OSError, IndexError, ValueError):
         pass
     return _resident(number)  # it does not let itself be looked at, has no first thread, or ended
+
+
+def _descriptors(number: str) -> int:
+    try:
+        return len(os.listdir(f"/proc/{number}/fd"))  # noqa: PTH208
+    except PermissionError:
+        return _DESCRIPTORS
+    except OSError:
+        return 0  # it has ended meanwhile
 
 
 def _nameless(number: str, place: Place) -> int:

@@ -26,7 +26,7 @@ _ALLOWED = (
     (32, 40),  # dup dup2 pause nanosleep timers getpid sendfile
     (44, 48),  # send and receive on what is open already
     (51, 52),  # getsockname getpeername
-    (54, 55),  # setsockopt getsockopt
+    (55, 55),  # getsockopt
     (57, 63),  # fork vfork execve exit wait4 kill uname
     (72, 100),  # fcntl .. times: files, links, permissions of one's own files
     (102, 102),  # getuid
@@ -73,19 +73,20 @@ _ALLOWED = (
     (449, 449),  # futex_waitv
     (452, 452),  # fchmodat2
 )
-_MMAP, _IOCTL, _SOCKETPAIR, _CLONE, _PRLIMIT, _CLONE3 = 9, 16, 53, 56, 302, 435
+_MMAP, _IOCTL, _SOCKETPAIR, _SETSOCKOPT, _CLONE, _PRLIMIT, _CLONE3 = 9, 16, 53, 54, 56, 302, 435
 _NAMESPACE_FLAGS = 0x7E020000
 _TIOCSTI = 0x5412  # types into the terminal of whoever started us
 _TIOCLINUX = 0x541C
 _AF_UNIX = 1
 _SOCK_DGRAM, _SOCK_RAW, _SOCK_TYPES = 2, 3, 0xF  # one of a pair can send to any other socket
+_SO_SNDBUF = 7  # what waits in a socket is memory of the kernel, which belongs to no process
 _MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20  # also a bit of MAP_SHARED_VALIDATE
 
 _LOAD, _AND, _JUMP_EQUAL, _JUMP_ABOVE, _JUMP_AT_LEAST, _JUMP_BITS, _RETURN = (
     0x20, 0x54, 0x15, 0x25, 0x35, 0x45, 0x06,
 )  # fmt: skip
 _KILL, _ALLOW = 0x80000000, 0x7FFF0000
-_AT_NUMBER, _AT_ARCH, _AT_FIRST, _AT_SECOND, _AT_FOURTH = 0, 4, 16, 24, 40
+_AT_NUMBER, _AT_ARCH, _AT_FIRST, _AT_SECOND, _AT_THIRD, _AT_FOURTH = 0, 4, 16, 24, 32, 40
 
 _Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -125,6 +126,11 @@ def _program() -> list[_Instruction]:
             (_LOAD, 0, 0, _AT_SECOND), (_AND, 0, 0, _SOCK_TYPES),
             (_JUMP_EQUAL, 0, 1, _SOCK_DGRAM), _deny,
             (_JUMP_EQUAL, 0, 1, _SOCK_RAW), _deny,
+            _allow,
+        ),
+        *_case(
+            _SETSOCKOPT,
+            (_LOAD, 0, 0, _AT_THIRD), (_JUMP_EQUAL, 0, 1, _SO_SNDBUF), _deny,
             _allow,
         ),
         *_case(

@@ -54,7 +54,7 @@ class End:
         if self.why == "memory":
             return "memory_exceeded", "more memory than allowed, over all its processes"
         if self.why == "disk":
-            return "output_exceeded", "more files than allowed"
+            return "output_exceeded", "more files, or more of them open, than allowed"
         code = self.exit_code
         if code == -signal.SIGXCPU:
             return "timeout", "used up its processor time"

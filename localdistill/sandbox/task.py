@@ -28,10 +28,6 @@ class Task:
     # Whether tests may use names other than the entry point from the candidate, who can then lie.
     names_from_candidate: bool = False
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "time_limit_s", min(self.time_limit_s, MAX_TIME_S))
-        object.__setattr__(self, "memory_bytes", min(self.memory_bytes, MAX_MEMORY_BYTES))
-
     @property
     def limits(self) -> Limits:
         """The candidate's; its processor time is bounded by the deadline long before this."""

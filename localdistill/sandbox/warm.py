@@ -120,10 +120,10 @@ class WarmParent:
                 self._control.recv(64)  # KILL, or nothing: the pit is gone
                 return "killed"
             wait_s = _SAMPLE_EVERY_S
-            if sampler.memory(run.limits.memory_bytes) > run.limits.memory_bytes:
-                return "memory"
             if sampler.files_overflow():
                 return "disk"
+            if sampler.memory(run.limits.memory_bytes) > run.limits.memory_bytes:
+                return "memory"
 
     def _end(self, run: _Run, why: str) -> bytes:
         os.kill(run.main, signal.SIGKILL)  # not yet waited for, so the number is still its own

@@ -146,6 +146,7 @@ def _verdicts(request: EvaluateRequest, model: ModelUnderTest, callback: Callbac
             out=verdicts,
             sandbox=request.sandbox,
             workers=request.workers,
+            confirm=False,  # nothing is trained on them
         ),
         relabel,
     )

@@ -37,13 +37,14 @@ from localdistill.jsonl import (
 from localdistill.problems import load
 from localdistill.problems.extract import extract_code
 from localdistill.stages import verify_resume as resume
-from localdistill.types import Completion, Problem, Verdict
+from localdistill.types import Completion, Problem, Status, Verdict
 
 if TYPE_CHECKING:
     from localdistill.sandbox import Job, Sandbox
 
 MAX_WORKERS = 512
 _ATTEMPTS = 3  # at a completion that ends in infra_error, before that is recorded
+_REASONS = 5  # in a warning
 _PROGRESS_S = 0.25  # least time between two reports
 
 
@@ -58,6 +59,8 @@ class VerifyRequest(BaseModel):
     out: Path
     sandbox: str = "auto"
     workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)  # None: chosen by the sandbox
+    confirm: bool = True  # run passes again with another hash seed
+    inseparable: bool = False  # also grade where tests reach into the candidate, who can then lie
 
 
 class VerifySummary(BaseModel):
@@ -89,7 +92,8 @@ def run(
     """Write one verdict for each completion to ``request.out``, each exactly once.
 
     ``infra_error`` is retried and recorded only if it stays. A problem without tests fails all of
-    its completions, with a warning.
+    its completions, with a warning. One whose tests cannot be kept apart from the candidate's
+    process is left out (``infra_error``, which is never trained on) unless ``inseparable`` is set.
 
     Raises:
         ConfigError: completions of problems that are not in the set, or ``out`` was begun with
@@ -110,6 +114,7 @@ def run(
     else:
         marker(request.out).unlink(missing_ok=True)
         work.warn_of_missing_tests()
+        work.warn_of_inseparable()
         work.test(open_sandbox)
         work.warn_of_unjudged()
         summary = work.summary()
@@ -128,6 +133,7 @@ class _Work:
         self.request = request
         self.problems = problems
         self.callback = callback
+        self.left_out = {} if request.inseparable else _inseparable(problems)  # id: reason
         self.owed: set[resume.Key] = set()
         self.counts: Counter[str] = Counter()
         self.tier: str | None = None
@@ -154,6 +160,17 @@ class _Work:
             message = f"{without} of {len(self.problems)} problems have no tests"
             self.callback(Notice(level="warning", message=f"{message}: none of theirs can pass."))
 
+    def warn_of_inseparable(self) -> None:
+        if not self.left_out:
+            return
+        shown = [f"{name}: {why}" for name, why in list(self.left_out.items())[:_REASONS]]
+        shown += ["..."] if len(self.left_out) > _REASONS else []
+        message = f"{len(self.left_out)} of {len(self.problems)} problems are left out, because"
+        message = (
+            f"{message} their tests cannot be kept apart from a candidate ({'; '.join(shown)})"
+        )
+        self.callback(Notice(level="warning", message=f"{message}; --inseparable grades them."))
+
     def warn_of_unjudged(self) -> None:
         if unjudged := self.counts["infra_error"]:
             message = f"{unjudged} completions could not be judged (infra_error) and do not count"
@@ -161,7 +178,7 @@ class _Work:
 
     def test(self, open_sandbox: Open) -> None:
         with JsonlWriter(self.request.out) as writer:
-            self.fail_without_tests(writer)
+            self.settle_untestable(writer)
             if not self.owed:
                 return
             sandbox = open_sandbox(self.request.sandbox, self.request.workers)
@@ -188,13 +205,18 @@ class _Work:
                 self.record(writer, verdict)
                 progress.tick()
 
-    def fail_without_tests(self, writer: JsonlWriter) -> None:
-        untested = {name for name, problem in self.problems.items() if problem.tests is None}
-        for problem_id, sample in sorted(key for key in self.owed if key[0] in untested):
-            detail = "the problem has no tests"
+    def settle_untestable(self, writer: JsonlWriter) -> None:
+        settled: dict[str, tuple[Status, str]] = {
+            name: ("failed", "the problem has no tests")
+            for name, problem in self.problems.items()
+            if problem.tests is None
+        }
+        settled |= {name: ("infra_error", f"left out: {w}") for name, w in self.left_out.items()}
+        for problem_id, sample in sorted(key for key in self.owed if key[0] in settled):
+            status, detail = settled[problem_id]
             self.record(
                 writer,
-                Verdict(problem_id=problem_id, sample=sample, status="failed", detail=detail),
+                Verdict(problem_id=problem_id, sample=sample, status=status, detail=detail),
             )
 
     def record(self, writer: JsonlWriter, verdict: Verdict) -> None:
@@ -210,7 +232,13 @@ class _Work:
         for row in iter_rows(self.request.completions, Completion):
             if row.key in waiting:
                 problem = self.problems[row.problem_id]
-                yield Job(row.key, extract_code(row.text, problem), problem)
+                yield Job(
+                    row.key,
+                    extract_code(row.text, problem),
+                    problem,
+                    confirm=self.request.confirm,
+                    names_from_candidate=self.request.inseparable,
+                )
 
     def announce(self) -> None:
         message = " ".join([f"Sandbox tier {self.tier}.", *self.not_covered])
@@ -224,6 +252,13 @@ class _Work:
             tier=self.tier,
             not_covered=list(self.not_covered),
         )
+
+
+def _inseparable(problems: dict[str, Problem]) -> dict[str, str]:
+    from localdistill.sandbox import separable
+
+    found = {name: separable.reason(problem) for name, problem in problems.items()}
+    return {name: why for name, why in found.items() if why is not None}
 
 
 class _Progress:

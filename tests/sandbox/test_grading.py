@@ -213,3 +213,43 @@ def test_an_error_of_the_source_of_jobs_is_raised(sandbox: Sandbox) -> None:
 def test_an_unknown_kind_is_refused_in_one_line() -> None:
     with pytest.raises(SandboxUnavailable, match="auto or local"):
         open_sandbox("magic")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "status"),
+    [
+        (_RIGHT, "check", "passed"),
+        ("print(int(input()) + 1)", "stdin", "passed"),
+        ("print(4 if hash('a') == %d else 5)", "stdin", "nondeterministic"),
+        ("def solve(x):\n    return x + (hash('a') == %d)", "check", "nondeterministic"),
+        ("def solve(x):\n    return x + (list({'a', 'b', 'c'}) == %r)", "call", "nondeterministic"),
+    ],
+)
+def test_a_pass_that_the_hash_seed_decides_is_nondeterministic(
+    sandbox: Sandbox, code: str, kind: str, status: str
+) -> None:
+    tests: Tests = _CHECK
+    if kind == "stdin":
+        tests = StdinTests(cases=[StdinCase(input="3", output="4")])
+    if kind == "call":
+        tests = CallTests(cases=[CallCase(args=[3], expected=4)])
+    if "%" in code:
+        what = "hash('a')" if "%d" in code else "list({'a', 'b', 'c'})"
+        shown = f"def solve(x):\n    raise ValueError(repr({what}))"
+        detail = grade(sandbox, shown, _CHECK).detail
+        seen = detail.removeprefix("ValueError: ").partition(" (check")[0]
+        code = code.replace("%d", seen).replace("%r", seen)
+    problem = Problem(id="p", prompt="", tests=tests, entry_point="solve")
+    assert grade(sandbox, code, tests).status == "passed"
+    (verdict,) = sandbox.run([Job(("p", 0), code, problem, confirm=True)])
+    assert verdict.status == status, verdict
+
+
+def test_each_run_has_its_own_chance(sandbox: Sandbox) -> None:
+    code = "import random\ndef solve(x):\n    raise ValueError(random.getrandbits(64))"
+    assert len({grade(sandbox, code, _CHECK).detail for _ in range(4)}) == 4
+
+
+def test_limits_beyond_reason_are_cut(sandbox: Sandbox) -> None:
+    verdict = grade(sandbox, _RIGHT, _CHECK, time_limit_s=1e12, memory_limit_mb=1 << 40)
+    assert verdict.passed, verdict

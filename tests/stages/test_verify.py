@@ -329,3 +329,39 @@ def test_progress_is_reported_now_and_then_only(case, monkeypatch):
     monkeypatch.setattr(verify, "_PROGRESS_S", 3600)
     case.verify()
     assert len(case.of(StageProgress)) == 1
+
+
+def test_tests_that_reach_into_the_candidate_are_left_out_unless_asked_for(case):
+    case.problems[1] = Problem(
+        id="b",
+        prompt="Write `f`.",
+        entry_point="f",
+        tests={"kind": "asserts", "asserts": ["assert f(Node(1)) == 1"]},
+    )
+    summary = case.verify()
+    assert {key for key, status in case.statuses().items() if status == "infra_error"} == {
+        ("b", 0),
+        ("b", 1),
+    }
+    assert summary.counts["infra_error"] == 2
+    assert {key for key, _ in case.sandbox.seen} == {"a"}
+    warning = case.of(Notice)[0].message
+    assert "1 of 2 problems are left out" in warning
+    assert "b: the tests need Node from the candidate" in warning
+    case.out.unlink()
+    case.verify(inseparable=True)
+    assert case.statuses() == EXPECTED
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+def test_passes_are_confirmed_where_that_is_wanted(case, confirm):
+    jobs = []
+
+    class Recording(FakeSandbox):
+        def run(self, given):
+            given = list(given)
+            jobs.extend(given)
+            return super().run(given)
+
+    case.verify(sandbox=Recording(), confirm=confirm)
+    assert {job.confirm for job in jobs} == {confirm}

@@ -1,4 +1,4 @@
-# status: failed, runtime_error, timeout, memory_exceeded
+# status: failed, runtime_error, memory_exceeded, output_exceeded, timeout
 # limit: 2
 import os
 import sys

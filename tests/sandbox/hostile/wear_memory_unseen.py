@@ -1,4 +1,4 @@
-# status: memory_exceeded
+# status: memory_exceeded, output_exceeded
 # limit: 10
 # Memory over many processes that do not let themselves be looked at.
 import ctypes

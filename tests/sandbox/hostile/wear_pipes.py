@@ -1,4 +1,4 @@
-# status: failed, runtime_error, memory_exceeded, timeout
+# status: failed, runtime_error, memory_exceeded, output_exceeded, timeout
 # limit: 3
 import fcntl
 import os

@@ -1,0 +1,69 @@
+"""Test code in which what is expected is computed before the candidate is called."""
+
+from __future__ import annotations
+
+import pytest
+
+from localdistill.sandbox.expected_first import checks_something, expected_first
+
+
+def _run(source: str, solve) -> None:
+    exec(compile(expected_first(source, {"solve"}), "t", "exec"), {"solve": solve, "same": _same})
+
+
+def _same(got, want):
+    return got == want
+
+
+def _emptied(numbers):
+    numbers.clear()
+    return []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "assert solve(xs) == sorted(xs)",
+        "assert same(solve(xs), sorted(xs))",
+        "assert not sum(solve(xs)) - sum(xs)",
+        "assert abs(len(solve(xs)) - len(list(xs))) < 1",
+        "def check(f):\n    assert f(xs) == sorted(x for x in xs)\ncheck(solve)",
+    ],
+)
+def test_a_changed_argument_does_not_change_what_is_expected(statement: str) -> None:
+    source = f"xs = [3, 1, 2]\n{statement}"
+    _run(source, sorted)
+    exec(source, {"solve": _emptied, "same": _same})  # Python's own order is fooled
+    with pytest.raises(AssertionError):
+        _run(source, _emptied)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "assert solve(xs) is None and xs == [1, 2, 3]",
+        "assert solve(xs) == None",
+        "k = solve(xs)\nassert xs[0] == 1",
+        "assert (solve(xs), xs) == (None, [1, 2, 3])",
+        "class A:\n    y = [3]\n    assert solve(y) != sorted(y)",
+        "assert [(n := solve([x])) for x in [1]] == [None]",
+        "assert 1 < len(xs) == 3 != solve(xs)",
+    ],
+)
+def test_what_is_changed_in_place_is_seen(statement: str) -> None:
+    _run(f"xs = [3, 1, 2]\n{statement}", list.sort)
+
+
+def test_lines_are_kept() -> None:
+    tree = expected_first("\n\nassert solve(1) == len([2])", {"solve"})
+    assert tree.body[0].lineno == 3
+
+
+def test_tests_without_any_check_are_seen() -> None:
+    for source, checks in (
+        ("solve(1)", False),
+        ("assert solve(1)", True),
+        ("if solve(1) != 2:\n    raise ValueError", True),
+        ("self.assertEqual(solve(1), 2)", True),
+    ):
+        assert checks_something(expected_first(source, set())) is checks
