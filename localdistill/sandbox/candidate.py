@@ -25,7 +25,7 @@ CALL, MAKE, GET, SET = b"C", b"K", b"G", b"A"
 LOADED, VALUE, RAISED, FATAL = b"O", b"V", b"X", b"F"
 
 _MUTABLE = (list, dict, set, bytearray)
-_MESSAGE_CHARACTERS = 300
+_TEXT_CHARACTERS, _MESSAGE_CHARACTERS = 300, 4000
 
 
 def serve_module(line: Line, source: str) -> None:
@@ -69,7 +69,7 @@ class _Service:
         except MemoryError as error:
             return FATAL, encode(fatal(error))
         except Exception as error:
-            return RAISED, encode((_nearest(error), _text(error)))
+            return RAISED, encode((_nearest(error), _text(error), _message(error)))
         except BaseException as error:
             return FATAL, encode(fatal(error))
 
@@ -150,9 +150,13 @@ def _nearest(error: Exception) -> str:
 
 
 def _text(error: BaseException) -> str:
-    try:
-        message = str(error)[:_MESSAGE_CHARACTERS]
-    except BaseException:
-        message = ""
-    name = type(error).__name__[:_MESSAGE_CHARACTERS]
+    message = _message(error)[:_TEXT_CHARACTERS]
+    name = type(error).__name__[:_TEXT_CHARACTERS]
     return f"{name}: {message}" if message else name
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:_MESSAGE_CHARACTERS]
+    except BaseException:
+        return ""

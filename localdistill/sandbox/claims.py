@@ -33,7 +33,7 @@ def raised_text(body: bytes) -> str:
 
 def _pair(body: bytes) -> tuple[str, str] | None:
     try:
-        first, second = decode(body) if len(body) <= _MAX_BYTES else (None, None)
+        first, second, *_ = decode(body) if len(body) <= _MAX_BYTES else (None, None)
     except (CodecError, TypeError, ValueError):
         return None
     if isinstance(first, str) and isinstance(second, str):

@@ -36,6 +36,7 @@ def main(order: str) -> NoReturn:
         place = Place(**given["place"])
         control = socket.socket(fileno=given["control"])
         os.environ["TMPDIR"] = place.box
+        sys.argv = ["main.py"]
         os.environ.pop("PYTHONHASHSEED", None)  # ours; a program that starts Python has its own
         # What the module ``site`` would have brought, which looks for installed packages.
         builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")

@@ -138,7 +138,7 @@ class _Tests:
         self._line.send(kind, encoded)
         answer_kind, body = self._line.receive()
         if answer_kind == RAISED:
-            class_name, message = decode(body)
+            class_name, _, message = decode(body)
             self._raised = _exception(class_name, message)
             raise self._raised
         return body
@@ -199,11 +199,16 @@ def _exception(class_name: str, message: str) -> Exception:
         kind = Exception
     if issubclass(kind, StopIteration | StopAsyncIteration):
         kind = RuntimeError  # or it would quietly end a map() or zip() of the test
-    text = message.removeprefix(class_name).removeprefix(": ")
     try:
-        return kind(text)
+        # A KeyError shows its argument as source text, and that is what has crossed.
+        return kind(_Text(message)) if issubclass(kind, KeyError) else kind(message)
     except TypeError:  # UnicodeDecodeError and its like want five arguments
-        return ValueError(text) if issubclass(kind, ValueError) else Exception(text)
+        return ValueError(message) if issubclass(kind, ValueError) else Exception(message)
+
+
+class _Text(str):
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _write_back(old: Any, new: Any) -> Any:

@@ -40,9 +40,10 @@ _CHECKS = {
     "    assert value == 4",
 }
 _ASSERTS = {
-    "isclose": "assert isclose(solve(3), 4)",
-    "math": "assert math.isclose(solve(3), 4)",
-    "expected": "assert solve(3) == EXPECTED",
+    "mutate": "(numbers := [3, 1]) and solve(numbers) is None and numbers == [1, 3, [0]], numbers",
+    "isclose": "isclose(solve(3), 4)",
+    "math": "math.isclose(solve(3), 4)",
+    "expected": "solve(3) == EXPECTED",
 }
 _HELPERS = "def same(got, want):\n    return got == want\ndef helper(x):\n    return x + 1"
 _CALLS: dict[str, list[tuple[object, object]]] = {
@@ -78,7 +79,9 @@ def _read(path: Path) -> Program:
         if not line.startswith("#"):
             break
         key, _, value = line.lstrip("# ").partition(":")
-        header[key.strip()] = value.strip()
+        key, value = key.strip(), value.removeprefix(" ").rstrip()
+        # ``setup`` and ``assert`` may stand on several lines.
+        header[key] = f"{header[key]}\n{value}" if key in header else value
     if "crlf" in header:
         code = code.replace("\n", "\r\n")
     if "bom" in header:
@@ -101,6 +104,9 @@ def _read(path: Path) -> Program:
 
 def _tests(header: dict[str, str]) -> Tests:
     kind = header.get("kind", "check")
+    if "assert" in header:
+        statements = [f"assert {each}" for each in header["assert"].split("\n")]
+        return AssertTests(setup=header.get("setup", ""), asserts=statements)
     if kind == "stdin":
         given = {"lines": f"100000\n{_NUMBERS}"}.get(
             header.get("input", ""), header.get("input", "3")
@@ -113,12 +119,12 @@ def _tests(header: dict[str, str]) -> Tests:
         return StdinTests(cases=[StdinCase(input=given, output=wanted)])
     if kind in _CALLS:
         return CallTests(cases=[CallCase(args=[a], expected=e) for a, e in _CALLS[kind]])
-    if kind == "mutate":
-        code = "numbers = [3, 1]\nassert solve(numbers) is None and numbers == [1, 3, [0]], numbers"
-        return AssertTests(asserts=[code])
-    name = header.get("tests", "")
+    return _code_tests("mutate" if kind == "mutate" else header.get("tests", ""))
+
+
+def _code_tests(name: str) -> Tests:
     if name in _ASSERTS:
-        return AssertTests(asserts=[_ASSERTS[name]])
+        return AssertTests(asserts=[f"assert {_ASSERTS[name]}"])
     if name in _CHECKS:
         return CheckTests(setup=_HELPERS, code=f"def check(candidate):\n    {_CHECKS[name]}")
     return CheckTests(code=_CHECK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,29 +13,53 @@ from localdistill.sandbox import Job, Sandbox
 from localdistill.types import CheckTests, Problem
 
 _HOSTILE = programs("hostile")
+_WEARING = [program for program in _HOSTILE if program.name.startswith("wear_")]
+_BESIDE = 40  # right programs, of 20 ms each, beside a hostile one
 _RIGHT = Problem(
     id="right",
     prompt="",
     entry_point="solve",
     tests=CheckTests(code="def check(candidate):\n    assert candidate(3) == 4"),
 )
+_RIGHT_CODE = """
+import tempfile, threading, time
+
+def solve(x):
+    results = []
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(100_000))
+        thread = threading.Thread(target=lambda: results.append(x + 1))
+        thread.start()
+        time.sleep(0.02)
+        thread.join()
+    return results[0]
+"""
 
 
-@pytest.mark.parametrize("program", _HOSTILE, ids=lambda program: program.name)
+def test_the_suite_covers_each_class() -> None:
+    counts = Counter(program.name.partition("_")[0] for program in _HOSTILE)
+    assert set(counts) == {"forge", "judge", "out", "over", "wear"}
+    assert min(counts.values()) >= 10
+    assert not any("passed" in program.statuses for program in _HOSTILE)
+
+
+@pytest.mark.parametrize(
+    "program", [p for p in _HOSTILE if p not in _WEARING], ids=lambda program: program.name
+)
 def test_hostile_program_ends_as_its_header_says(program: Program, single: Sandbox) -> None:
     first, second = list(single.run([program.job, dataclasses.replace(program.job, key=("x", 1))]))
     for verdict in (first, second):
         assert verdict.status in program.statuses, verdict
 
 
-def test_right_programs_beside_hostile_ones_pass(sandbox: Sandbox) -> None:
-    wearing = [p.job for p in _HOSTILE if p.name.startswith(("wear_fork", "wear_mem", "wear_loop"))]
-    right = [Job((f"right{n}", 0), "def solve(x):\n    return x + 1", _RIGHT) for n in range(40)]
-    jobs = [job for n, job in enumerate(right) for job in (job, *wearing[n : n + 1])]
-    statuses = {v.problem_id: v.status for v in sandbox.run(jobs)}
-    assert [
-        n for n, status in statuses.items() if n.startswith("right") and status != "passed"
-    ] == []
+@pytest.mark.parametrize("program", _WEARING, ids=lambda program: program.name)
+def test_right_programs_beside_one_that_wears_down_pass(program: Program, sandbox: Sandbox) -> None:
+    right = [Job(("right", n), _RIGHT_CODE, _RIGHT) for n in range(_BESIDE)]
+    verdicts = list(sandbox.run([program.job, *right]))
+    assert len(verdicts) == 1 + _BESIDE
+    for verdict in verdicts:
+        wanted = ("passed",) if verdict.problem_id == "right" else program.statuses
+        assert verdict.status in wanted, verdict
 
 
 def test_nothing_is_left_after_hostile_programs(single: Sandbox) -> None:

@@ -1,0 +1,5 @@
+# kind: stdin
+import fileinput
+
+for line in fileinput.input():
+    print(int(line) + 1)

@@ -1,0 +1,2 @@
+# kind: stdin
+print(int(open(0).read()) + 1)

@@ -1,0 +1,3 @@
+# kind: stdin
+# output: 4 é 世界 🙂
+print(int(input()) + 1, "é", "世界", "🙂")
