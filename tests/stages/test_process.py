@@ -15,6 +15,7 @@ from localdistill.errors import ConfigError, StageFailed, StorageError
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
 from localdistill.stages.select import SelectRequest
+from tests.quantization.tiny import Tiny
 
 
 @pytest.fixture
@@ -39,8 +40,9 @@ def request(folder, strategy="none"):
 def stuck(inputs):
     """A request whose stage waits for ever: its output, read to go on, is a pipe without writer."""
     os.mkfifo(inputs / "fifo")
+    model = Tiny.write(inputs / "tiny", "qwen2").gguf
     return GenerateRequest(
-        model=inputs / "none.gguf", problems=str(inputs / "problems.jsonl"), out=inputs / "fifo"
+        model=model, problems=str(inputs / "problems.jsonl"), out=inputs / "fifo"
     )
 
 
