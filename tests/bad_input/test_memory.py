@@ -12,6 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from localdistill import cli, memory
+from localdistill.backends.base import GenerationRequest
+from localdistill.backends.llama_cpp import LlamaCppGenerator
+from localdistill.errors import MemoryShortage
+from localdistill.sampling import Sampling
+from localdistill.types import Message
 from tests.bad_input.conftest import PROGRAM
 
 _TENSOR = b"blk.0.ffn_down.weight"  # whose rows are 512 values of 16 bits
@@ -138,5 +143,18 @@ def test_no_control_groups_are_no_limit(tmp_path):
 
 def test_what_fits_is_not_refused():
     memory.require(10, "m", "", available=lambda: 10)
-    with pytest.raises(memory.MemoryShortage, match=r"m: needs at least 11 MB .* 10 MB are free"):
+    with pytest.raises(MemoryShortage, match=r"m: needs at least 11 MB .* 10 MB are free"):
         memory.require(11_000_000, "m", "fix", available=lambda: 10_000_000)
+
+
+def test_a_context_that_does_not_fit_is_refused_before_it_is_allocated(tiny, monkeypatch):
+    generator = LlamaCppGenerator(tiny.gguf, Sampling(max_tokens=400), slots=200, threads=1)
+    little = SimpleNamespace(available=10_000_000)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: little)
+    request = GenerationRequest("p/0", 0, [Message(role="user", content="a")], seed=1)
+    try:
+        # 2 layers of 2 heads of 64 values, keys and values of 16 bits: 1,024 bytes a token.
+        with pytest.raises(MemoryShortage, match=r"context of \d+ tokens: .* Lower generate.slots"):
+            generator.prepare([request])
+    finally:
+        generator.close()
