@@ -21,6 +21,8 @@ from localdistill.sandbox.decode import decode
 MODULE, NAMES, PROGRAM = b"M", b"N", b"P"
 # To the child, from test code: call a function; make an object of a class, get or set an attribute.
 CALL, MAKE, GET, SET = b"C", b"K", b"G", b"A"
+# Several calls, answered by as many frames: up to the first that is no VALUE.
+CALLS = b"B"
 # From the child: loaded, a value, an Exception, an end that no test may catch.
 LOADED, VALUE, RAISED, FATAL = b"O", b"V", b"X", b"F"
 
@@ -41,7 +43,15 @@ def serve_module(line: Line, source: str) -> None:
     line.send(LOADED, b"")
     service = _Service(module)
     while True:
-        line.send(*service.answer(*line.receive()))
+        kind, body = line.receive()
+        if kind == CALLS:
+            for request in decode(body):
+                answer = service.answer(CALL, request)
+                line.send(*answer)
+                if answer[0] != VALUE:
+                    break
+        else:
+            line.send(*service.answer(kind, body))
 
 
 class _Service:

@@ -1,29 +1,26 @@
-"""Results beside expected ones, compared in a confined process of their own.
+"""Results beside expected ones, compared in a confined process.
 
 What a candidate returns may be made to keep whoever looks at it busy for hours, or fill memory. So
-not the pit looks at it but a child of the judge's slot, which the pit ends when it takes too long.
-No code of candidates or tests runs in it, so one serves many candidates.
+not the pit looks at it but the bench, which the pit ends when it takes too long.
 """
 
 from __future__ import annotations
 
 import struct
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
+from localdistill.sandbox.bench import Bench
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import encode
 from localdistill.sandbox.compare import same_output, same_value
-from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.decode import decode, decode_pair
-from localdistill.sandbox.session import Child, Over, Slot
+from localdistill.sandbox.session import Over
 
 VALUES, TEXTS, RESULT = b"E", b"T", b"R"
 KINDS = (VALUES, TEXTS)
 
-_LIMITS = Limits(memory_bytes=1 << 30, cpu_s=3600)
 _COMPARE_S = 10.0
-_USES = 500  # of one process, so that nothing adds up in it
 _SHOWN = 60  # characters of a value in a detail
 _SHOWN_BYTES = 4096  # of an output, before it is made readable
 _LONGEST_SHOWN_INT = 4300  # digits: longer ones take minutes to write
@@ -32,12 +29,10 @@ _size = struct.Struct("<I")
 
 
 class Comparer:
-    """The pit's end: asks a child of ``slot``, which is started when it is needed."""
+    """The pit's end."""
 
-    def __init__(self, slot: Slot) -> None:
-        self._slot = slot
-        self._child: Child | None = None
-        self._uses = 0
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
 
     def value(self, expected: Any, answer: bytes) -> str:
         """What is wrong with the answer to a call; empty if it is as expected.
@@ -51,36 +46,24 @@ class Comparer:
         """What is wrong with what a program printed; empty if it is as expected."""
         return self._ask(TEXTS, expected.encode("utf-8", "surrogatepass"), output)
 
-    def close(self) -> None:
-        """End the child: the slot is free for another use."""
-        if self._child is not None:
-            self._child.close()
-            self._child = None
-
     def _ask(self, kind: bytes, expected: bytes, actual: bytes) -> str:
-        if self._uses >= _USES:
-            self.close()
-        if self._child is None:
-            self._child, self._uses = Child(self._slot, _LIMITS), 0
-        self._uses += 1
+        request = _size.pack(len(expected)) + expected + actual
         try:
-            answer_kind, body = self._child.ask(
-                kind, _size.pack(len(expected)) + expected + actual, _COMPARE_S
-            )
+            answer_kind, body = self._bench.child().ask(kind, request, _COMPARE_S)
             if answer_kind != RESULT:
-                raise Over("failed", "the comparer answered out of turn")
+                raise Over("failed", "an answer out of turn")
             return str(decode(body))
         except Over as over:
-            self.close()
+            self._bench.drop()
             return f"not a comparable value: {over.outcome[1]}"
 
 
-def serve(line: Line, kind: bytes, body: bytes) -> NoReturn:
-    """Compare, in a confined child, until the pit lets go."""
+def serve(line: Line, kind: bytes, body: bytes) -> None:
+    """Compare once, in a confined child."""
+    lifted = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(_LONGEST_SHOWN_INT)
-    while True:
-        line.send(RESULT, encode(_wrong(kind, body)))
-        kind, body = line.receive()
+    line.send(RESULT, encode(_wrong(kind, body)))
+    sys.set_int_max_str_digits(lifted)
 
 
 def _wrong(kind: bytes, body: bytes) -> str:

@@ -22,6 +22,7 @@ class Limits:
 
     memory_bytes: int
     cpu_s: int
+    sampled: bool = True  # whether the sum is looked at; not needed for what starts no process
 
 
 def prepare(place: Place) -> int:
@@ -30,7 +31,14 @@ def prepare(place: Place) -> int:
     Returns the descriptor of the Landlock rule set, or -1.
     """
     kernel.empty_bounding_set()
-    return landlock.ruleset(rules(place)) if place.landlock else -1
+    ruleset = landlock.ruleset(rules(place)) if place.landlock else -1
+    for what, bound in _FIXED:
+        _lower(what, bound)
+    # From here on also for the warm parent, since each filter is work for the kernel. What it
+    # needs beyond a candidate's calls (changing user, Landlock) gives a candidate nothing.
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    seccomp.install()
+    return ruleset
 
 
 def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) -> None:
@@ -44,7 +52,8 @@ def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) 
     os.setsid()
     os.chdir(place.box)
     os.umask(0o077)
-    _limit(limits)
+    _lower(resource.RLIMIT_AS, limits.memory_bytes + ADDRESS_SPACE_SLACK)
+    _lower(resource.RLIMIT_CPU, limits.cpu_s)
     if place.uid is not None:
         os.setgroups([])
         os.setresgid(place.uid, place.uid, place.uid)
@@ -56,26 +65,23 @@ def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) 
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if ruleset >= 0:
         landlock.restrict(ruleset)
     kernel.close_all_but(keep)
-    seccomp.install()
 
 
-def _limit(limits: Limits) -> None:
-    address_space = limits.memory_bytes + ADDRESS_SPACE_SLACK
-    for what, bound in (
-        (resource.RLIMIT_AS, address_space),
-        (resource.RLIMIT_CPU, limits.cpu_s),
-        (resource.RLIMIT_FSIZE, BOX_BYTES),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_NPROC, PROCESSES),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MEMLOCK, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
-        (resource.RLIMIT_STACK, STACK_BYTES),
-    ):
-        hard = resource.getrlimit(what)[1]
-        value = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-        resource.setrlimit(what, (value, value))
+def _lower(what: int, bound: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    value = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+    resource.setrlimit(what, (value, value))
+
+
+_FIXED = (
+    (resource.RLIMIT_FSIZE, BOX_BYTES),
+    (resource.RLIMIT_NOFILE, OPEN_FILES),
+    (resource.RLIMIT_NPROC, PROCESSES),
+    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_MEMLOCK, 0),
+    (resource.RLIMIT_MSGQUEUE, 0),
+    (resource.RLIMIT_STACK, STACK_BYTES),
+)

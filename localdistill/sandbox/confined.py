@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -21,11 +22,11 @@ from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.decode import decode
 from localdistill.sandbox.place import Place
 
-# What candidates commonly import: loaded once, inherited by every fork.
+# What candidates commonly import: loaded once, inherited by every fork. No more than that, since
+# each library that is mapped makes every fork slower.
 _PRELOADED = (
-    "abc array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum "
-    "fractions functools hashlib heapq io itertools json math numbers operator queue random re "
-    "statistics string textwrap threading time traceback typing unicodedata"
+    "bisect collections contextlib copy dataclasses datetime decimal enum fractions functools "
+    "heapq io itertools json math operator random re string threading time typing"
 )
 
 
@@ -61,14 +62,18 @@ def confined_body(channel: int) -> None:
     sys.set_int_max_str_digits(0)  # right programs print long integers; the time limit bounds it
     try:
         kind, body = line.receive()
+        if kind in (candidate.MODULE, candidate.PROGRAM) and b"rand" in body:
+            random.seed()  # else each child would begin where its warm parent stands
         if kind == candidate.MODULE:
             candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
         elif kind == candidate.PROGRAM:
             stdin_program.run_program(line, body.decode("utf-8", "surrogatepass"))
-        elif kind == judge.JUDGE:
-            judge.serve_tests(line, decode(body))
-        elif kind in comparing.KINDS:
-            comparing.serve(line, kind, body)
+        while kind == judge.JUDGE or kind in comparing.KINDS:
+            if kind == judge.JUDGE:
+                judge.serve_tests(line, decode(body))
+            else:
+                comparing.serve(line, kind, body)
+            kind, body = line.receive()
     except Closed:
         pass
     line.receive()  # wait to be ended

@@ -25,7 +25,7 @@ def expected_first(source: str, functions: set[str]) -> ast.Module:
     for node in ast.walk(tree):  # check(candidate) may call its parameter as it likes
         if isinstance(node, ast.FunctionDef) and node.name == "check" and node.args.args:
             functions = functions | {node.args.args[0].arg}
-    if not functions:
+    if not functions or not _has_other_calls(tree, functions):
         return tree
     reordered: ast.Module = _Reorder(functions).visit(tree)
     return ast.fix_missing_locations(reordered)
@@ -37,6 +37,18 @@ def checks_something(*trees: ast.Module) -> bool:
         isinstance(node, ast.Assert | ast.Raise)
         or (isinstance(node, ast.Attribute) and node.attr.startswith(("assert", "fail")))
         for tree in trees
+        for node in ast.walk(tree)
+    )
+
+
+def _has_other_calls(tree: ast.Module, functions: set[str]) -> bool:
+    return any(
+        isinstance(node, _COMPUTED)
+        and not (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in functions
+        )
         for node in ast.walk(tree)
     )
 

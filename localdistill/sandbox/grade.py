@@ -13,8 +13,8 @@ from localdistill.sandbox.candidate import CALL, FATAL, LOADED, MODULE, RAISED, 
 from localdistill.sandbox.claims import claimed_end, raised_text
 from localdistill.sandbox.codec import CodecError, encode
 from localdistill.sandbox.judging import Judging
-from localdistill.sandbox.program import run_program
-from localdistill.sandbox.session import Child, Outcome, Over, Slot
+from localdistill.sandbox.session import Outcome, Over
+from localdistill.sandbox.slot import AnySlot, RunningChild
 from localdistill.sandbox.slots import Slots
 from localdistill.sandbox.task import Grade, Task
 
@@ -36,13 +36,13 @@ def grade(slots: Slots, task: Task) -> Grade:
     return second
 
 
-def _grade_in(slots: Slots, slot: Slot, task: Task) -> Grade:
+def _grade_in(slots: Slots, slot: AnySlot, task: Task) -> Grade:
     tests = task.tests or {}
     if not (tests.get("cases") or tests.get("asserts") or tests.get("code", "").strip()):
         return Grade("failed", "the problem has no tests")
     if tests["kind"] == "stdin":
         return _grade_program(slots, slot, task, tests["cases"])
-    child = Child(slot, task.limits)
+    child = slot.child(task.limits)
     try:
         outcome = _grade_module(slots, task, tests, child)
     except Over as over:
@@ -54,32 +54,34 @@ def _grade_in(slots: Slots, slot: Slot, task: Task) -> Grade:
     return Grade(*outcome, busy_s=child.busy_s, cpu_s=end.cpu_s)
 
 
-def _grade_program(slots: Slots, slot: Slot, task: Task, cases: list[dict[str, str]]) -> Grade:
+def _grade_program(slots: Slots, slot: AnySlot, task: Task, cases: list[dict[str, str]]) -> Grade:
     result = Grade("passed")
     for number, case in enumerate(cases, start=1):
-        run = run_program(slot, task.limits, task.code, case["input"], task.time_limit_s)
+        run = slot.run_program(task.limits, task.code, case["input"], task.time_limit_s)
         result.busy_s += run.busy_s
         result.cpu_s = max(result.cpu_s, run.cpu_s)
         if run.over is not None:
             result.status, result.detail = run.over[0], f"case {number}: {run.over[1]}"
             return result
-        if wrong := slots.comparer().output(case["output"], run.output):
+        if wrong := slots.comparer.output(case["output"], run.output):
             result.status, result.detail = "failed", f"case {number}: {wrong}"
             return result
     return result
 
 
-def _grade_module(slots: Slots, task: Task, tests: dict[str, Any], child: Child) -> Outcome:
+def _grade_module(slots: Slots, task: Task, tests: dict[str, Any], child: RunningChild) -> Outcome:
     source = task.code.encode("utf-8", "surrogatepass")
     kind, body = child.ask(MODULE, source, task.time_limit_s)
     if kind != LOADED:
         raise claimed_end(kind, body)
     if tests["kind"] == "call":
         return _grade_calls(slots, task, tests["cases"], child)
-    return Judging(task, child).run(slots.judge(), tests)
+    return Judging(slots, task, child).run(tests)
 
 
-def _grade_calls(slots: Slots, task: Task, cases: list[dict[str, Any]], child: Child) -> Outcome:
+def _grade_calls(
+    slots: Slots, task: Task, cases: list[dict[str, Any]], child: RunningChild
+) -> Outcome:
     if not task.entry_point:
         return "failed", "the problem names no entry point to call"
     for number, case in enumerate(cases, start=1):
@@ -94,6 +96,6 @@ def _grade_calls(slots: Slots, task: Task, cases: list[dict[str, Any]], child: C
             return "runtime_error", f"case {number}: {raised_text(body)}"
         if kind != VALUE:
             raise claimed_end(kind, body)
-        if wrong := slots.comparer().value(case["expected"], body):
+        if wrong := slots.comparer.value(case["expected"], body):
             return "failed", f"case {number}: {wrong}"
     return "passed", ""

@@ -1,26 +1,37 @@
-"""What runs test code: a confined child of its own, in which no candidate code ever runs.
+"""What runs test code: a confined child in which no candidate code ever runs.
 
-The tests are run as they are. The candidate's functions are replaced by stubs that send their
-arguments out and get plain values back. Test code comes out of data sets, so it is locked down too.
+Plain test code shares it with other such code; all other has it for itself. The tests are run as
+they are, but for the order of ``expected_first``. The candidate's functions are replaced by stubs
+that send their arguments out and get plain values back. Test code comes out of data sets, so it is
+locked down too.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import collections
+import dataclasses
+import functools
 import importlib
 import reprlib
+import struct
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
-from localdistill.sandbox.candidate import CALL, GET, MAKE, RAISED, SET
+from localdistill.sandbox.ahead import body_of_check, calls_ahead
+from localdistill.sandbox.candidate import CALL, CALLS, FATAL, GET, MAKE, RAISED, SET
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
 from localdistill.sandbox.decode import decode, decode_pair
 from localdistill.sandbox.expected_first import checks_something, expected_first
+from localdistill.sandbox.plain import is_plain, is_plain_module
 
 JUDGE, RESULT = b"J", b"R"
+_count = struct.Struct("<I")
+NOT_PLAIN = "not plain"  # in the place of a status: the tests must have a process of their own
 
 _DETAIL_CHARACTERS, _WHERE_CHARACTERS = 400, 200
 _SHOWN = 60  # characters of a value in a detail
@@ -34,65 +45,95 @@ class _NotGradable(BaseException):
     """The tests need what cannot cross to the candidate's process."""
 
 
+class _Abandoned(BaseException):
+    """The candidate has come to its end; nobody waits for the outcome."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """Test code, compiled: a step's name and its code, setup first."""
+
+    steps: tuple[tuple[str, types.CodeType], ...]
+    checks_something: bool
+    plain: bool
+    ahead: tuple[bytes, ...]  # requests that the tests begin with, in their order
+
+
 def serve_tests(line: Line, order: dict[str, Any]) -> None:
     """Run the tests in ``order`` and send back what came of them: (status, detail)."""
-    line.send(RESULT, encode(_Tests(line).run(order)))
+    line.send(RESULT, encode(_Tests(line, order).run()))
 
 
 class _Tests:
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, order: dict[str, Any]) -> None:
         self._line = line
+        self._order = order
         self._raised: BaseException | None = None  # the last exception that crossed
         self._last: tuple[str, tuple[Any, ...], Any] | None = None  # the last call and its value
+        self._not_gradable = ""
+        self._ahead: collections.deque[tuple[bytes, bytes, bytes]] = collections.deque()
 
-    def run(self, order: dict[str, Any]) -> tuple[str, str]:
+    def run(self) -> tuple[str, str]:
+        order = self._order
         space: dict[str, Any] = {"__name__": "tests"}
-        step = "setup"
+        step = "tests"
         try:
-            setup = ast.parse(order["setup"])
-            step = "tests"
-            tests = self._tests(order, space)
-            if not checks_something(setup, *tests.values()):
+            prepared = _prepare(
+                order["kind"],
+                order["setup"],
+                (order["code"],) if order["kind"] == "check" else tuple(order["asserts"]),
+                order["entry_point"],
+                frozenset(name for name, (kind, _) in order["names"].items() if kind == "function"),
+            )
+            if order["plain"] and not (prepared.plain and self._has_plain_names()):
+                return NOT_PLAIN, ""
+            if not prepared.checks_something:
                 return "failed", "the tests check nothing"
-            step = "setup"
-            exec(_compiled(setup, "setup"), space)  # noqa: S102
-            for name, tree in tests.items():
-                step = name
-                exec(_compiled(tree, "tests"), space)  # noqa: S102
+            for name, (kind, value) in order["names"].items():
+                space[name] = self._stand_in(name, kind, value)
+            self._fetch(prepared.ahead)
+            for step, code in prepared.steps:  # noqa: B007  read below
+                exec(code, space)  # noqa: S102
             if order["kind"] == "check":
                 step = "check"
                 # Some tests use the function by its own name as well (HumanEval/33).
                 stub = space[order["entry_point"]] = self._stub(order["entry_point"])
                 space["check"](stub)
-        except _NotGradable as error:
-            return "infra_error", f"{step}: {error}"[:_DETAIL_CHARACTERS]
         except BaseException as error:
-            return self._outcome(order, step, error)
+            if not self._not_gradable:  # else it may be the test's answer to that
+                return self._outcome(step, error)
+        if self._not_gradable:
+            return "infra_error", f"{step}: {self._not_gradable}"[:_DETAIL_CHARACTERS]
         return "passed", ""
 
-    def _tests(self, order: dict[str, Any], space: dict[str, Any]) -> dict[str, ast.Module]:
-        """The test code, step by step; names that stand for the candidate's are put in place."""
-        if order["kind"] == "check":
-            return {"tests": expected_first(order["code"], {order["entry_point"]})}
-        functions = {name for name, (kind, _) in order["names"].items() if kind == "function"}
-        for name, (kind, value) in order["names"].items():
-            space[name] = self._stand_in(name, kind, value)
-        return {
-            f"assert {number}: {' '.join(statement.split())}": expected_first(statement, functions)
-            for number, statement in enumerate(order["asserts"], start=1)
-        }
+    def _fetch(self, requests: tuple[bytes, ...]) -> None:
+        """Ask for the answers to ``requests`` in one go."""
+        if len(requests) < 2:
+            return
+        self._line.send(CALLS, _count.pack(len(requests)) + encode(list(requests)))
+        _, body = self._line.receive()
+        # Fewer where one was no value, or where they grew too large: those are asked for again.
+        for request, (kind, answer) in zip(requests, decode(body), strict=False):
+            self._ahead.append((request, kind, answer))
 
-    def _outcome(self, order: dict[str, Any], step: str, error: BaseException) -> tuple[str, str]:
+    def _has_plain_names(self) -> bool:
+        return all(
+            kind == "function" or (kind == "module" and is_plain_module(name))
+            for name, (kind, _) in self._order["names"].items()
+        )
+
+    def _outcome(self, step: str, error: BaseException) -> tuple[str, str]:
         """What an error in the tests means, where it came about, and what the candidate said."""
         message = " ".join(str(error).split())[:_DETAIL_CHARACTERS]
         name = type(error).__name__
         text = f"{name}: {message}" if message else name
-        where = step if order["kind"] == "asserts" else f"{step}{_line_of(error, order['code'])}"
+        if self._order["kind"] == "check":
+            step += _line_of(error, self._order["code"])
         if error is self._raised:
-            return "runtime_error", f"{text} ({where})"[:_DETAIL_CHARACTERS]
+            return "runtime_error", f"{text} ({step})"[:_DETAIL_CHARACTERS]
         if isinstance(error, AssertionError):
             text = message
-        parts = [where[:_WHERE_CHARACTERS], text[:_SHOWN], self._last_call()]
+        parts = [step[:_WHERE_CHARACTERS], text[:_SHOWN], self._last_call()]
         return "failed", "; ".join(filter(None, parts))[:_DETAIL_CHARACTERS]
 
     def _last_call(self) -> str:
@@ -107,7 +148,8 @@ class _Tests:
         if kind == "module":
             # Under its own name only: a candidate may not choose what the tests' ``math`` is.
             if name not in sys.stdlib_module_names:
-                raise _NotGradable(f"the tests use the module {name}")
+                self._not_gradable = f"the tests use the module {name}"
+                raise _NotGradable
             return importlib.import_module(name)
         if kind == "class":
             return lambda *given, **named: self._ask(MAKE, (name, list(given), named))
@@ -134,9 +176,16 @@ class _Tests:
         except TooLarge as error:  # made of what the candidate returned
             raise ValueError(f"the tests pass a value {error}") from None
         except CodecError as error:
-            raise _NotGradable(f"the tests pass {error}") from None
-        self._line.send(kind, encoded)
-        answer_kind, body = self._line.receive()
+            self._not_gradable = f"the tests pass {error}"
+            raise _NotGradable from None
+        if self._ahead and self._ahead[0][0] == encoded:
+            _, answer_kind, body = self._ahead.popleft()
+        else:
+            self._ahead.clear()
+            self._line.send(kind, encoded)
+            answer_kind, body = self._line.receive()
+        if answer_kind == FATAL:
+            raise _Abandoned
         if answer_kind == RAISED:
             class_name, _, message = decode(body)
             self._raised = _exception(class_name, message)
@@ -163,8 +212,34 @@ class _Remote(Handle):
         object.__getattribute__(self, "_ask")(SET, (self, name, value))
 
 
-def _compiled(tree: ast.Module, name: str) -> Any:
-    return compile(tree, f"{name}.py", "exec", dont_inherit=True)
+@functools.lru_cache(maxsize=512)  # many candidates in a row have the same tests
+def _prepare(
+    kind: str, setup: str, code: tuple[str, ...], entry_point: str, functions: frozenset[str]
+) -> _Prepared:
+    trees = [("setup", ast.parse(setup))]
+    if kind == "check":
+        trees.append(("tests", expected_first(code[0], {entry_point})))
+    else:
+        trees += [
+            (f"assert {number}: {' '.join(each.split())}", expected_first(each, set(functions)))
+            for number, each in enumerate(code, start=1)
+        ]
+    if kind == "check":
+        statements, called = body_of_check(ast.parse(code[0]))
+    else:
+        statements, called = [s for each in code for s in ast.parse(each).body], functions
+    return _Prepared(
+        ahead=tuple(
+            encode((entry_point if kind == "check" else name, arguments, {}))
+            for name, arguments in calls_ahead(statements, called)
+        ),
+        steps=tuple(
+            (name, compile(tree, f"{name.split()[0]}.py", "exec", dont_inherit=True))
+            for name, tree in trees
+        ),
+        checks_something=any(checks_something(tree) for _, tree in trees),
+        plain=all(is_plain(tree) for _, tree in trees),
+    )
 
 
 def _line_of(error: BaseException, code: str) -> str:

@@ -5,53 +5,78 @@ The pit carries the frames between the two, and sees to the time.
 
 from __future__ import annotations
 
+import struct
 import sys
 import time
 from typing import Any
 
 from localdistill.sandbox import names
-from localdistill.sandbox.candidate import CALL, GET, MAKE, NAMES, RAISED, SET, VALUE
+from localdistill.sandbox.candidate import CALL, CALLS, FATAL, GET, MAKE, NAMES, RAISED, SET, VALUE
 from localdistill.sandbox.claims import claimed_end
 from localdistill.sandbox.codec import CodecError, encode
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.decode import decode
-from localdistill.sandbox.judge import JUDGE, RESULT
-from localdistill.sandbox.session import Child, Outcome, Over, Slot
+from localdistill.sandbox.judge import JUDGE, NOT_PLAIN, RESULT
+from localdistill.sandbox.session import Outcome, Over
+from localdistill.sandbox.slot import RunningChild
+from localdistill.sandbox.slots import Slots
 from localdistill.sandbox.task import TOTAL_FACTOR, Task
 
 _JUDGE_MEMORY = 2 << 30
 _JUDGE_OWN_S = 10.0  # what test code may take by itself, beside the candidate's answers
 _NAMES_BYTES = 1 << 16
+_LET_GO_S = 1.0
+_AHEAD_BYTES = 16 << 20
+_count = struct.Struct("<I")
 
 
 class Judging:
     """One run of test code against one loaded candidate."""
 
-    def __init__(self, task: Task, child: Child) -> None:
+    def __init__(self, slots: Slots, task: Task, candidate: RunningChild) -> None:
+        self._slots = slots
         self._task = task
-        self._candidate = child
+        self._candidate = candidate
         self._calls = 0
+        self._judge_is_over = False
+        self._ended: Over | None = None  # how the candidate ended, ahead of the tests
         self._stop = time.monotonic() + task.time_limit_s * TOTAL_FACTOR + _JUDGE_OWN_S
 
-    def run(self, slot: Slot, tests: dict[str, Any]) -> Outcome:
-        """Run ``tests`` of kind check or asserts in a child of ``slot``.
+    def run(self, tests: dict[str, Any]) -> Outcome:
+        """Run ``tests`` of kind check or asserts in the judge's slot.
 
         Raises:
             Over: the candidate's process, or the judge's, came to an end of its own.
         """
-        order = dict(tests, entry_point=self._task.entry_point)
-        if tests["kind"] == "asserts":
-            order["names"] = self._names(tests)
-        elif not self._task.entry_point:
+        if tests["kind"] == "check" and not self._task.entry_point:
             return "failed", "the problem names no entry point to check"
-        judge = Child(slot, Limits(_JUDGE_MEMORY, int(_JUDGE_OWN_S) + 5))
-        try:
-            outcome = self._converse(judge, encode(order))
-        finally:
-            judge.close()
+        order = {
+            **tests,
+            "entry_point": self._task.entry_point,
+            "names": self._names(tests) if tests["kind"] == "asserts" else {},
+        }
+        outcome = self._on_the_bench(encode({**order, "plain": True}))
+        if outcome[0] == NOT_PLAIN:
+            outcome = self._alone(encode({**order, "plain": False}))
         if outcome[0] == "passed" and self._calls == 0:
             return "failed", "the tests never call the candidate"
         return outcome
+
+    def _on_the_bench(self, order: bytes) -> Outcome:
+        judge = self._slots.bench.child()
+        try:
+            return self._converse(judge, order)
+        except Over:
+            if self._judge_is_over or not _let_go(judge):
+                self._slots.bench.drop()
+            raise
+
+    def _alone(self, order: bytes) -> Outcome:
+        judge = self._slots.judge().child(Limits(_JUDGE_MEMORY, int(_JUDGE_OWN_S) + 5))
+        try:
+            return self._converse(judge, order)
+        finally:
+            judge.close()
 
     def _names(self, tests: dict[str, Any]) -> dict[str, tuple[str, Any]]:
         """What the names stand for that the tests use and do not define."""
@@ -82,29 +107,79 @@ class Judging:
         known = ("function", "class", "value")
         return {n: pair for n, pair in described.items() if pair[0] in known}
 
-    def _converse(self, judge: Child, order: bytes) -> Outcome:
+    def _converse(self, judge: RunningChild, order: bytes) -> Outcome:
         kind, body = self._to_judge(judge, JUDGE, order)
-        while kind in (CALL, MAKE, GET, SET):
+        while kind in (CALL, CALLS, MAKE, GET, SET):
+            if kind == CALLS:
+                kind, body = self._to_judge(judge, VALUE, self._ask_all(body))
+                continue
+            if self._ended is not None:
+                raise self._ended
             self._calls += kind == CALL
-            left = self._stop - time.monotonic()
-            if left <= 0:
-                raise Over("timeout", f"{self._calls} calls took too long together")
-            limit_s = min(self._task.time_limit_s, left)
-            answer_kind, answer = self._candidate.ask(kind, body, limit_s)
+            answer_kind, answer = self._candidate.ask(kind, body, self._limit_s())
             if answer_kind not in (VALUE, RAISED):
                 raise claimed_end(answer_kind, answer)
             kind, body = self._to_judge(judge, answer_kind, answer)
         if kind != RESULT:
             return "infra_error", "the judge answered out of turn"
         status, detail = decode(body)
-        if status not in ("passed", "failed", "runtime_error", "infra_error"):
+        if status not in ("passed", "failed", "runtime_error", "infra_error", NOT_PLAIN):
             return "infra_error", "the judge gave no status"
         return status, str(detail)
 
-    def _to_judge(self, judge: Child, kind: bytes, body: bytes) -> tuple[bytes, bytes]:
+    def _ask_all(self, requests: bytes) -> bytes:
+        """Pass several calls on; their answers, up to one that is an end, and up to a size.
+
+        What ends the candidate is told only where the tests come to that call: they may find fault
+        before.
+        """
+        (count,) = _count.unpack_from(requests)
+        answers: list[tuple[bytes, bytes]] = []
+        size = 0
+        try:
+            for number in range(count):
+                kind, answer = self._ask_next(requests if number == 0 else None)
+                answers.append((kind, answer))
+                size += len(answer)
+                if kind == RAISED:
+                    break
+                if size > _AHEAD_BYTES:
+                    raise Over("output_exceeded", "results of more bytes than allowed")
+        except Over as over:
+            self._ended = over
+        self._calls += len(answers)
+        return encode(answers)
+
+    def _ask_next(self, requests: bytes | None) -> tuple[bytes, bytes]:
+        limit_s = self._limit_s()
+        if requests is not None:
+            kind, answer = self._candidate.ask(CALLS, requests[_count.size :], limit_s)
+        else:
+            kind, answer = self._candidate.next_answer(limit_s)
+        if kind not in (VALUE, RAISED):
+            raise claimed_end(kind, answer)
+        return kind, answer
+
+    def _limit_s(self) -> float:
+        left = self._stop - time.monotonic()
+        if left <= 0:
+            raise Over("timeout", f"{self._calls} calls took too long together")
+        return min(self._task.time_limit_s, left)
+
+    def _to_judge(self, judge: RunningChild, kind: bytes, body: bytes) -> tuple[bytes, bytes]:
         limit_s = min(_JUDGE_OWN_S, max(self._stop - time.monotonic(), 0.1))
         try:
             return judge.ask(kind, body, limit_s)
         except Over as over:
+            self._judge_is_over = True
             # The value that the candidate returned may be what the tests cannot cope with.
             raise Over("failed", f"the tests ended early: {over.outcome[1]}") from None
+
+
+def _let_go(judge: RunningChild) -> bool:
+    """Tell a judge that waits for an answer that there will be none; True once it is free."""
+    try:
+        kind, _ = judge.ask(FATAL, b"", _LET_GO_S)
+    except Over:
+        return False
+    return kind == RESULT

@@ -5,7 +5,6 @@ Standard library only: this runs inside the pit, which is started without site-p
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import platform
@@ -29,13 +28,13 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
-_SYS_CAPSET = 126
 _SYS_PIVOT_ROOT = 155
 _SYS_CLOSE_RANGE = 436
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_keeping_the_lock = ctypes.PyDLL(None, use_errno=True)  # of the interpreter, while it is called
 
 
 def supported() -> bool:
@@ -112,9 +111,23 @@ def empty_bounding_set() -> None:
             break  # past the last one of this kernel, or not ours to change
 
 
+# Made once: children are forked by the thousand, and share what they do not touch.
+_CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
+
+
 def drop_capabilities() -> None:
     """Give up every capability of this process."""
-    with contextlib.suppress(OSError):  # kernels before 4.3 have no ambient set
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    syscall(_SYS_CAPSET, ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
+    # Kernels before 4.3 have no ambient set, and answer with an error.
+    _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    _check(_libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES), "capset")
+
+
+def fork() -> int:
+    """Fork without what Python does afterwards in the child. For a process with one thread only.
+
+    Python would make its locks anew, which nobody holds where there is one thread, and start the
+    generator of ``random`` from another seed, which is for the caller to do. It costs the child
+    copies of some 150 pages.
+    """
+    return _check(int(_keeping_the_lock.fork()), "fork")

@@ -7,6 +7,7 @@ too long; grades go to standard output as JSON; four bytes of length stand befor
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -21,11 +22,24 @@ from typing import Any
 
 from localdistill.sandbox.grade import grade
 from localdistill.sandbox.place import Place
+from localdistill.sandbox.remote import RemoteSlots
 from localdistill.sandbox.session import PitBroken
+from localdistill.sandbox.slot import NearSlot, OpenSlot
 from localdistill.sandbox.slots import Slots
 from localdistill.sandbox.task import Task
 
 _length = struct.Struct("<I")
+
+
+def _stay_on_one_processor(number: int) -> None:
+    """Keep the pit and all below it on one processor; what takes long is let go by its warm parent.
+
+    The processes of a pit work one after the other. To wake one on another processor costs more
+    than most candidates take.
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, {processors[number % len(processors)]})
 
 
 def read_message() -> Any:
@@ -70,14 +84,23 @@ def _exactly(size: int) -> bytes:
     return b"".join(pieces)
 
 
+def opener(order: dict[str, Any]) -> OpenSlot:
+    """How the slots of one place are opened: beside this process, or over a stream to elsewhere."""
+    if "stream" in order:
+        return RemoteSlots(order["stream"]).slot
+    place = Place(**order["place"])
+    return lambda hash_seed: NearSlot(place, hash_seed)
+
+
 def main() -> None:
     """Set up two warm parents as the first message says, then grade until the input ends."""
     order = read_message()
     if order is None:
         return
     end_with_the_run()
+    _stay_on_one_processor(order.get("number", 0))
     try:
-        slots = Slots(Place(**order["candidate"]), Place(**order["judge"]))
+        slots = Slots(opener(order["candidate"]), opener(order["judge"]))
         write_message({"ready": True})
         while (task := read_message()) is not None:
             write_message(dataclasses.asdict(grade(slots, Task(**task))))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from localdistill.sandbox import kernel, landlock
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 BOX_BYTES, BOX_FILES = 64 << 20, 4096
 WATCHER_OFFSET = 303  # between a slot's user id and that of its watchers
+_BOX_MODE, _EMPTY_FOLDER = 0o700, 40
 _BOX_DEPTH = 50  # where only sampling bounds the box
 # Not /dev/zero: a shared mapping of it is memory that no limit sees.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/urandom", "/dev/random")
@@ -35,6 +38,12 @@ class Place:
     uid: int | None
     namespaces: bool
     landlock: bool
+    own_files: bool = False  # in a container: box and shared memory are the slot's own, and bounded
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the kernel bounds what the slot can write, so that nobody needs to look."""
+        return self.namespaces or self.own_files
 
     @property
     def watcher_uid(self) -> int | None:
@@ -62,11 +71,18 @@ def _standard_library() -> str:
 def _python_files() -> list[str]:
     """The interpreter, its own library and the standard library without installed packages."""
     library = Path(_standard_library())
-    inside = [str(each) for each in library.iterdir() if each.name not in _NOT_FOR_CANDIDATES]
-    own = (
-        sorted(Path(sys.base_prefix, "lib").glob("libpython*")) if sys.base_prefix != "/usr" else []
-    )
-    return [os.path.realpath(sys.executable), *map(str, own), *inside]
+    if not any((library / name).exists() for name in _NOT_FOR_CANDIDATES):
+        inside = [str(library)]
+    else:
+        inside = [str(each) for each in library.iterdir() if each.name not in _NOT_FOR_CANDIDATES]
+    return [os.path.realpath(sys.executable), *map(str, _own_libraries()), *inside]
+
+
+def _own_libraries() -> list[Path]:
+    """The interpreter itself as a shared library, where Python stands in a folder of its own."""
+    if sys.base_prefix == "/usr":
+        return []
+    return sorted(Path(sys.base_prefix, "lib").glob("libpython*"))
 
 
 def enter(place: Place) -> None:
@@ -75,12 +91,42 @@ def enter(place: Place) -> None:
         _new_root(place)
     if place.uid is not None:
         for folder in (place.box, SHARED_MEMORY) if place.namespaces else (place.box,):
-            os.chown(folder, place.uid, place.uid)
+            if os.stat(folder).st_uid != place.uid:  # noqa: PTH116
+                os.chown(folder, place.uid, place.uid)
+
+
+def make_box(place: Place) -> None:
+    """Make the box of a slot in a container, where there is no right to give files away."""
+    with acting_as(place), contextlib.suppress(FileExistsError):
+        os.mkdir(place.box, _BOX_MODE)  # noqa: PTH102
+
+
+@contextlib.contextmanager
+def acting_as(place: Place) -> Iterator[None]:
+    """Touch the slot's files and processes with the slot's rights: root may lack its own.
+
+    The real user id stays, so no process of the slot can reach this one. Call nothing in here that
+    ends all processes that can be reached: those of the real user id can be as well.
+    """
+    if place.uid is None or place.namespaces:
+        yield
+        return
+    os.seteuid(place.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def rules(place: Place) -> list[tuple[str, int]]:
     """The Landlock rules that fit ``place``."""
-    allowed = [(each, landlock.READ) for each in (*_python_files(), *libraries(), *_SYSTEM_FILES)]
+    # Each rule is copied for each child. Where installed packages are hidden, one will do for all.
+    python = (
+        [os.path.realpath(sys.executable), *map(str, _own_libraries()), _standard_library()]
+        if place.namespaces
+        else _python_files()
+    )
+    allowed = [(each, landlock.READ) for each in (*python, *libraries(), *_SYSTEM_FILES)]
     allowed += [(_standard_library(), landlock.LIST)]
     allowed += [(each, landlock.DEVICE) for each in _DEVICES]
     allowed += [(place.box, landlock.WRITE)]
@@ -181,18 +227,23 @@ def _owned(entry: os.DirEntry[str], uid: int | None) -> bool:
 
 def wipe(place: Place) -> None:
     """Empty the box and the shared memory. Call it when no process of the slot is left."""
-    _empty(place.box)
     if place.namespaces:
-        _empty(SHARED_MEMORY)
+        for folder in (place.box, SHARED_MEMORY):
+            found = os.stat(folder)  # noqa: PTH116
+            # In a memory file system the size of a folder is that of its entries.
+            if found.st_size != _EMPTY_FOLDER or stat.S_IMODE(found.st_mode) != _BOX_MODE:
+                _empty(folder)
         return
-    for entry in os.scandir(SHARED_MEMORY):
-        if _owned(entry, place.uid):
-            os.unlink(entry.path)  # noqa: PTH108
+    with acting_as(place):
+        _empty(place.box)
+        for entry in os.scandir(SHARED_MEMORY):
+            if _owned(entry, place.uid):
+                os.unlink(entry.path)  # noqa: PTH108
 
 
 def _empty(folder: str) -> None:
     """Empty ``folder``, whatever is in it, without following a link or running out of stack."""
-    os.chmod(folder, 0o700)  # noqa: PTH101  its owner may have locked it
+    os.chmod(folder, _BOX_MODE)  # noqa: PTH101  its owner may have locked it
     serial = 0
     while entries := list(os.scandir(folder)):
         for entry in entries:

@@ -7,6 +7,7 @@ effective user id of the slot, and a real one that its processes can neither sig
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -26,8 +27,13 @@ class Sampler:
     def __init__(self, place: Place) -> None:
         self._place = place
         # A file system that only the slot can fill needs no look.
-        self._file_systems = () if place.namespaces else (place.box, SHARED_MEMORY)
+        self._file_systems = () if place.bounded else (place.box, SHARED_MEMORY)
         self._used_before = self._used()
+
+    def let_go(self) -> None:
+        """Let the slot's processes run on any processor: a pit keeps to one."""
+        members = self._members()
+        self._by_watcher(lambda: sum(map(_let_go, members)), 0)
 
     def memory(self, limit: int) -> int:
         """Bytes of memory of all processes of the slot; shared pages once where it matters."""
@@ -45,7 +51,7 @@ class Sampler:
             opened = self._by_watcher(lambda: sum(map(_descriptors, members)), _DESCRIPTORS)
             if opened > _DESCRIPTORS:
                 return True
-        if self._place.namespaces:  # its file systems are in memory, and have a size
+        if self._place.bounded:  # its file systems are in memory, and have a size
             return False
         if overfull(self._place):
             return True
@@ -121,6 +127,13 @@ def _resident_of(folder: str) -> int:
 
 def _tasks(number: str) -> list[str]:
     return os.listdir(f"/proc/{number}/task")  # noqa: PTH208
+
+
+def _let_go(number: str) -> int:
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        for task in _tasks(number):
+            os.sched_setaffinity(int(task), range(os.cpu_count() or 1))
+    return 0
 
 
 def _proportional(number: str) -> int:

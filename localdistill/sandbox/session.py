@@ -88,7 +88,9 @@ class Slot:
 
     def start(self, limits: Limits, *descriptors: int) -> None:
         """Start a child that gets ``descriptors``: its channel, and perhaps its 0 and 1."""
-        order = warm.start_format.pack(warm.START, limits.memory_bytes, limits.cpu_s)
+        order = warm.start_format.pack(
+            warm.START, limits.memory_bytes, limits.cpu_s, limits.sampled
+        )
         try:
             socket.send_fds(self.control, [order], list(descriptors))
         except OSError as error:
@@ -141,11 +143,18 @@ class Child:
         Raises:
             Over: it ended, or did not answer in time.
         """
+        return self._exchange((kind, body), limit_s)
+
+    def next_answer(self, limit_s: float) -> tuple[bytes, bytes]:
+        """Wait for a further answer to the last frame; raises as ``ask``."""
+        return self._exchange(None, limit_s)
+
+    def _exchange(self, sent: tuple[bytes, bytes] | None, limit_s: float) -> tuple[bytes, bytes]:
         started = time.monotonic()
         deadline = started + limit_s
         watch = self._slot.control.fileno()
         try:
-            if self._peer.send(kind, body, deadline, watch):
+            if sent is None or self._peer.send(*sent, deadline, watch):
                 answer = self._peer.receive(deadline, watch)
                 if answer is not None:
                     return answer

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from localdistill.sandbox.bench import Bench
 from localdistill.sandbox.comparing import Comparer
-from localdistill.sandbox.place import Place
-from localdistill.sandbox.session import Slot
+from localdistill.sandbox.slot import AnySlot, OpenSlot
 
 # Fixed, so that a verdict does not depend on which pit gave it.
 _HASH_SEED, _OTHER_HASH_SEED, _JUDGE_HASH_SEED = 1, 2, 3
@@ -13,23 +13,21 @@ _HASH_SEED, _OTHER_HASH_SEED, _JUDGE_HASH_SEED = 1, 2, 3
 class Slots:
     """Where candidates run, where they run again, and where test code and comparisons run."""
 
-    def __init__(self, candidate: Place, judge: Place) -> None:
-        self.candidate = Slot(candidate, _HASH_SEED)
-        self._judge = Slot(judge, _JUDGE_HASH_SEED)
-        self._comparer = Comparer(self._judge)
-        self._again: Slot | None = None
+    def __init__(self, candidate: OpenSlot, judge: OpenSlot) -> None:
+        self._open = candidate
+        self.candidate = candidate(_HASH_SEED)
+        self._judge = judge(_JUDGE_HASH_SEED)
+        self.bench = Bench(self._judge)
+        self.comparer = Comparer(self.bench)
+        self._again: AnySlot | None = None
 
-    def again(self) -> Slot:
+    def again(self) -> AnySlot:
         """A slot at the same place with another hash seed. Never used while the first one is."""
         if self._again is None:
-            self._again = Slot(self.candidate.place, _OTHER_HASH_SEED)
+            self._again = self._open(_OTHER_HASH_SEED)
         return self._again
 
-    def comparer(self) -> Comparer:
-        """What compares values; it lives in the judge's slot."""
-        return self._comparer
-
-    def judge(self) -> Slot:
-        """The slot for test code, which is free."""
-        self._comparer.close()
+    def judge(self) -> AnySlot:
+        """The slot for test code that needs a process of its own, made free."""
+        self.bench.drop()
         return self._judge

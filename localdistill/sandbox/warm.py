@@ -22,12 +22,13 @@ from dataclasses import dataclass
 
 from localdistill.sandbox import kernel
 from localdistill.sandbox.confine import Limits, confine, prepare
-from localdistill.sandbox.place import Place, enter, wipe
+from localdistill.sandbox.place import Place, acting_as, enter, wipe
 from localdistill.sandbox.sampling import Sampler, become_watcher
 
 START, KILL, OVER, ENDED, READY = b"S", b"K", b"O", b"E", b"R"
-# Of START: memory in bytes, CPU in seconds. Of ENDED: wait status, CPU seconds, why.
-start_format = struct.Struct("<cQI")
+# Of START: memory in bytes, CPU in seconds, whether it is sampled.
+# Of ENDED: wait status, CPU seconds, why.
+start_format = struct.Struct("<cQI?")
 ended_format = struct.Struct("<cid10s")
 
 _FIRST_SAMPLE_S, _SAMPLE_EVERY_S = 0.03, 0.02
@@ -68,16 +69,17 @@ class WarmParent:
             if not message:
                 return
             if message[:1] == START:
-                _, memory, cpu = start_format.unpack(message)
-                run = self._start(Limits(memory, cpu), descriptors, ruleset)
+                run = self._start(Limits(*start_format.unpack(message)[1:]), descriptors, ruleset)
                 why = self._watch(run)
                 with contextlib.suppress(BrokenPipeError):  # the pit is gone: clear, then go
                     self._control.send(OVER)  # clearing up may take longer than the run
-                self._control.send(self._end(run, why))
+                ended = self._end(run, why)
+                with contextlib.suppress(BrokenPipeError):
+                    self._control.send(ended)
 
     def _start(self, limits: Limits, descriptors: list[int], ruleset: int) -> _Run:
         parent = os.getpid()
-        main = os.fork()
+        main = kernel.fork()
         if main == 0:
             try:
                 self._child(limits, descriptors, ruleset, parent)
@@ -111,22 +113,26 @@ class WarmParent:
         poll.register(self._control, select.POLLIN)
         poll.register(run.pidfd, select.POLLIN)
         sampler = Sampler(self._place)
-        wait_s = _FIRST_SAMPLE_S  # most children have ended by then and are never sampled
+        # Most children have ended by then and are never sampled.
+        wait_ms = _FIRST_SAMPLE_S * 1000 if run.limits.sampled else None
         while True:
-            ready = dict(poll.poll(wait_s * 1000))
+            ready = dict(poll.poll(wait_ms))
             if run.pidfd in ready:
                 return "exit"
             if self._control.fileno() in ready:
                 self._control.recv(64)  # KILL, or nothing: the pit is gone
                 return "killed"
-            wait_s = _SAMPLE_EVERY_S
+            if wait_ms != _SAMPLE_EVERY_S * 1000:
+                sampler.let_go()
+            wait_ms = _SAMPLE_EVERY_S * 1000
             if sampler.files_overflow():
                 return "disk"
             if sampler.memory(run.limits.memory_bytes) > run.limits.memory_bytes:
                 return "memory"
 
     def _end(self, run: _Run, why: str) -> bytes:
-        os.kill(run.main, signal.SIGKILL)  # not yet waited for, so the number is still its own
+        with acting_as(self._place):
+            os.kill(run.main, signal.SIGKILL)  # not yet waited for: the number is still its own
         _, status, usage = os.wait4(run.main, 0)
         os.close(run.pidfd)
         self._clear()
