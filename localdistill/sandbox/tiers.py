@@ -115,7 +115,7 @@ def _open(way: _Way, workers: int) -> LocalSandbox:
         raise _Leaky("neither namespaces nor Landlock to part candidates from files")
     with contextlib.ExitStack() as stack:
         places = [_places(way, has_landlock, stack) for _ in range(workers)]
-        starts = [_starter(candidate, judge) for candidate, judge in places]
+        starts = [_starter(*pair, number) for number, pair in enumerate(places)]
         _attack(starts[0], way)
         closing = stack.pop_all()
     if has_landlock:
@@ -124,8 +124,8 @@ def _open(way: _Way, workers: int) -> LocalSandbox:
     return LocalSandbox(starts, tier, (*way.not_covered, _NO_LANDLOCK), closing.close)
 
 
-def _starter(candidate: Place, judge: Place) -> Callable[[], Link]:
-    return lambda: Link(candidate, judge, interpreter())
+def _starter(candidate: Place, judge: Place, number: int) -> Callable[[], Link]:
+    return lambda: Link(candidate, judge, interpreter(), number)
 
 
 def _places(way: _Way, has_landlock: bool, stack: contextlib.ExitStack) -> tuple[Place, Place]:
