@@ -1,6 +1,7 @@
-"""Starts the pit, or with ``--warm`` a warm parent, without the package's ``__init__`` files.
+"""Starts a process of the sandbox without the package's ``__init__`` files.
 
-They import third-party packages, and the pit has the standard library only.
+They import third-party packages, and a pit has the standard library only. What is started is a pit;
+with ``--warm`` a warm parent; with ``--slot`` or ``--listen`` the first process of a container.
 """
 
 import sys
@@ -17,6 +18,14 @@ if sys.argv[1:2] == ["--warm"]:
     from localdistill.sandbox import confined
 
     confined.main(sys.argv[2])
+elif sys.argv[1:2] == ["--slot"]:
+    from localdistill.sandbox import slot_server
+
+    slot_server.main(sys.argv[2])
+elif sys.argv[1:2] == ["--listen"]:
+    from localdistill.sandbox import slot_server
+
+    slot_server.listen(sys.argv[2])
 else:
     from localdistill.sandbox import pit
 

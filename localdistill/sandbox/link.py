@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import marshal
 import os
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from localdistill.sandbox.place import Place
+from localdistill.sandbox.sites import Site
 
 _BOOT = str(Path(__file__).with_name("boot.py"))
 _START_S, _END_S = 60.0, 10.0
@@ -37,25 +36,29 @@ class LinkBroken(Exception):
 
 
 class Link:
-    """A running pit."""
+    """A running pit, with the two sites that it works with, which are closed with it."""
 
-    def __init__(self, candidate: Place, judge: Place, python: str, number: int = 0) -> None:
+    def __init__(self, candidate: Site, judge: Site, python: str, number: int = 0) -> None:
+        self._sites = (candidate, judge)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
         self._process = subprocess.Popen(
             [python, "-I", "-S", "-B", _BOOT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**_ENVIRONMENT, "TMPDIR": candidate.box},
+            env=_ENVIRONMENT,
+            pass_fds=[fd for site in self._sites for fd in site.descriptors()],
             cwd="/",
             bufsize=0,
             start_new_session=True,  # a Ctrl-C is the run's to handle
         )
         order = {
-            "candidate": dataclasses.asdict(candidate),
-            "judge": dataclasses.asdict(judge),
+            "candidate": candidate.order(),
+            "judge": judge.order(),
             "number": number,  # which of several it is: each stays on a processor of its own
         }
+        for site in self._sites:
+            site.handed_over()
         try:
             self.ask(order, _START_S)
         except LinkBroken:
@@ -95,6 +98,8 @@ class Link:
             self._process.wait()
         self._process.stdout.close()
         self._log.close()
+        for site in self._sites:
+            site.close()
 
     def kill(self) -> None:
         """End the pit at once; its children die with it."""
@@ -126,7 +131,8 @@ class Link:
             return ""
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        told = [lines[-1] if lines else "", *(site.last_words() for site in self._sites)]
+        return "; ".join(filter(None, dict.fromkeys(told)))
 
 
 def interpreter() -> str:

@@ -12,6 +12,7 @@ from localdistill.sandbox.link import Link, LinkBroken
 from localdistill.sandbox.task import MAX_MEMORY_BYTES, MAX_TIME_S
 
 _ATTEMPTS = 3
+_RECYCLED_AFTER = 10_000  # tasks: whatever adds up in a pit or its containers ends with them
 _SPARE_S = 120.0  # for the pit's own work, before it counts as broken
 
 Answer = dict[str, Any]  # a grade's fields
@@ -67,31 +68,48 @@ def _work(
 
 
 class Pit:
-    """A pit that is started when it is needed, and again when it has broken."""
+    """A pit that is started when it is needed, and again when it has broken or done enough."""
 
     def __init__(self, start: Callable[[], Link]) -> None:
         self._start = start
         self._link: Link | None = None
+        self._uses = 0
         self._starting = threading.Lock()
 
     def grade(self, job: Job, stop: threading.Event) -> Answer:
         """Grade one job; ``infra_error`` if the pit breaks time and again, or ``stop`` is set."""
         if job.code is None:
             return {"status": "no_code", "detail": "the completion holds no code"}
-        task = _task(job)
+        return self.ask(_task(job), stop)
+
+    def ask(self, task: dict[str, Any], stop: threading.Event) -> Answer:
+        """Have one task graded; see ``task.Task`` for its fields."""
+        if self._uses >= _RECYCLED_AFTER:
+            self.close()
         reason = ""
         for _ in range(_ATTEMPTS):
             try:
                 with self._starting:
                     if stop.is_set():
                         break
-                    if self._link is None:
-                        self._link = self._start()
-                return self._link.ask(task, _SPARE_S + _longest_s(task))
+                    self.open()
+                    link = self._link
+                assert link is not None  # noqa: S101
+                self._uses += 1
+                return link.ask(task, _SPARE_S + _longest_s(task))
             except LinkBroken as error:
                 reason = str(error)
                 self.close(at_once=True)
         return {"status": "infra_error", "detail": f"the sandbox broke: {reason}"[:300]}
+
+    def open(self) -> None:
+        """Start it, if it is not there.
+
+        Raises:
+            LinkBroken: it did not start, or did not hold.
+        """
+        if self._link is None:
+            self._link, self._uses = self._start(), 0
 
     def abort(self) -> None:
         """End the job that another thread is grading, after ``stop`` was set."""

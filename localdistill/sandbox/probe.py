@@ -1,11 +1,13 @@
-"""The first candidate of every sandbox: tries to get out, and returns how it succeeded.
+"""Tries to get out, as a candidate, and tells how it went.
 
-It runs confined, as any candidate does; ``breaches`` must come back empty.
+``breaches`` is the first program of every pit and must come back empty. ``report`` is the same for
+``localdistill doctor``, with how each attempt was stopped. Only what harms nobody is tried here.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import importlib
 import os
@@ -13,21 +15,135 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+_Attempt = tuple[str, Callable[[], object]]
+
+_FAMILIES = {
+    "IPv4": socket.AF_INET, "IPv6": 10, "unix": socket.AF_UNIX, "netlink": 16, "packet": 17,
+    "vsock": 40, "bluetooth": 31, "crypto": 38,
+}  # fmt: skip
+_NAMESPACES = {
+    "user": 0x10000000, "mount": 0x00020000, "pid": 0x20000000, "network": 0x40000000,
+}  # fmt: skip
+# By number, x86_64: what no candidate needs, called with nothing in hand.
+_CALLS = {
+    "io_uring_setup": (425, 1, 0), "bpf": (321, 0, 0, 0), "perf_event_open": (298, 0, 0, 0, 0, 0),
+    "userfaultfd": (323, 0), "keyctl": (250, 0, 0), "mount": (165, 0, 0, 0, 0, 0),
+    "pivot_root": (155, 0, 0), "init_module": (175, 0, 0, 0), "kexec_load": (246, 0, 0, 0, 0),
+    "open_by_handle_at": (304, 0, 0, 0), "pidfd_getfd": (438, 0, 0, 0), "setns": (308, 0, 0),
+    "memfd_create": (319, 0, 0), "shmget": (29, 0, 4096, 0o600),
+}  # fmt: skip
+_SYSTEM_FILES = (
+    "/etc/passwd", "/etc/shadow", "/root/.ssh/id_rsa", "/proc/1/environ", "/proc/1/mem",
+    "/proc/self/environ", "/proc/kcore", "/sys/kernel/notes", "/dev/mem", "/dev/sda",
+)  # fmt: skip
+_SOCKETS_OF_ENGINES = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock")
+# Not to be read, but of an image they are no secret.
+_OF_AN_IMAGE = ("/etc/passwd",)
 
 
-def breaches(canary: str, port: int, processes: list[int], other_user: bool) -> list[str]:
-    """List what is open that should be shut, or shut that should be open."""
+def breaches(given: dict[str, Any]) -> list[str]:
+    """List what is open that should be shut, or shut that should be open.
+
+    ``given``: a file that anybody may read (canary), an open port on 127.0.0.1, process ids of the
+    run's, whether candidates have a user id of their own, whether all files are those of an image.
+    """
     found = []
-    for name, attempt in _attempts(canary, port, processes):
+    for group in _GROUPS:
+        found += [what for what, how in _tried(group, given) if not how]
+    return found + _shut(given)
+
+
+def report(group: str, given: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was tried of a group, each with the error that stopped it: empty where nothing did."""
+    return list(_tried(group, given))
+
+
+def _tried(group: str, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for what, attempt in _GROUPS[group](given):
         try:
             attempt()
-        except OSError:
-            continue
-        found.append(name)
-    if other_user and 0 in (*os.getresuid(), *os.getresgid(), *os.getgroups()):
-        found.append("has kept a user or group id of root")
-    if any(_capabilities()):
-        found.append("has kept capabilities")
+        except OSError as error:
+            yield what, errno.errorcode.get(error.errno or 0, type(error).__name__)
+        else:
+            yield what, ""
+
+
+def _network(given: dict[str, Any]) -> Iterator[_Attempt]:
+    for name, family in _FAMILIES.items():
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):
+            what = f"makes a {name} socket of kind {int(kind)}"
+            yield what, functools.partial(_make_socket, family, kind)
+    address = ("127.0.0.1", given["port"])
+    yield "connects to this machine", lambda: socket.create_connection(address, 2).close()
+    metadata = ("169.254.169.254", 80)
+    yield "connects to a metadata service", lambda: socket.create_connection(metadata, 2).close()
+
+
+def _files(given: dict[str, Any]) -> Iterator[_Attempt]:
+    yield "reads a file of another user", Path(given["canary"]).read_bytes
+    for path in _SYSTEM_FILES:
+        if not (given["only_image"] and path in _OF_AN_IMAGE):
+            yield f"reads {path}", functools.partial(_read, path)
+    for path in _SOCKETS_OF_ENGINES:
+        yield f"sees {path}", Path(path).stat
+    if not given["only_image"]:
+        yield "lists a folder of the system", lambda: list(Path("/var").iterdir())
+    for folder in ("/etc", "/usr", "/", "/opt", "/run"):
+        yield f"writes to {folder}", Path(folder, "localdistill-probe").touch
+
+
+def _processes(given: dict[str, Any]) -> Iterator[_Attempt]:
+    for process in given["processes"]:
+        yield "signals the run", functools.partial(os.kill, process, 0)
+        yield "reads the run's memory", functools.partial(_read, f"/proc/{process}/mem")
+    parent = os.getppid()
+    if given["other_user"]:
+        yield "signals its warm parent", functools.partial(os.kill, parent, 0)
+        yield "signals process 1", functools.partial(os.kill, 1, 0)
+    for process in {parent, 1}:
+        yield f"reads the memory of {process}", functools.partial(_read, f"/proc/{process}/mem")
+        yield f"traces {process}", functools.partial(_libc, "ptrace", 16, process, 0, 0)
+        yield (
+            f"copies the memory of {process}",
+            functools.partial(_libc, "syscall", 310, process, 0, 0, 0, 0, 0),
+        )
+        yield f"stops {process}", functools.partial(_libc, "syscall", 302, process, 7, 0, 0)
+    yield "lets itself be traced", functools.partial(_libc, "ptrace", 0, 0, 0, 0)
+
+
+def _rights(given: dict[str, Any]) -> Iterator[_Attempt]:
+    yield "becomes root", lambda: os.setuid(0)
+    yield "takes root's group", lambda: os.setgid(0)
+    yield "takes groups", lambda: os.setgroups([0])
+    yield "gives a file to root", _make_setuid_file
+    yield "makes a device", lambda: os.mknod("device", 0o600 | 0o020000, os.makedev(1, 1))
+    yield "changes its root", lambda: os.chroot(".")
+    yield "has kept capabilities", _need_capabilities
+    if given["other_user"]:
+        yield "has kept an id of root", _need_root_id
+
+
+def _kernel(given: dict[str, Any]) -> Iterator[_Attempt]:
+    for name, flag in _NAMESPACES.items():
+        yield f"makes a {name} namespace", functools.partial(_libc, "unshare", flag)
+    for name, (number, *arguments) in _CALLS.items():
+        yield f"calls {name}", functools.partial(_refused_call, number, *arguments)
+
+
+_GROUPS: dict[str, Callable[[dict[str, Any]], Iterator[_Attempt]]] = {
+    "network": _network,
+    "files": _files,
+    "processes": _processes,
+    "rights": _rights,
+    "kernel": _kernel,
+}
+
+
+def _shut(given: dict[str, Any]) -> list[str]:
+    """What a right program needs and does not find."""
+    found = []
     try:
         with tempfile.TemporaryFile() as file:
             file.write(b"x")
@@ -40,31 +156,46 @@ def breaches(canary: str, port: int, processes: list[int], other_user: bool) -> 
     return found
 
 
-def _attempts(
-    canary: str, port: int, processes: list[int]
-) -> Iterator[tuple[str, Callable[[], object]]]:
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def call(function: Callable[..., int], *arguments: int) -> None:
-        if function(*arguments) < 0:
-            raise OSError(ctypes.get_errno(), "refused")
-
-    yield "reads a file of another user", Path(canary).read_bytes
-    yield "reads /etc/passwd", Path("/etc/passwd").read_bytes
-    yield "reads /proc", Path("/proc/1/mem").open
-    yield "lists a folder of the system", lambda: list(Path("/var").iterdir())
-    yield "writes to /etc", Path("/etc/localdistill-probe").touch
-    yield "reaches the network", lambda: socket.create_connection(("127.0.0.1", port), 2).close()
-    yield "makes a local socket", lambda: socket.socket(socket.AF_UNIX).close()
-    for process in processes:
-        yield "signals the run", functools.partial(os.kill, process, 0)
-    yield "makes a user namespace", lambda: call(libc.unshare, 0x10000000)
-    yield "traces processes", lambda: call(libc.ptrace, 0, 0, 0, 0)
-    yield "becomes root", lambda: os.setuid(0)
+def _make_socket(family: int, kind: int) -> None:
+    socket.socket(family, kind).close()
 
 
-def _capabilities() -> list[int]:
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read(1)
+
+
+def _libc(name: str, *arguments: int) -> int:
+    wide = [ctypes.c_long(each) for each in arguments]
+    result = int(getattr(ctypes.CDLL(None, use_errno=True), name)(*wide))
+    if result == -1:
+        raise OSError(ctypes.get_errno(), "refused")
+    return result
+
+
+def _refused_call(number: int, *arguments: int) -> None:
+    """Make a call that must be refused as such; that it makes no sense is not enough."""
+    try:
+        _libc("syscall", number, *arguments)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.ENOSYS, errno.EACCES):
+            raise
+
+
+def _make_setuid_file() -> None:
+    path = Path("to-root")
+    path.touch()
+    os.chown(path, 0, 0)
+
+
+def _need_capabilities() -> None:
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     sets = (ctypes.c_uint32 * 6)()
     ctypes.CDLL(None).syscall(125, ctypes.byref(header), ctypes.byref(sets))
-    return list(sets)
+    if not any(sets):
+        raise OSError(errno.EPERM, "there are none")
+
+
+def _need_root_id() -> None:
+    if 0 not in (*os.getresuid(), *os.getresgid(), *os.getgroups()):
+        raise OSError(errno.EPERM, "there is none")

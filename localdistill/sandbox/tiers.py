@@ -1,196 +1,99 @@
-"""Which confinement holds on this machine: proven by attacks on it before any candidate runs."""
+"""Which sandbox is used: the first of the tiers that is there, and proven by an attack on it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
-import socket
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill.errors import SandboxUnavailable
-from localdistill.sandbox import kernel, landlock
-from localdistill.sandbox.jobs import Sandbox
-from localdistill.sandbox.link import Link, LinkBroken, interpreter
-from localdistill.sandbox.local import LocalSandbox, default_workers
-from localdistill.sandbox.place import WATCHER_OFFSET, Place
+from localdistill.sandbox import beside, containers
+from localdistill.sandbox.pit_sandbox import PitSandbox, default_workers
+from localdistill.sandbox.tier_beside import open_beside
+from localdistill.sandbox.tier_containers import open_containers
+from localdistill.sandbox.tier_local import UNSAFE, open_local, open_way
 
-_FIX = (
-    "run localdistill in Docker, or as root, or allow unprivileged user namespaces "
+KINDS = ("auto", "compose", "docker", "podman", "local", "unsafe")
+
+_IN_A_CONTAINER = (
+    "run this container as root with Docker's default capabilities (no --user, no --cap-drop), or "
+    "start it by `docker compose run`, which puts a sandbox beside it"
+)
+_ON_A_HOST = (
+    "install Docker or Podman and build the image (`docker build --target pit -t "
+    f"{containers.DEFAULT_IMAGE} .`), or run as root, or allow unprivileged user namespaces "
     "(sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 "
     "kernel.apparmor_restrict_unprivileged_userns=0)"
 )
-_PROBE = Path(__file__).with_name("probe.py")
-# Unused in systemd's scheme from 60578 to 61183; the upper half is for watchers.
-_FIRST_UID, _LAST_UID = 60578, 60578 + WATCHER_OFFSET
+
+Opener = Callable[[], PitSandbox]
 
 
-@dataclass(frozen=True)
-class _Way:
-    """One way to confine, with what to tell a person about it."""
-
-    tier: str
-    not_covered: tuple[str, ...]
-    namespaces: bool
-    user_ids: bool
-
-
-_SHARED_KERNEL = "A hole in the Linux kernel itself is not covered: candidates run on this kernel."
-_MEMORY = (
-    "Memory over several processes is sampled every 20 ms, so it can pass its limit for a moment."
-)
-_NO_LANDLOCK = (
-    "The kernel has no Landlock: candidates see /proc of their own processes and the kernel."
-)
-_WAYS_OF_ROOT = (
-    _Way(
-        "3 (namespaces, user ids, Landlock, seccomp)",
-        (_SHARED_KERNEL, _MEMORY),
-        namespaces=True,
-        user_ids=True,
-    ),
-    _Way(
-        "3 (user ids, Landlock, seccomp; no namespaces)",
-        (
-            _SHARED_KERNEL,
-            _MEMORY,
-            "There is no network namespace: seccomp is the only barrier to the network.",
-            "What a candidate writes is sampled too: it can pass its limit of 64 MiB for a moment.",
-            "Candidates that run at the same time share one /dev/shm, in which they can meet.",
-        ),
-        namespaces=False,
-        user_ids=True,
-    ),
-)
-_WAYS_OF_USER = (
-    _Way(
-        "3 (user namespace, Landlock, seccomp)",
-        (
-            _SHARED_KERNEL,
-            _MEMORY,
-            "Candidates have your own user id: namespaces and Landlock part them from the rest.",
-        ),
-        namespaces=True,
-        user_ids=False,
-    ),
-)
-
-
-def open_sandbox(kind: str = "auto", workers: int | None = None) -> Sandbox:
-    """Open the best sandbox that holds on this machine, proven by attacks on it.
+def open_sandbox(kind: str = "auto", workers: int | None = None) -> PitSandbox:
+    """Open a sandbox, proven by an attack on it.
 
     Args:
-        kind: ``auto`` or ``local``.
+        kind: one of ``KINDS``; ``auto`` takes the first tier that is there. ``unsafe`` is not
+            proven by anything, and never taken by itself.
         workers: how many candidates run at a time; the number of processors if None.
 
     Raises:
-        SandboxUnavailable: no tier holds; the message says what to do.
+        SandboxUnavailable: no tier holds, or not that one; the message says what to do.
     """
-    if kind not in ("auto", "local"):
-        raise SandboxUnavailable(f"there is no sandbox {kind!r}: use auto or local")
-    if not kernel.supported():
-        raise SandboxUnavailable(
-            "the sandbox needs Linux on x86_64: run localdistill in Docker there"
-        )
+    if kind not in KINDS:
+        raise SandboxUnavailable(f"There is no sandbox {kind!r}: take one of {', '.join(KINDS)}.")
     count = workers or default_workers()
-    failures = []
-    for way in _WAYS_OF_ROOT if os.geteuid() == 0 else _WAYS_OF_USER:
+    notes: list[str] = []
+    for name, opener in openers(kind, count):
         try:
-            return _open(way, count)
-        except (LinkBroken, _Leaky, OSError) as error:
-            failures.append(str(error))
-    raise SandboxUnavailable(f"no sandbox holds here ({'; '.join(failures)}): {_FIX}")
+            sandbox = opener()
+        except SandboxUnavailable as error:
+            notes.append(f"{name}: {error}")
+        except containers.NoEngine as error:
+            if error.worth_a_note or kind != "auto":
+                notes.append(str(error))
+        else:
+            passed_over = (f"Not used: {note}." for note in notes)
+            sandbox.notes = (*sandbox.notes, *passed_over)
+            return sandbox
+    raise SandboxUnavailable(f"No sandbox holds here ({'; '.join(notes)}): {what_to_do(kind)}.")
 
 
-class _Leaky(Exception):
-    """The probe got through."""
+def openers(kind: str, workers: int) -> list[tuple[str, Opener]]:
+    """What is tried for ``kind``, by name, in the order of the tiers.
 
-
-def _open(way: _Way, workers: int) -> LocalSandbox:
-    has_landlock = landlock.abi() > 0
-    if not way.namespaces and not has_landlock:
-        raise _Leaky("neither namespaces nor Landlock to part candidates from files")
-    with contextlib.ExitStack() as stack:
-        places = [_places(way, has_landlock, stack) for _ in range(workers)]
-        starts = [_starter(*pair, number) for number, pair in enumerate(places)]
-        _attack(starts[0], way)
-        closing = stack.pop_all()
-    if has_landlock:
-        return LocalSandbox(starts, way.tier, way.not_covered, closing.close)
-    tier = way.tier.replace(" Landlock,", "")
-    return LocalSandbox(starts, tier, (*way.not_covered, _NO_LANDLOCK), closing.close)
-
-
-def _starter(candidate: Place, judge: Place, number: int) -> Callable[[], Link]:
-    return lambda: Link(candidate, judge, interpreter(), number)
-
-
-def _places(way: _Way, has_landlock: bool, stack: contextlib.ExitStack) -> tuple[Place, Place]:
-    def one() -> Place:
-        uid = _reserve_uid(stack) if way.user_ids else None
-        box = "/box" if way.namespaces else _make_box(stack)
-        return Place(box=box, uid=uid, namespaces=way.namespaces, landlock=has_landlock)
-
-    return one(), one()
-
-
-def _make_box(stack: contextlib.ExitStack) -> str:
-    """A folder that its owner alone will enter, in one that nobody may list."""
-    parent = stack.enter_context(tempfile.TemporaryDirectory(prefix="localdistill-"))
-    Path(parent).chmod(0o711)
-    box = Path(parent, "box")
-    box.mkdir(mode=0o700)
-    return str(box)
-
-
-def _reserve_uid(stack: contextlib.ExitStack) -> int:
-    """A user id that no account and no other run has.
-
-    An abstract socket of that name is the reservation: it goes with this process, leaving no file.
+    An opener raises SandboxUnavailable or NoEngine.
     """
-    for uid in range(_FIRST_UID, _LAST_UID):
-        if _is_account(uid) or _is_account(uid + WATCHER_OFFSET):
-            continue
-        holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            holder.bind(f"\0localdistill-uid-{uid}")
-        except OSError:
-            holder.close()
-            continue
-        stack.callback(holder.close)
-        return uid
-    raise OSError("no user id is free for candidates")
+    known: dict[str, Opener] = {
+        "compose": lambda: open_beside(workers),
+        **{name: _container_opener(name, workers) for name in containers.ENGINES},
+        "local": lambda: open_local(workers),
+        "unsafe": lambda: open_way(UNSAFE, workers),
+    }
+    if kind != "auto":
+        return [(kind, known[kind])]
+    first = ["compose"] if beside.is_expected() else []
+    return [(name, known[name]) for name in (*first, *_engines_in_order(), "local")]
 
 
-def _is_account(uid: int) -> bool:
-    with contextlib.suppress(KeyError):
-        pwd.getpwuid(uid)
-        return True
-    return False
+def what_to_do(kind: str) -> str:
+    """How to get a sandbox, said for where this process is."""
+    if in_container():
+        return _IN_A_CONTAINER
+    if kind in containers.ENGINES:
+        return f"see `{kind} info`, or take --sandbox auto"
+    return _ON_A_HOST
 
 
-def _attack(start: Callable[[], Link], way: _Way) -> None:
-    """Run the probe as a candidate. It must find its box to work in, and no way out of it."""
-    with contextlib.ExitStack() as stack:
-        link = start()
-        stack.callback(link.close)
-        target = stack.enter_context(tempfile.NamedTemporaryFile(prefix="localdistill-canary-"))
-        Path(target.name).chmod(0o644)
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        port = listener.getsockname()[1]
-        arguments = [target.name, port, [os.getpid(), link.pid], way.user_ids]
-        answer = link.ask(
-            {
-                "code": _PROBE.read_text(encoding="utf-8"),
-                "tests": {"kind": "call", "cases": [{"args": arguments, "expected": []}]},
-                "entry_point": "breaches",
-                "time_limit_s": 30.0,
-                "memory_bytes": 1 << 30,
-            },
-            60.0,
-        )
-        if answer["status"] != "passed":
-            raise _Leaky(f"{way.tier}: {answer['detail']}")
+def in_container() -> bool:
+    """Whether this process is in a container, as far as its files tell."""
+    return Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
+
+
+def _container_opener(name: str, workers: int) -> Opener:
+    return lambda: open_containers(containers.find_engine(name), workers)
+
+
+def _engines_in_order() -> list[str]:
+    """Docker, then Podman. For a user who is not root Podman is rootless, and comes first."""
+    return list(containers.ENGINES if os.geteuid() == 0 else reversed(containers.ENGINES))

@@ -16,19 +16,19 @@ import pydantic
 import pytest
 
 from localdistill.errors import SandboxUnavailable
-from localdistill.sandbox import landlock, open_sandbox, tiers
+from localdistill.sandbox import landlock, open_sandbox, proof, tier_local
 
 _REPOSITORY = Path(__file__).parents[2]
 _NOBODY = 65534
 # Opens one sandbox, runs all programs of both folders, prints what did not end as it should.
 _ALL_PROGRAMS = """
 import json, os, sys
-from localdistill.sandbox import tiers
+from localdistill.sandbox import tier_local
 from programs import programs
-way = (tiers._WAYS_OF_USER if os.geteuid() else tiers._WAYS_OF_ROOT)[-1]
+way = (tier_local.WAYS_OF_USER if os.geteuid() else tier_local.WAYS_OF_ROOT)[-1]
 names = {program.name: program for folder in ("unusual", "hostile") for program in programs(folder)}
-tiers.interpreter = lambda: sys.executable
-with tiers._open(way, 2) as sandbox:
+tier_local.interpreter = lambda: sys.executable
+with tier_local.open_way(way, 2) as sandbox:
     verdicts = list(sandbox.run(program.job for program in names.values()))
 wrong = [str(v) for v in verdicts if v.status not in names[v.problem_id].statuses]
 print(json.dumps([sandbox.tier, len(verdicts), wrong]))
@@ -36,9 +36,9 @@ print(json.dumps([sandbox.tier, len(verdicts), wrong]))
 # Opens one sandbox and runs a program that leaves a daemon, and waits.
 _WAITING = """
 import sys
-from localdistill.sandbox import Job, tiers
+from localdistill.sandbox import Job, tier_local
 from localdistill.types import CheckTests, Problem
-tiers.interpreter = lambda: sys.executable
+tier_local.interpreter = lambda: sys.executable
 tests = CheckTests(code="def check(candidate): candidate()")
 problem = Problem(id="p", prompt="", tests=tests, entry_point="solve", time_limit_s=60)
 code = '''
@@ -48,7 +48,7 @@ def solve():
         os.setsid()
     time.sleep(60)
 '''
-with tiers._open(tiers._WAYS_OF_ROOT[int(sys.argv[1])], 1) as sandbox:
+with tier_local.open_way(tier_local.WAYS_OF_ROOT[int(sys.argv[1])], 1) as sandbox:
     print("open", flush=True)
     list(sandbox.run([Job(("p", 0), code, problem)]))
 """
@@ -122,11 +122,11 @@ def test_nothing_outlives_a_run_that_is_killed(way: str, request: pytest.Fixture
 
 @pytest.mark.real
 def test_refuses_where_nothing_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiers, "_WAYS_OF_ROOT", tiers._WAYS_OF_ROOT[1:])
-    monkeypatch.setattr(tiers, "_WAYS_OF_USER", ())
+    monkeypatch.setattr(tier_local, "WAYS_OF_ROOT", tier_local.WAYS_OF_ROOT[1:])
+    monkeypatch.setattr(tier_local, "WAYS_OF_USER", ())
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     with pytest.raises(SandboxUnavailable, match="Docker") as refusal:
-        open_sandbox()
+        open_sandbox("local")
     assert "\n" not in str(refusal.value)
 
 
@@ -136,9 +136,9 @@ def test_refuses_where_the_probe_gets_through(
 ) -> None:
     probe = tmp_path / "probe.py"
     probe.write_text("def breaches(*given):\n    return ['reads everything']\n")
-    monkeypatch.setattr(tiers, "_PROBE", probe)
+    monkeypatch.setattr(proof, "PROBE", probe)
     with pytest.raises(SandboxUnavailable, match="reads everything"):
-        open_sandbox()
+        open_sandbox("local")
 
 
 def _processes_below(pid: int) -> list[int]:

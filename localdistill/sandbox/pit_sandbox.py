@@ -1,7 +1,8 @@
-"""The tier without a container engine: pits on this machine, one for each worker."""
+"""A sandbox of several pits, one for each worker, wherever their slots are."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -17,20 +18,37 @@ _STARVED = 0.9  # of its time limit in processor time: whoever got less was kept
 _VAIN_RETRIES = 10
 
 
-class LocalSandbox:
-    """Grades jobs in pits that ``start_link`` starts. Not for several threads at once."""
+class PitSandbox:
+    """Grades jobs in pits. Not for several threads at once.
+
+    Args:
+        starts: one for each worker: starts its pit, and raises LinkBroken if that does not hold.
+            The first is called here.
+        tier: which tier this is.
+        not_covered: what it does not cover, one sentence each.
+    """
 
     def __init__(
         self,
-        start_links: list[Callable[[], Link]],
+        starts: list[Callable[[], Link]],
         tier: str,
         not_covered: tuple[str, ...],
-        when_closed: Callable[[], None],
     ) -> None:
         self.tier = tier
         self.not_covered = not_covered
-        self._pits = [Pit(start) for start in start_links]
-        self._when_closed = when_closed
+        self.notes: tuple[str, ...] = ()
+        self._pits = [Pit(start) for start in starts]
+        self._kept = contextlib.ExitStack()
+        self._pits[0].open()
+
+    def keep(self, resources: contextlib.ExitStack) -> None:
+        """Close ``resources`` with the sandbox, after its pits."""
+        self._kept = resources
+
+    @property
+    def pits(self) -> list[Pit]:
+        """One for each worker."""
+        return self._pits
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
         """Grade ``jobs``: exactly one verdict for each, as they finish, in any order.
@@ -50,9 +68,9 @@ class LocalSandbox:
         """End all processes and take away all files of the sandbox."""
         for pit in self._pits:
             pit.close()
-        self._when_closed()
+        self._kept.close()
 
-    def __enter__(self) -> LocalSandbox:
+    def __enter__(self) -> PitSandbox:
         return self
 
     def __exit__(

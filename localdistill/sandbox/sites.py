@@ -1,0 +1,144 @@
+"""Where a slot is: beside its pit, in a container of our own, or in one that stands beside us."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from localdistill.sandbox.place import Place
+
+_END_S = 10.0
+
+
+class Site(Protocol):
+    """One slot's place, for as long as a pit uses it."""
+
+    def order(self) -> dict[str, Any]:
+        """What the pit is told of it."""
+
+    def descriptors(self) -> list[int]:
+        """Which descriptors the pit needs for it."""
+
+    def handed_over(self) -> None:
+        """The pit has its descriptors: let go of our own, so that their end is its end."""
+
+    def last_words(self) -> str:
+        """Why it has ended, as far as it is known."""
+
+    def close(self) -> None:
+        """See that nothing of it is left. The pit has ended by now."""
+
+
+class NearSite:
+    """Beside the pit: the pit starts the warm parents itself."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def order(self) -> dict[str, Any]:
+        """What the pit is told of it."""
+        return {"place": dataclasses.asdict(self._place)}
+
+    def descriptors(self) -> list[int]:
+        """None."""
+        return []
+
+    def handed_over(self) -> None:
+        """Nothing was."""
+
+    def last_words(self) -> str:
+        """The pit has its own."""
+        return ""
+
+    def close(self) -> None:
+        """The pit clears up."""
+
+
+class ContainerSite:
+    """A container that is started for this slot and ends with its standard input."""
+
+    def __init__(self, command: list[str], remove: Callable[[], None]) -> None:
+        self._remove = remove
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the site
+        ours, theirs = socket.socketpair()
+        try:
+            self._client = subprocess.Popen(
+                command,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._log,
+                start_new_session=True,  # a Ctrl-C is the run's to handle
+            )
+        except OSError:
+            ours.close()
+            self._log.close()
+            raise
+        finally:
+            theirs.close()
+        self._stream = ours
+
+    def order(self) -> dict[str, Any]:
+        """What the pit is told of it."""
+        return {"stream": self._stream.fileno()}
+
+    def descriptors(self) -> list[int]:
+        """The stream to the container."""
+        return [self._stream.fileno()]
+
+    def handed_over(self) -> None:
+        """The pit has its descriptors: let go of our own, so that their end is its end."""
+        self._stream.close()
+
+    def last_words(self) -> str:
+        """What the engine's client has written last."""
+        if self._log.closed:
+            return ""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._client.wait(1.0)  # it tells why after it has closed the stream
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        told = [each for each in lines if not each.startswith(("Run 'docker", "See 'docker"))]
+        return told[-1].strip() if told else ""
+
+    def close(self) -> None:
+        """See that the container is gone, by force if its input's end does not end it."""
+        self._stream.close()
+        try:
+            self._client.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._client.kill()
+            self._client.wait()
+            self._remove()
+        self._log.close()
+
+
+class SocketSite:
+    """A container that stands beside ours and serves slots on a socket."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+
+    def order(self) -> dict[str, Any]:
+        """What the pit is told of it."""
+        return {"stream": self._stream.fileno()}
+
+    def descriptors(self) -> list[int]:
+        """The connection."""
+        return [self._stream.fileno()]
+
+    def handed_over(self) -> None:
+        """The pit has its descriptors: let go of our own, so that their end is its end."""
+        self._stream.close()
+
+    def last_words(self) -> str:
+        """Its log is elsewhere."""
+        return ""
+
+    def close(self) -> None:
+        """Whoever started it ends it."""
+        self._stream.close()

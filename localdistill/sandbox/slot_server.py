@@ -1,0 +1,230 @@
+"""The slot of a container: its first process, asked by a pit over standard input and output.
+
+It starts warm parents as a pit does where it has the slot beside it, and ends with its input. It
+has the rights that it takes to change user, and none besides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from typing import Any, NoReturn
+
+from localdistill.sandbox import landlock, remote, sources
+from localdistill.sandbox.channel import MAX_FRAME, frame
+from localdistill.sandbox.codec import encode
+from localdistill.sandbox.confine import Limits
+from localdistill.sandbox.pit import end_with_the_run
+from localdistill.sandbox.place import Place, make_box
+from localdistill.sandbox.sampling import become_watcher
+from localdistill.sandbox.session import Child, Outcome, Over, PitBroken
+from localdistill.sandbox.slot import NearSlot
+
+_header = struct.Struct("<IB")
+_ROOM = 64  # for what stands around an answer
+_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/"}
+_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def main(order: str) -> NoReturn:
+    """Serve one slot on descriptors 0 and 1 until 0 ends; ``order`` (JSON): box, user id."""
+    signal.signal(signal.SIGTERM, lambda number, at: os._exit(0))  # process 1 has no default
+    # An engine may put the user's proxies, with their passwords, into a container's environment.
+    os.environ.clear()
+    os.environ.update(_ENVIRONMENT | _THREADS)
+    given = json.loads(order)
+    place = Place(
+        box=given["box"],
+        uid=given["uid"],
+        namespaces=False,
+        landlock=landlock.abi() > 0,
+        own_files=True,
+    )
+    serve(place)
+
+
+def serve(place: Place) -> NoReturn:
+    """Serve the slot at ``place``; ends the process."""
+    end_with_the_run()
+    try:
+        make_box(place)
+        _Server(place).serve()
+    except (PitBroken, OSError) as error:
+        _write(remote.BROKEN, f"{type(error).__name__}: {error}".encode())
+        os._exit(1)
+    os._exit(0)
+
+
+class _Server:
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._slots: dict[int, NearSlot] = {}  # by hash seed
+        self._child: Child | None = None
+
+    def serve(self) -> None:
+        """Say what this is, then answer until the pit is gone."""
+        about = {
+            "sources": sources.digest(),
+            "landlock": landlock.abi(),
+            "python": sys.version.split()[0],
+        }
+        _write(remote.HELLO, encode(about))
+        answers = {
+            remote.ASK: self._ask,
+            remote.NEXT: self._next,
+            remote.CLOSE: self._close,
+            remote.PROGRAM: self._program,
+        }
+        while (message := _read()) is not None:
+            kind, body = message
+            if kind == remote.START:
+                self._start(body)
+            else:
+                _write(*answers[kind](body))
+
+    def _slot(self, hash_seed: int) -> NearSlot:
+        if hash_seed not in self._slots:
+            self._slots[hash_seed] = NearSlot(self._place, hash_seed)
+        return self._slots[hash_seed]
+
+    def _start(self, body: bytes) -> None:
+        hash_seed, *limits = remote.start_format.unpack(body)
+        self._child = self._slot(hash_seed).child(Limits(*limits))
+
+    def _running(self) -> Child:
+        if self._child is None:
+            raise PitBroken("there is no child to ask")
+        return self._child
+
+    def _ask(self, body: bytes) -> tuple[bytes, bytes]:
+        limit_s, kind = remote.ask_format.unpack_from(body)
+        return self._answer(limit_s, (kind, body[remote.ask_format.size :]))
+
+    def _next(self, body: bytes) -> tuple[bytes, bytes]:
+        return self._answer(remote.next_format.unpack(body)[0], None)
+
+    def _answer(self, limit_s: float, sent: tuple[bytes, bytes] | None) -> tuple[bytes, bytes]:
+        child = self._running()
+        before = child.busy_s
+        try:
+            kind, body = child.ask(*sent, limit_s) if sent else child.next_answer(limit_s)
+            if len(body) > MAX_FRAME - _ROOM:
+                raise Over("output_exceeded", "an answer of more bytes than allowed")
+        except Over as over:
+            busy = remote.over_format.pack(child.busy_s - before)
+            return remote.OVER, busy + _told(over.outcome)
+        return remote.ANSWER, remote.answer_format.pack(child.busy_s - before, kind) + body
+
+    def _close(self, body: bytes) -> tuple[bytes, bytes]:
+        end = self._running().close()
+        self._child = None
+        return remote.ENDED, remote.ended_format.pack(end.status, end.cpu_s, end.why.encode())
+
+    def _program(self, body: bytes) -> tuple[bytes, bytes]:
+        hash_seed, *limits = remote.start_format.unpack_from(body)
+        at = remote.start_format.size
+        limit_s, size = remote.program_format.unpack_from(body, at)
+        at += remote.program_format.size
+        source, text = body[at : at + size], body[at + size :]
+        run = self._slot(hash_seed).run_program(
+            Limits(*limits),
+            source.decode("utf-8", "surrogatepass"),
+            text.decode("utf-8", "surrogatepass"),
+            limit_s,
+        )
+        over = _told(run.over) if run.over is not None else b""
+        head = remote.ran_format.pack(run.busy_s, run.cpu_s, len(over))
+        return remote.RAN, head + over + run.output
+
+
+def _told(outcome: Outcome) -> bytes:
+    return encode({"status": outcome[0], "detail": outcome[1]})
+
+
+def _read() -> tuple[bytes, bytes] | None:
+    head = _exactly(_header.size)
+    if head is None:
+        return None
+    size, kind = _header.unpack(head)
+    body = _exactly(size)
+    return None if body is None else (bytes((kind,)), body)
+
+
+def _exactly(size: int) -> bytes | None:
+    pieces = []
+    while size:
+        piece = os.read(0, min(size, 1 << 20))
+        if not piece:
+            return None
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _write(kind: bytes, body: bytes) -> None:
+    data = memoryview(frame(kind, body))
+    while data:
+        data = data[os.write(1, data) :]
+
+
+_RESERVED_BY: list[Any] = []  # open files that hold a user id, as long as this process is there
+
+
+def listen(folder: str) -> NoReturn:
+    """Serve one slot to one pit after the other, on a socket of our own in ``folder``.
+
+    For a container that stands beside the tool's. Several may share the folder: each has a socket
+    by its host name, and a user id that it keeps to itself by a lock on a file.
+    """
+    from localdistill.sandbox import beside
+
+    signal.signal(signal.SIGTERM, lambda number, at: os._exit(0))
+    uid, lock = beside.reserve(folder)
+    _RESERVED_BY.append(lock)
+    server = beside.bound_socket(folder)
+    while True:
+        connection, _ = server.accept()
+        child = os.fork()
+        if child == 0:
+            _serve_connection(connection, uid)
+        connection.close()
+        os.waitpid(child, 0)
+        _end_all(uid)
+
+
+def _end_all(uid: int) -> None:
+    """End what a server has left, which process 1 of a container inherits.
+
+    Warm parents end by themselves when their pit is gone. Of candidates nothing is left then,
+    unless a warm parent was ended before its time.
+    """
+    place = Place(box="", uid=uid, namespaces=False, landlock=False)
+    while _any_child_left():
+        killer = os.fork()
+        if killer == 0:
+            become_watcher(place)
+            with contextlib.suppress(OSError):  # there may be none
+                os.kill(-1, signal.SIGKILL)
+            os._exit(0)
+        time.sleep(0.005)
+
+
+def _any_child_left() -> bool:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _serve_connection(connection: socket.socket, uid: int) -> NoReturn:
+    os.dup2(connection.fileno(), 0)
+    os.dup2(connection.fileno(), 1)
+    main(json.dumps({"box": f"/box/{uid}", "uid": uid}))
