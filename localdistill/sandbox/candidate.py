@@ -21,11 +21,14 @@ from localdistill.sandbox.decode import decode
 MODULE, NAMES, PROGRAM = b"M", b"N", b"P"
 # To the child, from test code: call a function; make an object of a class, get or set an attribute.
 CALL, MAKE, GET, SET = b"C", b"K", b"G", b"A"
-# Several calls, answered by as many frames: up to the first that is no VALUE.
+# A call of whose arguments nobody asks what became of them.
+CALL_WITHOUT_AFTER = b"D"
+# Several such calls, answered by as many frames: up to the first that is no VALUE.
 CALLS = b"B"
 # From the child: loaded, a value, an Exception, an end that no test may catch.
 LOADED, VALUE, RAISED, FATAL = b"O", b"V", b"X", b"F"
 
+_NOTHING = encode(None)
 _MUTABLE = (list, dict, set, bytearray)
 _TEXT_CHARACTERS, _MESSAGE_CHARACTERS = 300, 4000
 
@@ -46,7 +49,7 @@ def serve_module(line: Line, source: str) -> None:
         kind, body = line.receive()
         if kind == CALLS:
             for request in decode(body):
-                answer = service.answer(CALL, request)
+                answer = service.answer(CALL_WITHOUT_AFTER, request)
                 line.send(*answer)
                 if answer[0] != VALUE:
                     break
@@ -63,6 +66,7 @@ class _Service:
         self._answers: dict[bytes, Callable[[Any], bytes]] = {
             NAMES: lambda asked: encode([self._describe(name) for name in asked]),
             CALL: self._call,
+            CALL_WITHOUT_AFTER: self._call_alone,
             MAKE: lambda asked: self._handle(self._find(asked[0])(*asked[1], **asked[2])),
             GET: lambda asked: self._handle(getattr(asked[0], asked[1])),
             SET: self._set,
@@ -82,6 +86,10 @@ class _Service:
             return RAISED, encode((_nearest(error), _text(error), _message(error)))
         except BaseException as error:
             return FATAL, encode(fatal(error))
+
+    def _call_alone(self, asked: Any) -> bytes:
+        name, arguments, keywords = asked
+        return encode(self._find(name)(*arguments, **keywords)) + _NOTHING
 
     def _call(self, asked: Any) -> bytes:
         name, arguments, keywords = asked

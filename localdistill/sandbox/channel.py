@@ -6,6 +6,7 @@ deadline, and believes no header.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
@@ -37,11 +38,13 @@ class Line:
     """The confined end of a channel."""
 
     def __init__(self, descriptor: int) -> None:
-        self._socket = socket.socket(fileno=descriptor)
+        self._descriptor = descriptor
 
     def send(self, kind: bytes, body: bytes) -> None:
         """Send one frame."""
-        self._socket.sendall(frame(kind, body))
+        rest = memoryview(frame(kind, body))
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
 
     def receive(self) -> tuple[bytes, bytes]:
         """Wait for one frame.
@@ -55,7 +58,7 @@ class Line:
     def _exactly(self, size: int) -> bytes:
         pieces = []
         while size:
-            piece = self._socket.recv(min(size, 1 << 20))
+            piece = os.read(self._descriptor, min(size, 1 << 20))
             if not piece:
                 raise Closed
             pieces.append(piece)

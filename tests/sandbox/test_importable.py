@@ -1,0 +1,45 @@
+"""What a candidate may import, and how a verdict says that it could not."""
+
+from __future__ import annotations
+
+import pytest
+
+from localdistill.sandbox import Job, Sandbox, importable
+from localdistill.types import CallCase, CallTests, Problem
+
+_PROBLEM = Problem(
+    id="p",
+    prompt="",
+    entry_point="solve",
+    tests=CallTests(cases=[CallCase(args=["x"], expected="x")]),
+)
+
+
+def test_imports_beyond_the_standard_library_are_found_in_a_program() -> None:
+    code = "import os.path, numpy.linalg as n\ndef f():\n    from pandas import x\nfrom . import y"
+    assert importable.unavailable(code) == ["numpy", "pandas"]
+    assert importable.unavailable("import math") == []
+    assert importable.unavailable("import (") == []
+
+
+def test_a_missing_module_is_named_by_the_verdict(sandbox: Sandbox) -> None:
+    code = "import yaml.nodes\ndef solve(x):\n    return x"
+    (verdict,) = sandbox.run([Job(("p", 0), code, _PROBLEM)])
+    assert verdict.status == "runtime_error"
+    assert importable.missing_module(verdict.detail) == "yaml"
+    assert importable.missing_module("ValueError: no module named 'x'") is None
+
+
+# Private ones aside, and those of other systems, which Python names everywhere.
+_PUBLIC = sorted(
+    name
+    for name in importable.MODULES - {"this"}
+    if not name.startswith(("_", "win", "msvcrt", "msilib", "nt"))
+)
+
+
+@pytest.mark.parametrize("name", _PUBLIC)
+def test_what_is_importable_can_be_imported(sandbox: Sandbox, name: str) -> None:
+    code = f"import {name}\ndef solve(x):\n    return x"
+    (verdict,) = sandbox.run([Job(("p", 0), code, _PROBLEM)])
+    assert verdict.passed, verdict
