@@ -7,6 +7,16 @@ FROM python:3.11-slim-bookworm AS base
 ENV PIP_NO_CACHE_DIR=1
 
 
+# Where candidate programs and test code run, each in containers of their own: a Python, and the sandbox's files, which
+# need the standard library only. `docker build --target pit -t localdistill-pit .` See docs/sandbox.md. It stands first,
+# because an engine without BuildKit builds all that stands before a target.
+FROM base AS pit
+COPY localdistill/sandbox /opt/localdistill/sandbox
+# For containers that stand beside the tool's (compose.yaml): in other ones the command line names the way to a slot.
+ENTRYPOINT ["python3", "-I", "-S", "-B", "/opt/localdistill/sandbox/boot.py"]
+CMD ["--listen", "/run/localdistill"]
+
+
 # Compiles llama.cpp and installs all third-party packages: minutes of work that depend on the pins only, so that an edit
 # of the source does not repeat them.
 FROM base AS dependencies-cpu

@@ -50,7 +50,6 @@ def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) 
         OSError: a lock did not close; the child must end without running anything.
     """
     os.setsid()
-    os.chdir(place.box)
     os.umask(0o077)
     _lower(resource.RLIMIT_AS, limits.memory_bytes + ADDRESS_SPACE_SLACK)
     _lower(resource.RLIMIT_CPU, limits.cpu_s)
@@ -58,6 +57,7 @@ def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) 
         os.setgroups([])
         os.setresgid(place.uid, place.uid, place.uid)
         os.setresuid(place.uid, place.uid, place.uid)
+    os.chdir(place.box)  # after the change of user: root may lack the right to enter
     kernel.drop_capabilities()
     # Both after the change of user, which clears them. Dumpable, so that its memory can be measured
     # by a process of the same user; it writes no core, and no candidate may trace or read /proc.

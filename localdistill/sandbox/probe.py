@@ -38,7 +38,6 @@ _SYSTEM_FILES = (
     "/etc/passwd", "/etc/shadow", "/root/.ssh/id_rsa", "/proc/1/environ", "/proc/1/mem",
     "/proc/self/environ", "/proc/kcore", "/sys/kernel/notes", "/dev/mem", "/dev/sda",
 )  # fmt: skip
-_SOCKETS_OF_ENGINES = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock")
 # Not to be read, but of an image they are no secret.
 _OF_AN_IMAGE = ("/etc/passwd",)
 
@@ -86,8 +85,6 @@ def _files(given: dict[str, Any]) -> Iterator[_Attempt]:
     for path in _SYSTEM_FILES:
         if not (given["only_image"] and path in _OF_AN_IMAGE):
             yield f"reads {path}", functools.partial(_read, path)
-    for path in _SOCKETS_OF_ENGINES:
-        yield f"sees {path}", Path(path).stat
     if not given["only_image"]:
         yield "lists a folder of the system", lambda: list(Path("/var").iterdir())
     for folder in ("/etc", "/usr", "/", "/opt", "/run"):
