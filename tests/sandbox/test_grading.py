@@ -211,7 +211,7 @@ def test_an_error_of_the_source_of_jobs_is_raised(sandbox: Sandbox) -> None:
 
 
 def test_an_unknown_kind_is_refused_in_one_line() -> None:
-    with pytest.raises(SandboxUnavailable, match="auto or local"):
+    with pytest.raises(SandboxUnavailable, match="one of auto"):
         open_sandbox("magic")
 
 
