@@ -24,6 +24,7 @@ from localdistill.types import CheckTests, Problem
 
 REPOSITORY = Path(__file__).parents[1]
 TIMED, TIMES = 300, 3  # right programs in one measurement, measurements of which the best counts
+WHILE_S = 10.0
 CANDIDATE_UIDS = range(60000, 61184)
 # Those that use up a time limit would make this a test of waiting.
 LEFT_OUT = ("wear_", "judge_")
@@ -67,10 +68,10 @@ def main() -> None:
         "wrong": wrong,
         "left": {
             "processes": len(_orphans()),
-            "files": sorted(_files() - files_before),
-            "mounts": max(_mounts() - mounts_before, 0),
+            "files": sorted(_lasting_files() - files_before),
+            "mounts": sorted(_mounts() - mounts_before),
         },
-        "grew_mb": round((memory_after - memory_before) / 1e6, 1),
+        "grew_mb": round(_growth(memory_before, memory_after) / 1e6, 1),
         "throughput_at_end": round(first / last, 2),
         "per_second": round(args.candidates / seconds, 1),
         "tier": tier,
@@ -128,16 +129,22 @@ def _orphans() -> list[int]:
     return [number for number in candidates if not below_a_sandbox(number)]
 
 
-def _memory() -> int:
-    """Resident bytes of the sandbox's own processes: pits and warm parents."""
-    total = 0
+def _memory() -> dict[str, int]:
+    """Resident bytes of each of the sandbox's own processes: pits and warm parents."""
+    found = {}
     for process in _processes():
         try:
             if b"sandbox/boot.py" in (process / "cmdline").read_bytes():
-                total += int((process / "statm").read_text().split()[1]) * 4096
+                pages = int((process / "statm").read_text().split()[1])
+                found[process.name] = pages * 4096
         except OSError:
             continue
-    return total
+    return found
+
+
+def _growth(before: dict[str, int], after: dict[str, int]) -> int:
+    """Of those that were there all the time: another sandbox may have come or gone."""
+    return sum(after[name] - before[name] for name in before.keys() & after.keys())
 
 
 def _files() -> set[str]:
@@ -145,8 +152,21 @@ def _files() -> set[str]:
     return {str(each) for each in (*shared, *Path(tempfile.gettempdir()).glob("localdistill-*"))}
 
 
-def _mounts() -> int:
-    return len(Path("/proc/self/mountinfo").read_text().splitlines())
+def _lasting_files() -> set[str]:
+    """Files that are still there after a while: another sandbox may just be opening."""
+    found = _files()
+    until = time.monotonic() + WHILE_S
+    while found and time.monotonic() < until:
+        time.sleep(0.1)
+        found &= _files()
+    return found
+
+
+def _mounts() -> set[str]:
+    """Where something of a sandbox is mounted: in its own namespaces only, if all is well."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = {line.split()[4] for line in lines}
+    return {point for point in points if "localdistill" in point or point.endswith("/box")}
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,7 +12,17 @@ import sys
 
 # Parts of the standard library that do not work there: they need a network, a screen or a terminal.
 _NEED_MORE = frozenset(
-    {"antigravity", "curses", "dbm", "idlelib", "nis", "ossaudiodev", "tkinter", "turtle"}
+    {
+        "antigravity",
+        "curses",
+        "dbm",
+        "idlelib",
+        "nis",
+        "ossaudiodev",
+        "tkinter",
+        "turtle",
+        "turtledemo",
+    }
 )
 MODULES = frozenset(sys.stdlib_module_names) - _NEED_MORE
 

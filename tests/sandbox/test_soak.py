@@ -27,7 +27,7 @@ def _run(script: str, *options: str) -> dict[str, Any]:
 def test_nothing_is_left_after_many_candidates() -> None:
     result = _run("sandbox_soak.py", "--candidates", "1000")
     assert result["wrong"] == []
-    assert result["left"] == {"processes": 0, "files": [], "mounts": 0}
+    assert result["left"] == {"processes": 0, "files": [], "mounts": []}
     assert result["grew_mb"] < 20
 
 
