@@ -25,6 +25,8 @@ ENGINES = ("docker", "podman")
 IMAGE_VARIABLE, DEFAULT_IMAGE = "LOCALDISTILL_PIT_IMAGE", "localdistill-pit"
 BOOT = "/opt/localdistill/sandbox/boot.py"  # in the image, see the target ``pit`` of the Dockerfile
 
+WAY_IN_NAME = "socket"
+_WAY_IN = "/run/localdistill"
 _LABEL = "localdistill.owner"
 _ASK_S, _REMOVE_S = 20.0, 30.0
 # The slot's own first process, its warm parents and what looks after candidates.
@@ -49,6 +51,15 @@ class NoEngine(Exception):
 
 
 @dataclass(frozen=True)
+class Box:
+    """What one container is given."""
+
+    uid: int
+    number: int  # of the worker: its processes keep to one processor
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
 class Engine:
     """An engine that answers and has the image."""
 
@@ -58,11 +69,14 @@ class Engine:
     bounds_memory: bool
     bounds_processes: bool
 
-    def run_command(self, role: str, uid: int, name: str, memory_bytes: int) -> list[str]:
-        """The command line of one slot's container: ``role`` is pit or judge."""
+    def run_command(self, name: str, box: Box, way_in: str | None) -> list[str]:
+        """The command line of one slot's container.
+
+        ``way_in`` is a folder of this machine with a socket in it, for the direct way to the pit.
+        """
         files = f"rw,nosuid,nodev,size={BOX_BYTES},nr_inodes={BOX_FILES},mode=1777"
         options = [
-            "--rm", "--interactive", f"--name={name}", f"--hostname={role}",
+            "--rm", "--interactive", f"--name={name}", "--hostname=pit",
             f"--label={_LABEL}={owner()}",
             "--network=none", "--ipc=none", "--read-only",
             "--cap-drop=ALL", "--cap-add=SETUID", "--cap-add=SETGID",
@@ -73,13 +87,16 @@ class Engine:
         if self.bounds_processes:
             options.append(f"--pids-limit={PROCESSES + _OWN_PROCESSES}")
         if self.bounds_memory:
-            options += [f"--memory={memory_bytes}", f"--memory-swap={memory_bytes}"]
+            options += [f"--memory={box.memory_bytes}", f"--memory-swap={box.memory_bytes}"]
         if self.command == "podman":
             options.append("--http-proxy=false")
-        order = json.dumps({"box": f"/box/{uid}", "uid": uid})
+        order: dict[str, Any] = {"box": f"/box/{box.uid}", "uid": box.uid, "number": box.number}
+        if way_in is not None:
+            options.append(f"--mount=type=bind,source={way_in},target={_WAY_IN},readonly")
+            order["direct"] = f"{_WAY_IN}/{WAY_IN_NAME}"
         return [
             *(self.command, "run", *options, self.image),
-            *("-I", "-S", "-B", BOOT, "--slot", order),
+            *("-I", "-S", "-B", BOOT, "--slot", json.dumps(order)),
         ]
 
     def remove(self, *containers: str) -> None:

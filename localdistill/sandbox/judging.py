@@ -17,7 +17,7 @@ from localdistill.sandbox.codec import CodecError, encode
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.decode import decode
 from localdistill.sandbox.judge import JUDGE, NOT_PLAIN, RESULT
-from localdistill.sandbox.session import Outcome, Over
+from localdistill.sandbox.session import Outcome, Over, Several
 from localdistill.sandbox.slot import RunningChild
 from localdistill.sandbox.slots import Slots
 from localdistill.sandbox.task import TOTAL_FACTOR, Task
@@ -134,31 +134,13 @@ class Judging:
         before.
         """
         (count,) = _count.unpack_from(requests)
-        answers: list[tuple[bytes, bytes]] = []
-        size = 0
-        try:
-            for number in range(count):
-                kind, answer = self._ask_next(requests if number == 0 else None)
-                answers.append((kind, answer))
-                size += len(answer)
-                if kind == RAISED:
-                    break
-                if size > _AHEAD_BYTES:
-                    raise Over("output_exceeded", "results of more bytes than allowed")
-        except Over as over:
-            self._ended = over
+        left = self._stop - time.monotonic()
+        order = Several(count, VALUE, self._task.time_limit_s, left, _AHEAD_BYTES)
+        answers, self._ended = self._candidate.ask_several(order, CALLS, requests[_count.size :])
+        if answers and answers[-1][0] not in (VALUE, RAISED):
+            self._ended = claimed_end(*answers.pop())
         self._calls += len(answers)
         return encode(answers)
-
-    def _ask_next(self, requests: bytes | None) -> tuple[bytes, bytes]:
-        limit_s = self._limit_s()
-        if requests is not None:
-            kind, answer = self._candidate.ask(CALLS, requests[_count.size :], limit_s)
-        else:
-            kind, answer = self._candidate.next_answer(limit_s)
-        if kind not in (VALUE, RAISED):
-            raise claimed_end(kind, answer)
-        return kind, answer
 
     def _limit_s(self) -> float:
         left = self._stop - time.monotonic()

@@ -64,6 +64,8 @@ class Link:
         except LinkBroken:
             self.close()
             raise
+        for site in self._sites:
+            site.settled()
 
     @property
     def pid(self) -> int:

@@ -31,7 +31,7 @@ from localdistill.sandbox.task import Task
 _length = struct.Struct("<I")
 
 
-def _stay_on_one_processor(number: int) -> None:
+def stay_on_one_processor(number: int) -> None:
     """Keep the pit and all below it on one processor; what takes long is let go by its warm parent.
 
     The processes of a pit work one after the other. To wake one on another processor costs more
@@ -87,7 +87,7 @@ def _exactly(size: int) -> bytes:
 def opener(order: dict[str, Any]) -> OpenSlot:
     """How the slots of one place are opened: beside this process, or over a stream to elsewhere."""
     if "stream" in order:
-        return RemoteSlots(order["stream"]).slot
+        return RemoteSlots(order["stream"], order.get("listener")).slot
     place = Place(**order["place"])
     return lambda hash_seed: NearSlot(place, hash_seed)
 
@@ -98,7 +98,7 @@ def main() -> None:
     if order is None:
         return
     end_with_the_run()
-    _stay_on_one_processor(order.get("number", 0))
+    stay_on_one_processor(order.get("number", 0))
     try:
         slots = Slots(opener(order["candidate"]), opener(order["judge"]))
         write_message({"ready": True})

@@ -45,7 +45,7 @@ _OF_AN_IMAGE = ("/etc/passwd",)
 def breaches(given: dict[str, Any]) -> list[str]:
     """List what is open that should be shut, or shut that should be open.
 
-    ``given``: a file that anybody may read (canary), an open port on 127.0.0.1, process ids of the
+    ``given``: a file of the tool's (canary), an open port on 127.0.0.1, process ids of the
     run's, whether candidates have a user id of their own, whether all files are those of an image.
     """
     found = []
@@ -81,7 +81,7 @@ def _network(given: dict[str, Any]) -> Iterator[_Attempt]:
 
 
 def _files(given: dict[str, Any]) -> Iterator[_Attempt]:
-    yield "reads a file of another user", Path(given["canary"]).read_bytes
+    yield "reads a file of the tool's", Path(given["canary"]).read_bytes
     for path in _SYSTEM_FILES:
         if not (given["only_image"] and path in _OF_AN_IMAGE):
             yield f"reads {path}", functools.partial(_read, path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,10 @@ _ANSWER_S = 90.0
 
 
 class Target:
-    """Something of this machine's to reach for: a file that anybody may read, and an open port."""
+    """Something of this machine's to reach for: a file of the tool's own, and an open port."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
-        canary = tempfile.NamedTemporaryFile(prefix="localdistill-canary-")  # noqa: SIM115
-        self.path = stack.enter_context(canary).name
-        Path(self.path).chmod(0o644)
+        self.path = str(PROBE)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.port: int = listener.getsockname()[1]
 

@@ -123,6 +123,21 @@ class Slot:
         return message
 
 
+@dataclass(frozen=True)
+class Several:
+    """How long to wait for several answers: for ``count``, or the first that is not ``go_on``."""
+
+    count: int
+    go_on: bytes
+    limit_s: float  # for each
+    total_s: float
+    most_bytes: int
+
+
+# The answers, and how the child ended if it did not give them all.
+Answers = tuple[list[tuple[bytes, bytes]], Over | None]
+
+
 class Child:
     """A running child: ask it, then ``close`` it, in every case."""
 
@@ -145,9 +160,25 @@ class Child:
         """
         return self._exchange((kind, body), limit_s)
 
-    def next_answer(self, limit_s: float) -> tuple[bytes, bytes]:
-        """Wait for a further answer to the last frame; raises as ``ask``."""
-        return self._exchange(None, limit_s)
+    def ask_several(self, order: Several, kind: bytes, body: bytes) -> Answers:
+        """Send one frame that is answered by several, and wait for them as ``order`` says."""
+        found: list[tuple[bytes, bytes]] = []
+        stop, size = time.monotonic() + order.total_s, 0
+        sent: tuple[bytes, bytes] | None = (kind, body)
+        try:
+            while len(found) < order.count and (not found or found[-1][0] == order.go_on):
+                left = stop - time.monotonic()
+                if left <= 0:
+                    raise Over("timeout", f"{len(found)} calls took too long together")
+                found.append(self._exchange(sent, min(order.limit_s, left)))
+                sent = None
+                size += len(found[-1][1])
+                if size > order.most_bytes:
+                    found.pop()
+                    raise Over("output_exceeded", "results of more bytes than allowed")
+        except Over as over:
+            return found, over
+        return found, None
 
     def _exchange(self, sent: tuple[bytes, bytes] | None, limit_s: float) -> tuple[bytes, bytes]:
         started = time.monotonic()

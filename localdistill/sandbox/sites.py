@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
+from localdistill.sandbox.containers import WAY_IN_NAME
 from localdistill.sandbox.place import Place
 
 _END_S = 10.0
@@ -26,6 +29,9 @@ class Site(Protocol):
 
     def handed_over(self) -> None:
         """The pit has its descriptors: let go of our own, so that their end is its end."""
+
+    def settled(self) -> None:
+        """The pit is connected: what helped with that can go."""
 
     def last_words(self) -> str:
         """Why it has ended, as far as it is known."""
@@ -51,6 +57,9 @@ class NearSite:
     def handed_over(self) -> None:
         """Nothing was."""
 
+    def settled(self) -> None:
+        """Nothing helped."""
+
     def last_words(self) -> str:
         """The pit has its own."""
         return ""
@@ -59,13 +68,38 @@ class NearSite:
         """The pit clears up."""
 
 
+class WayIn:
+    """A socket in a folder that is shown to a container: a way that passes no engine's process.
+
+    What connects must say what it has been told over the engine's own stream, which is private.
+    """
+
+    def __init__(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="localdistill-")
+        Path(self.folder).chmod(0o711)  # root of a container may be nobody's root outside
+        path = Path(self.folder, WAY_IN_NAME)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(path))
+        path.chmod(0o666)
+        self.listener.listen(8)
+
+    def close(self) -> None:
+        """Take the folder away; a connection that has been made stays."""
+        self.listener.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class ContainerSite:
     """A container that is started for this slot and ends with its standard input."""
 
-    def __init__(self, command: list[str], remove: Callable[[], None]) -> None:
+    def __init__(
+        self, command: list[str], remove: Callable[[], None], way_in: WayIn | None
+    ) -> None:
         self._remove = remove
+        self._way_in = way_in
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the site
         ours, theirs = socket.socketpair()
+        self._stream = ours
         try:
             self._client = subprocess.Popen(
                 command,
@@ -75,24 +109,34 @@ class ContainerSite:
                 start_new_session=True,  # a Ctrl-C is the run's to handle
             )
         except OSError:
-            ours.close()
+            self._let_go()
             self._log.close()
             raise
         finally:
             theirs.close()
-        self._stream = ours
 
     def order(self) -> dict[str, Any]:
         """What the pit is told of it."""
-        return {"stream": self._stream.fileno()}
+        if self._way_in is None:
+            return {"stream": self._stream.fileno()}
+        return {"stream": self._stream.fileno(), "listener": self._way_in.listener.fileno()}
 
     def descriptors(self) -> list[int]:
-        """The stream to the container."""
-        return [self._stream.fileno()]
+        """The stream to the container, and where it may come in."""
+        return list(self.order().values())
 
     def handed_over(self) -> None:
         """The pit has its descriptors: let go of our own, so that their end is its end."""
         self._stream.close()
+
+    def settled(self) -> None:
+        """The pit is connected: what helped with that can go."""
+        if self._way_in is not None:
+            self._way_in.close()
+
+    def _let_go(self) -> None:
+        self.handed_over()
+        self.settled()
 
     def last_words(self) -> str:
         """What the engine's client has written last."""
@@ -107,7 +151,7 @@ class ContainerSite:
 
     def close(self) -> None:
         """See that the container is gone, by force if its input's end does not end it."""
-        self._stream.close()
+        self._let_go()
         try:
             self._client.wait(_END_S)
         except subprocess.TimeoutExpired:
@@ -134,6 +178,9 @@ class SocketSite:
     def handed_over(self) -> None:
         """The pit has its descriptors: let go of our own, so that their end is its end."""
         self._stream.close()
+
+    def settled(self) -> None:
+        """Nothing helped."""
 
     def last_words(self) -> str:
         """Its log is elsewhere."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.program import ProgramRun, run_program
-from localdistill.sandbox.session import Child, End, Slot
+from localdistill.sandbox.session import Answers, Child, End, Several, Slot
 
 
 class RunningChild(Protocol):
@@ -18,8 +18,8 @@ class RunningChild(Protocol):
     def ask(self, kind: bytes, body: bytes, limit_s: float) -> tuple[bytes, bytes]:
         """Send one frame and wait for the answer; raises Over."""
 
-    def next_answer(self, limit_s: float) -> tuple[bytes, bytes]:
-        """Wait for a further answer to the last frame; raises Over."""
+    def ask_several(self, order: Several, kind: bytes, body: bytes) -> Answers:
+        """Send one frame that is answered by several, and wait for them as ``order`` says."""
 
     def close(self) -> End:
         """End the child and everything that it has left behind."""

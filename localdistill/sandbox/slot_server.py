@@ -20,14 +20,14 @@ from localdistill.sandbox import landlock, remote, sources
 from localdistill.sandbox.channel import MAX_FRAME, frame
 from localdistill.sandbox.codec import encode
 from localdistill.sandbox.confine import Limits
-from localdistill.sandbox.pit import end_with_the_run
+from localdistill.sandbox.pit import end_with_the_run, stay_on_one_processor
 from localdistill.sandbox.place import Place, make_box
 from localdistill.sandbox.sampling import become_watcher
-from localdistill.sandbox.session import Child, Outcome, Over, PitBroken
+from localdistill.sandbox.session import Child, Outcome, Over, PitBroken, Several
 from localdistill.sandbox.slot import NearSlot
 
 _header = struct.Struct("<IB")
-_ROOM = 64  # for what stands around an answer
+_ROOM = 4096  # for what stands around an answer
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/"}
 _THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -39,6 +39,7 @@ def main(order: str) -> NoReturn:
     os.environ.clear()
     os.environ.update(_ENVIRONMENT | _THREADS)
     given = json.loads(order)
+    stay_on_one_processor(given["number"])
     place = Place(
         box=given["box"],
         uid=given["uid"],
@@ -46,24 +47,30 @@ def main(order: str) -> NoReturn:
         landlock=landlock.abi() > 0,
         own_files=True,
     )
-    serve(place)
+    serve(place, given.get("direct"))
 
 
-def serve(place: Place) -> NoReturn:
-    """Serve the slot at ``place``; ends the process."""
+def serve(place: Place, direct: str | None) -> NoReturn:
+    """Serve the slot at ``place``; ends the process.
+
+    ``direct`` is the path of a socket by which the pit may be reached without the engine.
+    """
     end_with_the_run()
     try:
         make_box(place)
-        _Server(place).serve()
+        _Server(place, _connected(direct)).serve()
     except (PitBroken, OSError) as error:
-        _write(remote.BROKEN, f"{type(error).__name__}: {error}".encode())
+        sys.stderr.write(f"slot: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
         os._exit(1)
     os._exit(0)
 
 
 class _Server:
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, direct: socket.socket | None) -> None:
         self._place = place
+        self._direct = direct
+        self._in, self._out = 0, 1
         self._slots: dict[int, NearSlot] = {}  # by hash seed
         self._child: Child | None = None
 
@@ -73,20 +80,36 @@ class _Server:
             "sources": sources.digest(),
             "landlock": landlock.abi(),
             "python": sys.version.split()[0],
+            "direct": self._direct is not None,
         }
-        _write(remote.HELLO, encode(about))
+        self._write(remote.HELLO, encode(about))
         answers = {
             remote.ASK: self._ask,
-            remote.NEXT: self._next,
+            remote.SEVERAL: self._several,
             remote.CLOSE: self._close,
             remote.PROGRAM: self._program,
         }
-        while (message := _read()) is not None:
-            kind, body = message
-            if kind == remote.START:
-                self._start(body)
-            else:
-                _write(*answers[kind](body))
+        silent = {
+            remote.DIRECT: self._go_direct,
+            remote.START: self._start,
+            remote.LEAVE: self._leave,
+        }
+        try:
+            while (message := self._read()) is not None:
+                kind, body = message
+                if kind in silent:
+                    silent[kind](body)
+                else:
+                    self._write(*answers[kind](body))
+        except (PitBroken, OSError) as error:
+            self._write(remote.BROKEN, f"{type(error).__name__}: {error}".encode())
+            raise
+
+    def _go_direct(self, token: bytes) -> None:
+        if self._direct is None:
+            raise PitBroken("there is no direct way")
+        self._direct.sendall(token)
+        self._in = self._out = self._direct.fileno()
 
     def _slot(self, hash_seed: int) -> NearSlot:
         if hash_seed not in self._slots:
@@ -106,20 +129,31 @@ class _Server:
         limit_s, kind = remote.ask_format.unpack_from(body)
         return self._answer(limit_s, (kind, body[remote.ask_format.size :]))
 
-    def _next(self, body: bytes) -> tuple[bytes, bytes]:
-        return self._answer(remote.next_format.unpack(body)[0], None)
-
-    def _answer(self, limit_s: float, sent: tuple[bytes, bytes] | None) -> tuple[bytes, bytes]:
+    def _answer(self, limit_s: float, sent: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         child = self._running()
         before = child.busy_s
         try:
-            kind, body = child.ask(*sent, limit_s) if sent else child.next_answer(limit_s)
+            kind, body = child.ask(*sent, limit_s)
             if len(body) > MAX_FRAME - _ROOM:
                 raise Over("output_exceeded", "an answer of more bytes than allowed")
         except Over as over:
             busy = remote.over_format.pack(child.busy_s - before)
             return remote.OVER, busy + _told(over.outcome)
         return remote.ANSWER, remote.answer_format.pack(child.busy_s - before, kind) + body
+
+    def _several(self, body: bytes) -> tuple[bytes, bytes]:
+        *fields, kind = remote.several_format.unpack_from(body)
+        child = self._running()
+        before = child.busy_s
+        found, over = child.ask_several(Several(*fields), kind, body[remote.several_format.size :])
+        pieces = [remote.each_format.pack(k, len(answer)) + answer for k, answer in found]
+        told = _told(over.outcome) if over is not None else b""
+        head = remote.answers_format.pack(child.busy_s - before, len(pieces), len(told))
+        return remote.ANSWERS, b"".join((head, told, *pieces))
+
+    def _leave(self, body: bytes) -> None:
+        self._running().close()
+        self._child = None
 
     def _close(self, body: bytes) -> tuple[bytes, bytes]:
         end = self._running().close()
@@ -142,35 +176,45 @@ class _Server:
         head = remote.ran_format.pack(run.busy_s, run.cpu_s, len(over))
         return remote.RAN, head + over + run.output
 
+    def _read(self) -> tuple[bytes, bytes] | None:
+        head = self._exactly(_header.size)
+        if head is None:
+            return None
+        size, kind = _header.unpack(head)
+        body = self._exactly(size)
+        return None if body is None else (bytes((kind,)), body)
+
+    def _exactly(self, size: int) -> bytes | None:
+        pieces = []
+        while size:
+            piece = os.read(self._in, min(size, 1 << 20))
+            if not piece:
+                return None
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def _write(self, kind: bytes, body: bytes) -> None:
+        data = memoryview(frame(kind, body))
+        while data:
+            data = data[os.write(self._out, data) :]
+
 
 def _told(outcome: Outcome) -> bytes:
     return encode({"status": outcome[0], "detail": outcome[1]})
 
 
-def _read() -> tuple[bytes, bytes] | None:
-    head = _exactly(_header.size)
-    if head is None:
+def _connected(path: str | None) -> socket.socket | None:
+    """A connection to the pit by the direct way; None where there is none."""
+    if path is None:
         return None
-    size, kind = _header.unpack(head)
-    body = _exactly(size)
-    return None if body is None else (bytes((kind,)), body)
-
-
-def _exactly(size: int) -> bytes | None:
-    pieces = []
-    while size:
-        piece = os.read(0, min(size, 1 << 20))
-        if not piece:
-            return None
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
-def _write(kind: bytes, body: bytes) -> None:
-    data = memoryview(frame(kind, body))
-    while data:
-        data = data[os.write(1, data) :]
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        end.connect(path)
+    except OSError:  # SELinux forbids it, the engine is on another machine, or alike
+        end.close()
+        return None
+    return end
 
 
 _RESERVED_BY: list[Any] = []  # open files that hold a user id, as long as this process is there
@@ -227,4 +271,4 @@ def _any_child_left() -> bool:
 def _serve_connection(connection: socket.socket, uid: int) -> NoReturn:
     os.dup2(connection.fileno(), 0)
     os.dup2(connection.fileno(), 1)
-    main(json.dumps({"box": f"/box/{uid}", "uid": uid}))
+    main(json.dumps({"box": f"/box/{uid}", "uid": uid, "number": uid}))

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from localdistill.errors import SandboxUnavailable
 from localdistill.sandbox import containers, uids
-from localdistill.sandbox.containers import Engine
+from localdistill.sandbox.containers import Box, Engine
 from localdistill.sandbox.link import Link, LinkBroken, interpreter
 from localdistill.sandbox.pit_sandbox import PitSandbox
 from localdistill.sandbox.proof import Target, proven
-from localdistill.sandbox.sites import ContainerSite
+from localdistill.sandbox.sites import ContainerSite, WayIn
 from localdistill.sandbox.tier_local import MEMORY, SHARED_KERNEL
 
 _ROOTFUL = (
@@ -27,11 +27,21 @@ def open_containers(engine: Engine, workers: int) -> PitSandbox:
         SandboxUnavailable: it does not start, or does not hold.
     """
     engine.remove_leftovers()
+    try:
+        return _open(engine, workers, direct=True)
+    except SandboxUnavailable:
+        # An engine that does not see this machine's folders cannot show one to a container.
+        return _open(engine, workers, direct=False)
+
+
+def _open(engine: Engine, workers: int, *, direct: bool) -> PitSandbox:
     with contextlib.ExitStack() as stack:
         try:
             target = Target(stack)
             starts = [
-                proven(_starter(engine, workers, number, stack), target, other_user=True)
+                proven(
+                    _starter(engine, workers, number, stack, direct=direct), target, other_user=True
+                )
                 for number in range(workers)
             ]
             sandbox = PitSandbox(starts, _tier(engine), _not_covered(engine))
@@ -42,18 +52,19 @@ def open_containers(engine: Engine, workers: int) -> PitSandbox:
 
 
 def _starter(
-    engine: Engine, workers: int, number: int, stack: contextlib.ExitStack
+    engine: Engine, workers: int, number: int, stack: contextlib.ExitStack, *, direct: bool
 ) -> Callable[[], Link]:
     candidate_uid, judge_uid = uids.reserve(stack), uids.reserve(stack)
 
-    def site(role: str, uid: int, memory_bytes: int) -> ContainerSite:
+    def site(role: str, box: Box) -> ContainerSite:
         name = containers.new_name(role)
-        command = engine.run_command(role, uid, name, memory_bytes)
-        return ContainerSite(command, lambda: engine.remove(name))
+        way_in = WayIn() if direct else None
+        command = engine.run_command(name, box, way_in.folder if way_in else None)
+        return ContainerSite(command, lambda: engine.remove(name), way_in)
 
     def start() -> Link:
-        candidate = site("pit", candidate_uid, containers.memory_for(workers))
-        judge = site("judge", judge_uid, containers.JUDGE_BYTES)
+        candidate = site("pit", Box(candidate_uid, number, containers.memory_for(workers)))
+        judge = site("judge", Box(judge_uid, number, containers.JUDGE_BYTES))
         return Link(candidate, judge, interpreter(), number)
 
     return start
