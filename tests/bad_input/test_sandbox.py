@@ -6,6 +6,8 @@ import ctypes
 
 import pytest
 
+from localdistill.sandbox.tiers import what_to_do
+
 _PER_LINUX32 = 0x0008  # personality(2): uname tells i686, which the sandbox is not made for
 
 
@@ -21,21 +23,24 @@ def refused_there(refused_process):
 @pytest.mark.parametrize("strategy", ["tests", "none"])  # the evaluation needs it in any case
 def test_run_refuses_at_once(refused_there, tiny, problems, strategy):
     line = refused_there("run", "--model", tiny.gguf, "--problems", problems, "--select", strategy)
-    assert "run localdistill in Docker" in line
+    assert "No sandbox holds here" in line
+    assert what_to_do("auto") in line
 
 
 def test_evaluate_refuses_before_it_samples(refused_there, tiny, problems):
     line = refused_there(
         "evaluate", "--model", tiny.gguf, "--problems", problems, "--out", "new/e.json"
     )
-    assert "run localdistill in Docker" in line
+    assert "No sandbox holds here" in line
+    assert what_to_do("auto") in line
 
 
 def test_verify_leaves_nothing(refused_there, problems, completions):
     line = refused_there(
         "verify", "--completions", completions, "--problems", problems, "--out", "new/v.jsonl"
     )
-    assert "run localdistill in Docker" in line
+    assert "No sandbox holds here" in line
+    assert what_to_do("auto") in line
 
 
 def test_a_sandbox_that_is_not_there_is_named(refused, tiny, problems):
