@@ -8,6 +8,9 @@ import pytest
 
 from localdistill.sandbox.tiers import what_to_do
 
+# A container engine that this machine may have would hold all the same.
+LOCAL = ("--sandbox", "local")
+LOCAL_IN_RUN = ("--set", "verify.sandbox=local")
 _PER_LINUX32 = 0x0008  # personality(2): uname tells i686, which the sandbox is not made for
 
 
@@ -22,25 +25,34 @@ def refused_there(refused_process):
 
 @pytest.mark.parametrize("strategy", ["tests", "none"])  # the evaluation needs it in any case
 def test_run_refuses_at_once(refused_there, tiny, problems, strategy):
-    line = refused_there("run", "--model", tiny.gguf, "--problems", problems, "--select", strategy)
+    line = refused_there(
+        "run", "--model", tiny.gguf, "--problems", problems, "--select", strategy, *LOCAL_IN_RUN
+    )
     assert "No sandbox holds here" in line
-    assert what_to_do("auto") in line
+    assert what_to_do("local") in line
 
 
 def test_evaluate_refuses_before_it_samples(refused_there, tiny, problems):
     line = refused_there(
-        "evaluate", "--model", tiny.gguf, "--problems", problems, "--out", "new/e.json"
+        "evaluate", "--model", tiny.gguf, "--problems", problems, "--out", "new/e.json", *LOCAL
     )
     assert "No sandbox holds here" in line
-    assert what_to_do("auto") in line
+    assert what_to_do("local") in line
 
 
 def test_verify_leaves_nothing(refused_there, problems, completions):
     line = refused_there(
-        "verify", "--completions", completions, "--problems", problems, "--out", "new/v.jsonl"
+        "verify",
+        "--completions",
+        completions,
+        "--problems",
+        problems,
+        "--out",
+        "new/v.jsonl",
+        *LOCAL,
     )
     assert "No sandbox holds here" in line
-    assert what_to_do("auto") in line
+    assert what_to_do("local") in line
 
 
 def test_a_sandbox_that_is_not_there_is_named(refused, tiny, problems):
