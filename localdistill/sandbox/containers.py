@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -31,6 +32,7 @@ _LABEL = "localdistill.owner"
 _ASK_S, _REMOVE_S = 20.0, 30.0
 # The slot's own first process, its warm parents and what looks after candidates.
 _OWN_PROCESSES = 32
+_PROCESSES_OF_ALL = 4096  # that a rootless user may have besides
 _OWN_BYTES = 512 << 20
 _SHARE = 0.8  # of the machine's memory, for all candidates together
 _LEAST_BYTES = 1 << 30  # the default limit of a problem
@@ -69,18 +71,24 @@ class Engine:
     bounds_memory: bool
     bounds_processes: bool
 
+    @property
+    def bounds_files(self) -> bool:
+        """Whether it takes a limit on the number of files. Podman 4 refuses the option."""
+        return self.command == "docker"
+
     def run_command(self, name: str, box: Box, way_in: str | None) -> list[str]:
         """The command line of one slot's container.
 
         ``way_in`` is a folder of this machine with a socket in it, for the direct way to the pit.
         """
-        files = f"rw,nosuid,nodev,size={BOX_BYTES},nr_inodes={BOX_FILES},mode=1777"
+        inodes = f",nr_inodes={BOX_FILES}" if self.bounds_files else ""
+        files = f"rw,nosuid,nodev,size={BOX_BYTES}{inodes},mode=1777"
         options = [
             "--rm", "--interactive", f"--name={name}", "--hostname=pit",
             f"--label={_LABEL}={owner()}",
             "--network=none", "--ipc=none", "--read-only",
             "--cap-drop=ALL", "--cap-add=SETUID", "--cap-add=SETGID",
-            "--security-opt=no-new-privileges",
+            "--security-opt=no-new-privileges", "--ulimit=nofile=1024:1024", "--ulimit=core=0:0",
             f"--tmpfs=/box:{files},exec", f"--tmpfs={SHARED_MEMORY}:{files},noexec",
             "--log-driver=none", "--workdir=/", "--user=0:0", "--entrypoint=python3",
         ]  # fmt: skip
@@ -89,8 +97,16 @@ class Engine:
         if self.bounds_memory:
             options += [f"--memory={box.memory_bytes}", f"--memory-swap={box.memory_bytes}"]
         if self.command == "podman":
-            options.append("--http-proxy=false")
-        order: dict[str, Any] = {"box": f"/box/{box.uid}", "uid": box.uid, "number": box.number}
+            # Without its default, which it may not have the right to set.
+            hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+            most = _PROCESSES_OF_ALL if hard < 0 else min(hard, _PROCESSES_OF_ALL)
+            options += ["--http-proxy=false", f"--ulimit=nproc={most}:{most}"]
+        order: dict[str, Any] = {
+            "box": f"/box/{box.uid}",
+            "uid": box.uid,
+            "number": box.number,
+            "bounded": self.bounds_files,
+        }
         if way_in is not None:
             options.append(f"--mount=type=bind,source={way_in},target={_WAY_IN},readonly")
             order["direct"] = f"{_WAY_IN}/{WAY_IN_NAME}"

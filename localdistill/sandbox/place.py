@@ -200,6 +200,11 @@ def _hide(folder: str) -> None:
 
 def overfull(place: Place) -> bool:
     """Whether a box that is a mere folder holds more than it may."""
+    with acting_as(place):
+        return _overfull(place)
+
+
+def _overfull(place: Place) -> bool:
     used = files = 0
     folders = [(place.box, 0)]
     with contextlib.suppress(FileNotFoundError):  # gone while we looked

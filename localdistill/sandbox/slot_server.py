@@ -45,7 +45,7 @@ def main(order: str) -> NoReturn:
         uid=given["uid"],
         namespaces=False,
         landlock=landlock.abi() > 0,
-        own_files=True,
+        own_files=given["bounded"],
     )
     serve(place, given.get("direct"))
 
@@ -271,4 +271,4 @@ def _any_child_left() -> bool:
 def _serve_connection(connection: socket.socket, uid: int) -> NoReturn:
     os.dup2(connection.fileno(), 0)
     os.dup2(connection.fileno(), 1)
-    main(json.dumps({"box": f"/box/{uid}", "uid": uid, "number": uid}))
+    main(json.dumps({"box": f"/box/{uid}", "uid": uid, "number": uid, "bounded": True}))

@@ -17,6 +17,7 @@ from localdistill.sandbox.tier_local import MEMORY, SHARED_KERNEL
 _ROOTFUL = (
     "{engine} runs as root: what breaks out of its containers is root. A rootless engine is not."
 )
+_FILES = "{engine} does not bound the number of files: it is sampled, and may pass 4,096 briefly."
 _UNBOUND = "{engine} cannot bound the {what} of containers here: only the slot's own limits do."
 
 
@@ -86,4 +87,6 @@ def _not_covered(engine: Engine) -> tuple[str, ...]:
     ):
         if not is_bound:
             found.append(_UNBOUND.format(engine=name, what=what))
+    if not engine.bounds_files:
+        found.append(_FILES.format(engine=name))
     return tuple(found)
