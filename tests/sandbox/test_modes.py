@@ -39,7 +39,7 @@ import sys
 from localdistill.sandbox import Job, tier_local
 from localdistill.types import CheckTests, Problem
 tier_local.interpreter = lambda: sys.executable
-tests = CheckTests(code="def check(candidate): candidate()")
+tests = CheckTests(code="def check(candidate): assert candidate() is None")
 problem = Problem(id="p", prompt="", tests=tests, entry_point="solve", time_limit_s=60)
 code = '''
 import os, time
