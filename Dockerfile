@@ -7,10 +7,21 @@ FROM python:3.11-slim-bookworm AS base
 ENV PIP_NO_CACHE_DIR=1
 
 
+# Packages that candidate programs may import beside the standard library, in a folder of their own: nothing else that is
+# installed is visible to them. With the pin of the tool itself. See localdistill/sandbox/importable.py.
+FROM base AS packages
+COPY requirements/base.txt /src/
+RUN python -m venv /venv \
+    && /venv/bin/pip install --target /opt/localdistill/packages "$(grep '^numpy==' /src/base.txt)" \
+    && find /opt/localdistill/packages -type d -name tests -prune -exec rm -rf {} + \
+    && rm -rf /opt/localdistill/packages/bin
+
+
 # Where candidate programs and test code run, each in containers of their own: a Python, and the sandbox's files, which
 # need the standard library only. `docker build --target pit -t localdistill-pit .` See docs/sandbox.md. It stands first,
 # because an engine without BuildKit builds all that stands before a target.
 FROM base AS pit
+COPY --from=packages /opt/localdistill/packages /opt/localdistill/packages
 COPY localdistill/sandbox /opt/localdistill/sandbox
 # For containers that stand beside the tool's (compose.yaml): in other ones the command line names the way to a slot.
 ENTRYPOINT ["python3", "-I", "-S", "-B", "/opt/localdistill/sandbox/boot.py"]

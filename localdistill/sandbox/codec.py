@@ -4,7 +4,7 @@ What crosses: None, bool, int, float, complex, str, bytes, bytearray, list, tupl
 dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, time, timedelta, and
 the built-in types themselves. A subclass crosses as its base; defaultdict as dict; generators, map,
 zip and other iterators as an iterator over at most ``MAX_ITEMS`` elements; numpy scalars and arrays
-as what ``tolist()`` makes of them. Anything else does not cross. The decoder believes nothing:
+as ``numpy_values`` says. Anything else does not cross. The decoder believes nothing:
 size, depth and number of values are capped.
 """
 
@@ -18,6 +18,8 @@ import itertools
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from localdistill.sandbox import numpy_values
 
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 150
@@ -182,13 +184,20 @@ _WRITERS: dict[type, _Writer] = dict(_BASES)
 _put_iterator = _sequence(b"g", _items_of_iterator)
 
 
+def _put_numpy(out: _Encoder, value: Any, depth: int) -> None:
+    # An array may hold more than memory: one number can stand for a whole dimension.
+    if (numpy_values.elements(value) or 0) > MAX_VALUES:
+        raise TooLarge(f"an array of more than {MAX_VALUES} values")
+    out.put(numpy_values.plain(value), depth + 1)
+
+
 def _writer_of_base(value: Any) -> _Writer:
     kind = type(value)
     for base, writer in _BASES:
         if issubclass(kind, base):
             return writer
-    if kind.__module__ == "numpy" and hasattr(kind, "tolist"):
-        return lambda out, array, depth: out.put(array.tolist(), depth + 1)
+    if numpy_values.elements(value) is not None:
+        return _put_numpy
     if hasattr(kind, "__next__"):
         return _put_iterator
     raise CodecError(f"a value of type {kind.__name__}")

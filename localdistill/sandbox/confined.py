@@ -7,6 +7,7 @@ hash seed that the pit chose.
 from __future__ import annotations
 
 import builtins
+import functools
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from typing import NoReturn
 from localdistill.sandbox import candidate, comparing, judge, kernel, stdin_program, warm
 from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.decode import decode
+from localdistill.sandbox.packages import Finder
 from localdistill.sandbox.place import Place
 
 # What candidates commonly import: loaded once, inherited by every fork. No more than that, since
@@ -48,7 +50,9 @@ def main(order: str) -> NoReturn:
         kernel.close_all_but(control.fileno())
         if place.namespaces:
             _enter_namespaces(own_user=place.uid is None)
-        warm.WarmParent(place, control, confined_body).serve()
+        finder = Finder(place.packages_seen)
+        body = functools.partial(confined_body, finder=finder)
+        warm.WarmParent(place, control, body).serve()
     except BaseException as error:
         sys.stderr.write(f"warm parent: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
@@ -56,14 +60,19 @@ def main(order: str) -> NoReturn:
     os._exit(0)
 
 
-def confined_body(channel: int) -> None:
-    """What runs in each confined child: the first frame says as what."""
+def confined_body(channel: int, finder: Finder) -> None:
+    """What runs in each confined child: the first frame says as what.
+
+    ``finder`` finds installed packages, for candidates only: test code must not depend on them.
+    """
     line = Line(channel)
     sys.set_int_max_str_digits(0)  # right programs print long integers; the time limit bounds it
     try:
         kind, body = line.receive()
-        if kind in (candidate.MODULE, candidate.PROGRAM) and b"rand" in body:
-            random.seed()  # else each child would begin where its warm parent stands
+        if kind in (candidate.MODULE, candidate.PROGRAM):
+            finder.install()
+            if b"rand" in body:
+                random.seed()  # else each child would begin where its warm parent stands
         if kind == candidate.MODULE:
             candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
         elif kind == candidate.PROGRAM:

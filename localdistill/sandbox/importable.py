@@ -1,7 +1,8 @@
 """What a candidate may import: the one place that says so, and a check against it.
 
-The standard library of the Python that runs the sandbox, and nothing that is installed beside it:
-warm parents start with ``-S``, and their children cannot read the folders of installed packages.
+The standard library of the Python that runs the sandbox, and those of ``PACKAGES`` that are
+installed for it. Nothing else that is installed can be seen: warm parents start with ``-S``, and
+their children cannot read the folders of other packages. Test code has the standard library only.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Iterable
 
 # Parts of the standard library that do not work there: they need a network, a screen or a terminal.
 _NEED_MORE = frozenset(
@@ -25,12 +27,18 @@ _NEED_MORE = frozenset(
     }
 )
 MODULES = frozenset(sys.stdlib_module_names) - _NEED_MORE
+# Shown to candidates where they are installed, each with the folders that belong to it.
+# ``offered.offered_packages`` tells which of them a sandbox has.
+PACKAGES = {"numpy": ("numpy", "numpy.libs")}
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 
 
-def unavailable(code: str) -> list[str]:
-    """Top-level modules that ``code`` imports and a candidate cannot; none if it does not parse."""
+def unavailable(code: str, packages: Iterable[str] = ()) -> list[str]:
+    """Top-level modules that ``code`` imports and a candidate cannot; none if it does not parse.
+
+    ``packages``: those of ``PACKAGES`` that the sandbox has.
+    """
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -41,7 +49,8 @@ def unavailable(code: str) -> list[str]:
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imported.add(node.module)
-    return sorted({name.partition(".")[0] for name in imported} - MODULES)
+    there = MODULES.union(packages)
+    return sorted({name.partition(".")[0] for name in imported} - there)
 
 
 def missing_module(detail: str) -> str | None:

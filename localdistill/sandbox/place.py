@@ -25,6 +25,7 @@ _BOX_DEPTH = 50  # where only sampling bounds the box
 _DEVICES = ("/dev/null", "/dev/full", "/dev/urandom", "/dev/random")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
 _NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
+_PACKAGES = "/packages"  # in a root of its own: they may come from a folder that is hidden there
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Place:
     namespaces: bool
     landlock: bool
     own_files: bool = False  # in a container: box and shared memory are the slot's own, and bounded
+    packages: tuple[str, ...] = ()  # folders of installed packages that candidates may import
 
     @property
     def bounded(self) -> bool:
@@ -49,6 +51,13 @@ class Place:
     def watcher_uid(self) -> int | None:
         """The real user id of who looks at the slot's processes and ends them: nobody else's."""
         return None if self.uid is None else self.uid + WATCHER_OFFSET
+
+    @property
+    def packages_seen(self) -> list[str]:
+        """Where ``packages`` are for those who live here."""
+        if not self.namespaces:
+            return list(self.packages)
+        return [f"{_PACKAGES}/{Path(folder).name}" for folder in self.packages]
 
 
 def libraries() -> list[str]:
@@ -126,7 +135,8 @@ def rules(place: Place) -> list[tuple[str, int]]:
         if place.namespaces
         else _python_files()
     )
-    allowed = [(each, landlock.READ) for each in (*python, *libraries(), *_SYSTEM_FILES)]
+    readable = (*python, *libraries(), *_SYSTEM_FILES, *place.packages_seen)
+    allowed = [(each, landlock.READ) for each in readable]
     allowed += [(_standard_library(), landlock.LIST)]
     allowed += [(each, landlock.DEVICE) for each in _DEVICES]
     allowed += [(place.box, landlock.WRITE)]
@@ -149,8 +159,7 @@ def _new_root(place: Place) -> None:
     for path in _SYSTEM_FILES:
         if Path(path).exists():
             _show(path, root)
-    for name in _NOT_FOR_CANDIDATES:
-        _hide(root + _standard_library() + "/" + name)
+    _show_packages(place, root)
     for path in _DEVICES:
         _bind(path, root + path, read_only=False)
     for folder in (place.box, SHARED_MEMORY):
@@ -161,6 +170,14 @@ def _new_root(place: Place) -> None:
     os.symlink(place.box, root + "/tmp")  # noqa: PTH211, S108
     _read_only(root)
     kernel.pivot_root(root)
+
+
+def _show_packages(place: Place, root: str) -> None:
+    """Of all that is installed, show what ``place`` names."""
+    for name in _NOT_FOR_CANDIDATES:
+        _hide(root + _standard_library() + "/" + name)
+    for path, seen in zip(place.packages, place.packages_seen, strict=True):
+        _bind(path, root + seen, read_only=True)
 
 
 def _fresh_memory(folder: str) -> None:

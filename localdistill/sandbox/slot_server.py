@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from localdistill.sandbox import landlock, remote, sources
+from localdistill.sandbox import landlock, packages, remote, sources
 from localdistill.sandbox.channel import MAX_FRAME, frame
 from localdistill.sandbox.codec import encode
 from localdistill.sandbox.confine import Limits
@@ -46,6 +46,7 @@ def main(order: str) -> NoReturn:
         namespaces=False,
         landlock=landlock.abi() > 0,
         own_files=given["bounded"],
+        packages=packages.in_folder(packages.IN_THE_IMAGE),
     )
     serve(place, given.get("direct"))
 

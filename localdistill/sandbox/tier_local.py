@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill.errors import SandboxUnavailable
-from localdistill.sandbox import kernel, landlock, uids
+from localdistill.sandbox import kernel, landlock, packages, uids
 from localdistill.sandbox.link import Link, LinkBroken, interpreter
 from localdistill.sandbox.pit_sandbox import PitSandbox
 from localdistill.sandbox.place import Place
@@ -116,8 +116,9 @@ def open_way(way: Way, workers: int) -> PitSandbox:
             target = Target(stack)
             starts = []
             for number in range(workers):
-                pair = (_place(way, has_landlock, stack), _place(way, has_landlock, stack))
-                start = _starter(*pair, number)
+                candidate, judge = (_place(way, has_landlock, stack) for _ in range(2))
+                candidate = dataclasses.replace(candidate, packages=packages.beside_the_tool())
+                start = _starter(candidate, judge, number)
                 if way.proven:
                     start = proven(start, target, other_user=way.user_ids)
                 starts.append(start)

@@ -65,6 +65,7 @@ class Program:
     name: str
     job: Job
     statuses: tuple[str, ...]
+    needs: frozenset[str]  # installed packages, which not every tier has
 
 
 def programs(folder: str) -> list[Program]:
@@ -98,7 +99,10 @@ def _read(path: Path) -> Program:
     )
     statuses = header.get("status", "passed").split(",")
     return Program(
-        path.stem, Job((path.stem, 0), code, problem), tuple(s.strip() for s in statuses)
+        path.stem,
+        Job((path.stem, 0), code, problem),
+        tuple(s.strip() for s in statuses),
+        frozenset(header.get("needs", "").split()),
     )
 
 

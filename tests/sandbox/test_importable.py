@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localdistill.sandbox import Job, Sandbox, importable
-from localdistill.types import CallCase, CallTests, Problem
+from localdistill.types import CallCase, CallTests, CheckTests, Problem
 
 _PROBLEM = Problem(
     id="p",
@@ -18,6 +18,7 @@ _PROBLEM = Problem(
 def test_imports_beyond_the_standard_library_are_found_in_a_program() -> None:
     code = "import os.path, numpy.linalg as n\ndef f():\n    from pandas import x\nfrom . import y"
     assert importable.unavailable(code) == ["numpy", "pandas"]
+    assert importable.unavailable(code, packages={"numpy"}) == ["pandas"]
     assert importable.unavailable("import math") == []
     assert importable.unavailable("import (") == []
 
@@ -28,6 +29,26 @@ def test_a_missing_module_is_named_by_the_verdict(sandbox: Sandbox) -> None:
     assert verdict.status == "runtime_error"
     assert importable.missing_module(verdict.detail) == "yaml"
     assert importable.missing_module("ValueError: no module named 'x'") is None
+
+
+def test_packages_are_offered_where_they_are_installed_and_nowhere_else(
+    sandbox: Sandbox, packages: frozenset[str]
+) -> None:
+    assert packages <= set(importable.PACKAGES)
+    for name in importable.PACKAGES:
+        code = f"import {name}\ndef solve(x):\n    return x"
+        (verdict,) = sandbox.run([Job(("p", 0), code, _PROBLEM)])
+        assert verdict.passed == (name in packages)
+        assert verdict.passed or importable.missing_module(verdict.detail) == name
+
+
+def test_tests_do_not_get_the_packages_of_candidates(sandbox: Sandbox) -> None:
+    for name in importable.PACKAGES:
+        tests = CheckTests(code=f"import {name}\ndef check(candidate):\n    assert True")
+        problem = _PROBLEM.model_copy(update={"tests": tests})
+        (verdict,) = sandbox.run([Job(("p", 0), "def solve(x):\n    return x", problem)])
+        assert not verdict.passed
+        assert f"No module named '{name}'" in verdict.detail
 
 
 # Private ones aside, and those of other systems, which Python names everywhere.

@@ -1,0 +1,7 @@
+# needs: numpy
+# kind: list
+import numpy as np
+
+
+def solve(x):
+    return np.arange(x)
