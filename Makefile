@@ -1,10 +1,11 @@
 # make run    install what is missing into .venv, then run on the bundled seed model
 # make test   install what is missing, then run all tests
+# make tiers  install what is missing, then test the sandbox in each of its tiers (TIERS='docker compose': in these)
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: install run test check bench clean
+.PHONY: install run test tiers check bench clean
 
 install:
 	@$(PYTHON) scripts/install.py --venv $(VENV) --dev
@@ -14,6 +15,9 @@ run: install
 
 test: install
 	@$(BIN)/python -m pytest $(ARGS)
+
+tiers: install
+	@VENV=$(VENV) .ci/sandbox-tiers $(TIERS)
 
 check: install
 	$(BIN)/ruff check .

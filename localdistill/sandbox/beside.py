@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import random
 import socket
 import time
 from pathlib import Path
@@ -80,10 +79,7 @@ def _answers(path: Path) -> bool:
 
 def reserve(shared: str) -> tuple[int, IO[bytes]]:
     """A user id that no other container of this folder has, and the open file that holds it."""
-    free = list(uids.free_ids())
-    # Each container begins elsewhere: those of other folders are on the same machine.
-    random.Random(socket.gethostname()).shuffle(free)  # noqa: S311
-    for uid in free:
+    for uid in uids.free_ids():
         lock = Path(shared, f"{uid}.lock").open("wb")  # noqa: SIM115
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pwd
 import socket
+import zlib
 from collections.abc import Iterator
 
 from localdistill.sandbox.place import WATCHER_OFFSET
@@ -14,8 +15,16 @@ FIRST, LAST = 60578, 60578 + WATCHER_OFFSET
 
 
 def free_ids() -> Iterator[int]:
-    """User ids that no account has, nor has the one of their watchers."""
-    for uid in range(FIRST, LAST):
+    """User ids that no account has, nor has the one of their watchers, in this host's own order.
+
+    A container's begins elsewhere than that of other ones and of the machine: a reservation is not
+    seen across containers, while the kernel counts and ends processes by user id across them. On
+    one host the order stays: what a killed run has left is ended by the next one with that user id.
+    """
+    count = LAST - FIRST
+    start = zlib.crc32(socket.gethostname().encode()) % count
+    for step in range(count):
+        uid = FIRST + (start + step) % count
         if not _is_account(uid) and not _is_account(uid + WATCHER_OFFSET):
             yield uid
 

@@ -17,25 +17,49 @@ _KIND = os.environ.get("LOCALDISTILL_TEST_SANDBOX", "auto")
 _TIER = os.environ.get("LOCALDISTILL_TEST_TIER", "")
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    with open_sandbox(_KIND, workers=2) as opened:
+class _OneAtATime:
+    """Keeps the sandbox that was asked for last: containers beside this one serve no second one."""
+
+    def __init__(self) -> None:
+        self._open: tuple[int, Sandbox] | None = None
+
+    def with_workers(self, workers: int) -> Sandbox:
+        if self._open is not None and self._open[0] == workers:
+            return self._open[1]
+        self.close()
+        opened = open_sandbox(_KIND, workers=workers)
+        self._open = workers, opened
         assert _TIER in opened.tier
-        yield opened
+        return opened
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
 
 
 @pytest.fixture(scope="session")
-def single() -> Iterator[Sandbox]:
+def sandboxes() -> Iterator[_OneAtATime]:
+    opened = _OneAtATime()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sandbox(sandboxes: _OneAtATime) -> Sandbox:
+    return sandboxes.with_workers(2)
+
+
+@pytest.fixture
+def single(sandboxes: _OneAtATime) -> Sandbox:
     """One worker: what runs, runs where the one before it ran."""
-    with open_sandbox(_KIND, workers=1) as opened:
-        assert _TIER in opened.tier
-        yield opened
+    return sandboxes.with_workers(1)
 
 
 @pytest.fixture(scope="session")
-def packages(sandbox: Sandbox) -> frozenset[str]:
+def packages(sandboxes: _OneAtATime) -> frozenset[str]:
     """The installed packages that this sandbox's candidates have."""
-    return offered_packages(sandbox)
+    return offered_packages(sandboxes.with_workers(1))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from localdistill.types import CallCase, CallTests, CheckTests, Problem
 
 _HOSTILE = programs("hostile")
 _WEARING = [program for program in _HOSTILE if program.name.startswith("wear_")]
+_JUDGED = [program for program in _HOSTILE if program.name.startswith("judge_")]
 _CLEARED_S = 10.0
 _BESIDE = 40  # right programs, of 20 ms each, beside a hostile one
 _RIGHT = Problem(
@@ -48,12 +49,23 @@ def test_the_suite_covers_each_class() -> None:
 
 @pytest.mark.parametrize(
     "program",
-    [p for p in _HOSTILE if p not in _WEARING],
+    [p for p in _HOSTILE if p not in _WEARING + _JUDGED],
     ids=lambda program: program.name,
     indirect=True,
 )
 def test_hostile_program_ends_as_its_header_says(program: Program, single: Sandbox) -> None:
-    first, second = list(single.run([program.job, dataclasses.replace(program.job, key=("x", 1))]))
+    _check_twice(program, single)
+
+
+@pytest.mark.parametrize("program", _JUDGED, ids=lambda program: program.name, indirect=True)
+def test_value_made_to_trouble_the_judge_ends_as_its_header_says(
+    program: Program, sandbox: Sandbox
+) -> None:
+    _check_twice(program, sandbox)  # two at a time: some take all of the time for a comparison
+
+
+def _check_twice(program: Program, sandbox: Sandbox) -> None:
+    first, second = list(sandbox.run([program.job, dataclasses.replace(program.job, key=("x", 1))]))
     for verdict in (first, second):
         assert verdict.status in program.statuses, verdict
 
