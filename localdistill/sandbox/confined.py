@@ -21,6 +21,7 @@ from localdistill.sandbox import candidate, comparing, judge, kernel, stdin_prog
 from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.decode import decode
 from localdistill.sandbox.place import Place
+from localdistill.sandbox.rehearsal import rehearse
 
 # What candidates commonly import: loaded once, inherited by every fork. No more than that, since
 # each library that is mapped makes every fork slower.
@@ -46,6 +47,7 @@ def main(order: str) -> NoReturn:
         # No parent-death signal here: without a pid namespace, whose end takes all with it, a warm
         # parent that finds the pit gone has a slot to clear before it goes.
         kernel.close_all_but(control.fileno())
+        rehearse()
         if place.namespaces:
             _enter_namespaces(own_user=place.uid is None)
         warm.WarmParent(place, control, confined_body).serve()

@@ -24,6 +24,7 @@ _BOX_DEPTH = 50  # where only sampling bounds the box
 # Not /dev/zero: a shared mapping of it is memory that no limit sees.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/urandom", "/dev/random")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+_OWN_FOLDER = str(Path(__file__).resolve().parent)
 _NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
 
 
@@ -58,6 +59,7 @@ def libraries() -> list[str]:
         path = line.split(maxsplit=5)[5:]
         if path and path[0].startswith("/") and ".so" in path[0]:
             folders.add(str(Path(path[0]).parent))
+    folders.discard(_OWN_FOLDER)  # of the compiled steps, which candidates have no use for
     found = {os.path.realpath(each) for each in folders if Path(each).is_dir()}
     # Where Python stands in a folder of its own, its files are listed one by one.
     own = f"{sys.base_prefix}/lib" if sys.base_prefix != "/usr" else _standard_library()
@@ -230,20 +232,36 @@ def _owned(entry: os.DirEntry[str], uid: int | None) -> bool:
     return False
 
 
+def is_clean(place: Place) -> bool:
+    """Whether box and shared memory are as they were before the first candidate."""
+    if place.namespaces:
+        return all(map(_is_untouched, (place.box, SHARED_MEMORY)))
+    with acting_as(place):
+        locked = stat.S_IMODE(os.stat(place.box).st_mode) != _BOX_MODE  # noqa: PTH116
+        return not (locked or os.listdir(place.box) or _shared_files(place))  # noqa: PTH208
+
+
+def _is_untouched(folder: str) -> bool:
+    found = os.stat(folder)  # noqa: PTH116
+    # In a memory file system the size of a folder is that of its entries.
+    return found.st_size == _EMPTY_FOLDER and stat.S_IMODE(found.st_mode) == _BOX_MODE
+
+
+def _shared_files(place: Place) -> list[str]:
+    return [entry.path for entry in os.scandir(SHARED_MEMORY) if _owned(entry, place.uid)]
+
+
 def wipe(place: Place) -> None:
     """Empty the box and the shared memory. Call it when no process of the slot is left."""
     if place.namespaces:
         for folder in (place.box, SHARED_MEMORY):
-            found = os.stat(folder)  # noqa: PTH116
-            # In a memory file system the size of a folder is that of its entries.
-            if found.st_size != _EMPTY_FOLDER or stat.S_IMODE(found.st_mode) != _BOX_MODE:
+            if not _is_untouched(folder):
                 _empty(folder)
         return
     with acting_as(place):
         _empty(place.box)
-        for entry in os.scandir(SHARED_MEMORY):
-            if _owned(entry, place.uid):
-                os.unlink(entry.path)  # noqa: PTH108
+        for path in _shared_files(place):
+            os.unlink(path)  # noqa: PTH108
 
 
 def _empty(folder: str) -> None:

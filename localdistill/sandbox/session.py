@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill.sandbox import warm
+from localdistill.sandbox import steps
 from localdistill.sandbox.channel import Closed, DeadlinePassed, FrameTooLarge, Peer
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.place import Place
@@ -83,13 +83,13 @@ class Slot:
         self.place = place
         self.control = ours
         self.control.settimeout(_START_S)
-        if self._reply() != warm.READY:
+        if self._reply() != steps.READY:
             raise PitBroken("a warm parent did not start")
 
     def start(self, limits: Limits, *descriptors: int) -> None:
         """Start a child that gets ``descriptors``: its channel, and perhaps its 0 and 1."""
-        order = warm.start_format.pack(
-            warm.START, limits.memory_bytes, limits.cpu_s, limits.sampled
+        order = steps.start_format.pack(
+            steps.START, limits.memory_bytes, limits.cpu_s, limits.sampled
         )
         try:
             socket.send_fds(self.control, [order], list(descriptors))
@@ -99,7 +99,7 @@ class Slot:
     def end(self) -> End:
         """End the child, if it has not ended, with all that it left; returns how it ended."""
         try:
-            self.control.send(warm.KILL)
+            self.control.send(steps.KILL)
         except OSError as error:
             raise PitBroken(f"a warm parent is gone: {error}") from None
         return self.ended()
@@ -108,9 +108,9 @@ class Slot:
         """Wait for the report of a child that has ended by itself."""
         self.control.settimeout(_END_S)  # not for the child, which is dead, but for clearing up
         message = self._reply()
-        if message == warm.OVER:
+        if message == steps.OVER:
             message = self._reply()
-        _, status, cpu, why = warm.ended_format.unpack(message)
+        _, status, cpu, why = steps.ended_format.unpack(message)
         return End(status, cpu, why.rstrip(b"\0").decode())
 
     def _reply(self) -> bytes:

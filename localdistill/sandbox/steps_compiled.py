@@ -1,0 +1,100 @@
+"""The compiled steps of a warm parent: ``spawner.c`` through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import socket
+from pathlib import Path
+
+from localdistill.sandbox.place import SHARED_MEMORY, Place
+
+SOURCE = Path(__file__).with_name("spawner.c")
+LIBRARY = Path(__file__).with_name("_spawner.so")
+_FAILED = 4
+_DIGEST_CHARACTERS = 16
+
+
+class _Spawner(ctypes.Structure):
+    """As in spawner.c."""
+
+    _fields_ = (
+        ("box", ctypes.c_char_p),
+        ("shared", ctypes.c_char_p),
+        ("uid", ctypes.c_int64),
+        ("control", ctypes.c_int32),
+        ("ruleset", ctypes.c_int32),
+        ("namespaces", ctypes.c_int32),
+        ("bounded", ctypes.c_int32),
+        ("used_before", ctypes.c_uint64 * 2),
+        ("channel", ctypes.c_int32),
+        ("child", ctypes.c_int32),
+        ("pidfd", ctypes.c_int32),
+        ("memory_bytes", ctypes.c_uint64),
+        ("cpu_s", ctypes.c_uint32),
+        ("sampled", ctypes.c_uint32),
+        ("status", ctypes.c_int32),
+        ("killed", ctypes.c_int32),
+        ("used_s", ctypes.c_double),
+        ("error", ctypes.c_int32),
+    )
+
+
+class CompiledSteps:
+    """See ``steps.Steps``."""
+
+    def __init__(
+        self, library: ctypes.PyDLL, place: Place, control: socket.socket, ruleset: int
+    ) -> None:
+        self._run = _Spawner(
+            box=place.box.encode(),
+            shared=SHARED_MEMORY.encode(),
+            uid=-1 if place.uid is None else place.uid,
+            control=control.fileno(),
+            ruleset=ruleset,
+            namespaces=place.namespaces,
+            bounded=place.bounded,
+        )
+        self._serve, self._end = library.ld_serve, library.ld_end
+        self._at = ctypes.byref(self._run)
+
+    def __getattr__(self, name: str) -> int | float:
+        found: int | float = getattr(self._run, name)
+        return found
+
+    def serve(self) -> int:
+        """See ``steps.Steps``."""
+        return self._checked(self._serve(self._at))
+
+    def end(self) -> None:
+        """See ``steps.Steps``."""
+        self._checked(self._end(self._at))
+
+    def _checked(self, answer: int) -> int:
+        if answer == _FAILED:
+            raise OSError(self._run.error, f"spawner: {os.strerror(self._run.error)}")
+        return answer
+
+    def used_before(self) -> list[int]:
+        """See ``steps.Steps``."""
+        return [] if self._run.bounded else list(self._run.used_before)
+
+
+def load() -> ctypes.PyDLL | None:
+    """The library; None where there is none, or where it was made from another source."""
+    if not LIBRARY.exists():
+        return None
+    try:
+        library = ctypes.PyDLL(str(LIBRARY))  # keeps the interpreter's lock: there is one thread
+        source = (ctypes.c_char * _DIGEST_CHARACTERS).in_dll(library, "ld_source")
+    except (OSError, ValueError):  # for another machine, or of another C library
+        return None
+    if bytes(source).decode("ascii", "replace") != digest():
+        return None
+    return library
+
+
+def digest() -> str:
+    """Of the source that is here."""
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:_DIGEST_CHARACTERS]
