@@ -19,9 +19,9 @@ from typing import NoReturn
 
 from localdistill.sandbox import candidate, comparing, judge, kernel, stdin_program, warm
 from localdistill.sandbox.channel import Closed, Line
-from localdistill.sandbox.decode import decode
 from localdistill.sandbox.place import Place
 from localdistill.sandbox.rehearsal import rehearse
+from localdistill.sandbox.requests import unpack
 
 # What candidates commonly import: loaded once, inherited by every fork. No more than that, since
 # each library that is mapped makes every fork slower.
@@ -29,6 +29,8 @@ _PRELOADED = (
     "bisect collections contextlib copy dataclasses datetime decimal enum fractions functools "
     "heapq io itertools json math operator random re string threading time typing"
 )
+
+_CANDIDATES = (candidate.MODULE, candidate.MODULE_AND_CALLS, candidate.PROGRAM)
 
 
 def main(order: str) -> NoReturn:
@@ -64,15 +66,17 @@ def confined_body(channel: int) -> None:
     sys.set_int_max_str_digits(0)  # right programs print long integers; the time limit bounds it
     try:
         kind, body = line.receive()
-        if kind in (candidate.MODULE, candidate.PROGRAM) and b"rand" in body:
+        if kind in _CANDIDATES and b"rand" in body:
             random.seed()  # else each child would begin where its warm parent stands
         if kind == candidate.MODULE:
             candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
+        elif kind == candidate.MODULE_AND_CALLS:
+            candidate.serve_module(line, *unpack(body))
         elif kind == candidate.PROGRAM:
             stdin_program.run_program(line, body.decode("utf-8", "surrogatepass"))
         while kind == judge.JUDGE or kind in comparing.KINDS:
             if kind == judge.JUDGE:
-                judge.serve_tests(line, decode(body))
+                judge.serve_tests(line, unpack(body))
             else:
                 comparing.serve(line, kind, body)
             kind, body = line.receive()

@@ -12,7 +12,7 @@ import sys
 
 from localdistill.sandbox import candidate
 from localdistill.sandbox.channel import Closed, frame
-from localdistill.sandbox.codec import encode
+from localdistill.sandbox.requests import pack
 
 _ROUNDS = 30  # Python 3.11 gives its attention to code that was run eight times and more
 # Of what programs are made of: classes, closures, comprehensions, exceptions, common modules.
@@ -67,12 +67,12 @@ class _Script:
 
 def rehearse() -> None:
     """Go through the life of a candidate's process some times, and leave nothing of it behind."""
-    call = encode(("solve", list(_ARGUMENTS), {}))
+    call = pack(("solve", list(_ARGUMENTS), {}))
     frames = [
         (candidate.CALL, call),
         (candidate.CALL_WITHOUT_AFTER, call),
-        (candidate.CALLS, encode([call] * 3)),
-        (candidate.CALL, encode(("solve", [[], ""], {}))),
+        (candidate.CALLS, pack([call] * 3)),
+        (candidate.CALL, pack(("solve", [[], ""], {}))),
     ]
     for _ in range(_ROUNDS):
         with contextlib.suppress(Closed):

@@ -2,7 +2,7 @@
 
 What comes back is a claim, as everything that comes out of the place where candidates run is. Even
 a container that a candidate has taken over can send values and failures only: no expected value and
-no verdict is in there. Nothing but bytes crosses: no descriptors, and no marshal or pickle.
+no verdict is in there. Nothing but bytes comes back: no descriptors, and no marshal or pickle.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HELLO, ANSWER, OVER, ANSWERS, ENDED, RAN, BROKEN = b"H", b"a", b"o", b"m", b"e",
 
 start_format = struct.Struct("<IQI?")  # hash seed, memory in bytes, CPU in seconds, sampled
 ask_format = struct.Struct("<dc")  # limit in seconds, kind of frame
-several_format = struct.Struct("<IcddQc")  # fields of Several, kind of frame
+several_format = struct.Struct("<I4sddQc")  # fields of Several, kind of frame
 program_format = struct.Struct("<dI")  # limit in seconds, bytes of source; start_format is before
 answer_format = struct.Struct("<dc")  # busy seconds, kind of frame
 over_format = struct.Struct("<d")  # busy seconds

@@ -125,10 +125,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Several:
-    """How long to wait for several answers: for ``count``, or the first that is not ``go_on``."""
+    """How long to wait for several answers: for ``count``, or the first not of kinds ``go_on``."""
 
     count: int
-    go_on: bytes
+    go_on: bytes  # kinds, at most four
     limit_s: float  # for each
     total_s: float
     most_bytes: int
@@ -166,7 +166,7 @@ class Child:
         stop, size = time.monotonic() + order.total_s, 0
         sent: tuple[bytes, bytes] | None = (kind, body)
         try:
-            while len(found) < order.count and (not found or found[-1][0] == order.go_on):
+            while len(found) < order.count and (not found or found[-1][0] in order.go_on):
                 left = stop - time.monotonic()
                 if left <= 0:
                     raise Over("timeout", f"{len(found)} calls took too long together")

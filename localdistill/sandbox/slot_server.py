@@ -142,10 +142,12 @@ class _Server:
         return remote.ANSWER, remote.answer_format.pack(child.busy_s - before, kind) + body
 
     def _several(self, body: bytes) -> tuple[bytes, bytes]:
-        *fields, kind = remote.several_format.unpack_from(body)
+        count, go_on, *limits, kind = remote.several_format.unpack_from(body)
         child = self._running()
         before = child.busy_s
-        found, over = child.ask_several(Several(*fields), kind, body[remote.several_format.size :])
+        found, over = child.ask_several(
+            Several(count, go_on.rstrip(b"\0"), *limits), kind, body[remote.several_format.size :]
+        )
         pieces = [remote.each_format.pack(k, len(answer)) + answer for k, answer in found]
         told = _told(over.outcome) if over is not None else b""
         head = remote.answers_format.pack(child.busy_s - before, len(pieces), len(told))

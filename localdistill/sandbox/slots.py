@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from localdistill.sandbox.bench import Bench
 from localdistill.sandbox.comparing import Comparer
+from localdistill.sandbox.known_tests import Memory
 from localdistill.sandbox.slot import AnySlot, OpenSlot
 
 # Fixed, so that a verdict does not depend on which pit gave it.
@@ -19,6 +20,7 @@ class Slots:
         self._judge = judge(_JUDGE_HASH_SEED)
         self.bench = Bench(self._judge)
         self.comparer = Comparer(self.bench)
+        self.memory = Memory()
         self._again: AnySlot | None = None
 
     def again(self) -> AnySlot:
