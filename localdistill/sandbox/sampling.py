@@ -11,7 +11,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
 
 from localdistill.sandbox.place import BOX_BYTES, SHARED_MEMORY, Place, overfull
 
@@ -129,7 +128,12 @@ def _resident(number: str) -> int:
 
 
 def _resident_of(folder: str) -> int:
-    return int(Path(folder, "statm").read_text().split()[1]) * _PAGE
+    return int(_text(f"{folder}/statm").split()[1]) * _PAGE
+
+
+def _text(path: str) -> str:
+    with open(path, errors="replace") as file:
+        return file.read()
 
 
 def _tasks(number: str) -> list[str]:
@@ -146,7 +150,7 @@ def _let_go(number: str) -> int:
 def _proportional(number: str) -> int:
     """Resident bytes of a process, each shared page divided by the number of its users."""
     try:
-        for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
+        for line in _text(f"/proc/{number}/smaps_rollup").splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) << 10
     except (OSError, IndexError, ValueError):
@@ -172,7 +176,7 @@ def _nameless(number: str, place: Place) -> int:
             found = os.stat(f"/proc/{number}/fd/{name}")  # noqa: PTH116
             if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                 sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
-        for line in Path(f"/proc/{number}/maps").read_text(errors="replace").splitlines():
+        for line in _text(f"/proc/{number}/maps").splitlines():
             path = "".join(line.split(maxsplit=5)[5:])
             if path.endswith("(deleted)") and path.startswith(own):
                 return _UNKNOWN  # one mapped page keeps the whole file, whose size none tells

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ from localdistill.sandbox import steps
 from localdistill.sandbox.channel import Closed, DeadlinePassed, FrameTooLarge, Peer
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.place import Place
+from localdistill.sandbox.purpose import Purpose
 
 _BOOT = str(Path(__file__).with_name("boot.py"))
 _START_S, _END_S = 30.0, 20.0  # how long a warm parent may take before it counts as broken
@@ -66,9 +66,9 @@ class End:
 class Slot:
     """A warm parent and the way to it. Runs one child at a time."""
 
-    def __init__(self, place: Place, hash_seed: int) -> None:
+    def __init__(self, place: Place, purpose: Purpose) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = {"place": dataclasses.asdict(place), "control": theirs.fileno()}
+        order = {"place": place._asdict(), "control": theirs.fileno(), "tests": purpose.tests}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         # An interpreter of its own: the hash seed is fixed when one starts. Not -I, which would
         # ignore the seed; nothing else of Python's is in the environment.
@@ -76,7 +76,7 @@ class Slot:
             [sys.executable, "-P", "-s", "-S", "-B", _BOOT, "--warm", json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env={**kept, "PYTHONHASHSEED": str(hash_seed)},
+            env={**kept, "PYTHONHASHSEED": str(purpose.hash_seed)},
             pass_fds=[theirs.fileno()],
         )
         theirs.close()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import socket
-from pathlib import Path
+import zlib
 
 from localdistill.sandbox.place import SHARED_MEMORY, Place
 
-SOURCE = Path(__file__).with_name("spawner.c")
-LIBRARY = Path(__file__).with_name("_spawner.so")
+_FOLDER = os.path.dirname(os.path.realpath(__file__))
+SOURCE, LIBRARY = f"{_FOLDER}/spawner.c", f"{_FOLDER}/_spawner.so"
 _FAILED = 4
-_DIGEST_CHARACTERS = 16
+_DIGITS = 8
 
 
 class _Spawner(ctypes.Structure):
@@ -83,18 +82,17 @@ class CompiledSteps:
 
 def load() -> ctypes.PyDLL | None:
     """The library; None where there is none, or where it was made from another source."""
-    if not LIBRARY.exists():
+    if not os.path.exists(LIBRARY):
         return None
     try:
-        library = ctypes.PyDLL(str(LIBRARY))  # keeps the interpreter's lock: there is one thread
-        source = (ctypes.c_char * _DIGEST_CHARACTERS).in_dll(library, "ld_source")
+        library = ctypes.PyDLL(LIBRARY)  # keeps the interpreter's lock: there is one thread
+        made_from = (ctypes.c_char * _DIGITS).in_dll(library, "ld_source")
     except (OSError, ValueError):  # for another machine, or of another C library
         return None
-    if bytes(source).decode("ascii", "replace") != digest():
-        return None
-    return library
+    return library if bytes(made_from).decode("ascii", "replace") == digest() else None
 
 
 def digest() -> str:
     """Of the source that is here."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:_DIGEST_CHARACTERS]
+    with open(SOURCE, "rb") as file:
+        return f"{zlib.crc32(file.read()):0{_DIGITS}x}"
