@@ -7,10 +7,9 @@ hash seed that the pit chose.
 from __future__ import annotations
 
 import builtins
-import json
+import marshal
 import os
 import signal
-import socket
 import sys
 from _sitebuiltins import Quitter
 from collections.abc import Callable
@@ -22,17 +21,17 @@ from localdistill.sandbox.place import Place
 # What candidates commonly import: loaded once, inherited by every fork. No more than that, since
 # each megabyte makes every fork slower by 2%: not dataclasses, which brings inspect, ast, dis ...
 _PRELOADED = (
-    "bisect collections contextlib copy datetime decimal enum fractions functools "
-    "heapq io itertools json math operator random re string threading time typing"
+    "bisect collections contextlib copy enum functools heapq io itertools math operator random re "
+    "string time typing"
 )
 
 
 def main(order: str) -> NoReturn:
-    """Be the warm parent that ``order`` (JSON) describes, until the pit is gone."""
+    """Be the warm parent that ``order`` (hexadecimal marshal) describes, until the pit is gone."""
     try:
-        given = json.loads(order)
+        given = marshal.loads(bytes.fromhex(order))  # noqa: S302  the pit's own
         place = Place(**given["place"])
-        control = socket.socket(fileno=given["control"])
+        control = given["control"]
         os.environ["TMPDIR"] = place.box
         sys.argv = ["main.py"]
         os.environ.pop("PYTHONHASHSEED", None)  # ours; a program that starts Python has its own
@@ -42,11 +41,11 @@ def main(order: str) -> NoReturn:
             __import__(name)
         # No parent-death signal here: without a pid namespace, whose end takes all with it, a warm
         # parent that finds the pit gone has a slot to clear before it goes.
-        kernel.close_all_but(control.fileno())
+        kernel.close_all_but(control)
         body = _body(tests=given["tests"])
         if place.namespaces:
             _enter_namespaces(own_user=place.uid is None)
-        warm.WarmParent(place, control, body).serve()
+        warm.WarmParent(place, control, body, compiled=given["compiled"]).serve()
     except BaseException as error:
         sys.stderr.write(f"warm parent: {type(error).__name__}: {error}\n")
         sys.stderr.flush()

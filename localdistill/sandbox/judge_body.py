@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 
-from localdistill.sandbox import comparing, judge
+from localdistill.sandbox import codec, comparing, judge
 from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.requests import unpack
 
 
 def judge_body(channel: int) -> None:
     """Run tests and compare values as the frames ask."""
+    codec.load_rare()
     line = Line(channel)
     sys.set_int_max_str_digits(0)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import signal
 import socket
@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill.sandbox import steps
+from localdistill.sandbox import steps, steps_compiled
 from localdistill.sandbox.channel import Closed, DeadlinePassed, FrameTooLarge, Peer
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.place import Place
@@ -69,11 +69,12 @@ class Slot:
     def __init__(self, place: Place, purpose: Purpose) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = {"place": place._asdict(), "control": theirs.fileno(), "tests": purpose.tests}
+        order["compiled"] = steps_compiled.are_current()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         # An interpreter of its own: the hash seed is fixed when one starts. Not -I, which would
         # ignore the seed; nothing else of Python's is in the environment.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-S", "-B", _BOOT, "--warm", json.dumps(order)],
+            [sys.executable, "-P", "-s", "-S", "-B", _BOOT, "--warm", marshal.dumps(order).hex()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={**kept, "PYTHONHASHSEED": str(purpose.hash_seed)},

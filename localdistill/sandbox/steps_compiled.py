@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import socket
-import zlib
 
 from localdistill.sandbox.place import SHARED_MEMORY, Place
 
@@ -44,13 +42,13 @@ class CompiledSteps:
     """See ``steps.Steps``."""
 
     def __init__(
-        self, library: ctypes.PyDLL, place: Place, control: socket.socket, ruleset: int
+        self, library: ctypes.PyDLL, place: Place, control: int, ruleset: int
     ) -> None:
         self._run = _Spawner(
             box=place.box.encode(),
             shared=SHARED_MEMORY.encode(),
             uid=-1 if place.uid is None else place.uid,
-            control=control.fileno(),
+            control=control,
             ruleset=ruleset,
             namespaces=place.namespaces,
             bounded=place.bounded,
@@ -81,18 +79,27 @@ class CompiledSteps:
 
 
 def load() -> ctypes.PyDLL | None:
-    """The library; None where there is none, or where it was made from another source."""
+    """The library; None where it is not there or does not fit this machine."""
     if not os.path.exists(LIBRARY):
         return None
     try:
-        library = ctypes.PyDLL(LIBRARY)  # keeps the interpreter's lock: there is one thread
-        made_from = (ctypes.c_char * _DIGITS).in_dll(library, "ld_source")
-    except (OSError, ValueError):  # for another machine, or of another C library
+        return ctypes.PyDLL(LIBRARY)  # keeps the interpreter's lock: there is one thread
+    except OSError:  # for another machine, or of another C library
         return None
-    return library if bytes(made_from).decode("ascii", "replace") == digest() else None
 
 
-def digest() -> str:
-    """Of the source that is here."""
-    with open(SOURCE, "rb") as file:
-        return f"{zlib.crc32(file.read()):0{_DIGITS}x}"
+def are_current() -> bool:
+    """Whether the library was made from the source that is here. For the pit to ask."""
+    import zlib
+    from pathlib import Path
+
+    
+    library = load()
+    if library is None:
+        return False
+    digest = f"{zlib.crc32(Path(SOURCE).read_bytes()):0{_DIGITS}x}"
+    try:
+        made_from = bytes((ctypes.c_char * _DIGITS).in_dll(library, "ld_source"))
+    except ValueError:
+        return False
+    return made_from == digest.encode()

@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import socket
 import sys
 
 from localdistill.sandbox import kernel
@@ -35,9 +34,12 @@ class PlainSteps:
     used_s = 0.0
     _limits = Limits(0, 0)
 
-    def __init__(self, place: Place, control: socket.socket, ruleset: int) -> None:
+    def __init__(self, place: Place, control: int, ruleset: int) -> None:
+        import socket  # a warm parent of compiled steps does without
+
         self._place = place
-        self._control = control
+        self._control = socket.socket(fileno=control)
+        self._receive = socket.recv_fds
         self._ruleset = ruleset
         self._used_before: list[int] = []
 
@@ -58,7 +60,7 @@ class PlainSteps:
     def serve(self) -> int:
         """See ``steps.Steps``."""
         while True:
-            message, descriptors, _, _ = socket.recv_fds(self._control, 64, 4)
+            message, descriptors, _, _ = self._receive(self._control, 64, 4)
             if not message:
                 return GONE
             if message[:1] != START:  # a KILL for a run that was over already

@@ -13,13 +13,12 @@ import gc
 import os
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable
 
 from localdistill.sandbox import kernel, steps, steps_compiled
 from localdistill.sandbox.confine import prepare
-from localdistill.sandbox.place import Place, acting_as, enter, wipe
+from localdistill.sandbox.place import Place, enter, wipe
 from localdistill.sandbox.sampling import Sampler, become_watcher
 from localdistill.sandbox.steps_plain import PlainSteps, nobody_left
 
@@ -27,13 +26,16 @@ _SAMPLE_EVERY_MS = 20
 
 
 class WarmParent:
-    """Serves START and KILL on ``control`` until it is closed."""
+    """Serves START and KILL on ``control``, a socket's descriptor, until it is closed."""
 
-    def __init__(self, place: Place, control: socket.socket, body: Callable[[int], None]) -> None:
+    def __init__(
+        self, place: Place, control: int, body: Callable[[int], None], *, compiled: bool
+    ) -> None:
         self._place = place
         self._control = control
         self._body = body  # what runs in a child, given its channel
-        self._compiled = steps_compiled.load()  # now: the way to it may be shut later
+        # Loaded now: the way to it may be shut later.
+        self._compiled = steps_compiled.load() if compiled else None
 
     def serve(self) -> None:
         """Prepare, say READY, and work until the pit is gone."""
@@ -46,7 +48,7 @@ class WarmParent:
         run = self._steps(prepare(self._place))
         gc.collect()
         gc.freeze()  # children then do not copy the pages of what is loaded by collecting garbage
-        self._control.send(steps.READY)
+        os.write(self._control, steps.READY)
         while (at := run.serve()) != steps.GONE:
             if at == steps.CHILD:
                 try:
@@ -56,7 +58,7 @@ class WarmParent:
             why = self._watch(run) if at == steps.LOOK else "killed" if run.killed else "exit"
             self._clear()
             with contextlib.suppress(BrokenPipeError):  # the pit is gone: clear, then go
-                self._control.send(steps.report(run.status, run.used_s, why))
+                os.write(self._control, steps.report(run.status, run.used_s, why))
 
     def _steps(self, ruleset: int) -> steps.Steps:
         if self._compiled is None:
@@ -84,7 +86,7 @@ class WarmParent:
             if run.pidfd in ready:
                 return "exit"
             if ready:
-                self._control.recv(64)  # KILL, or nothing: the pit is gone
+                os.read(self._control, 64)  # KILL, or nothing: the pit is gone
                 return "killed"
 
     def _clear(self) -> None:
