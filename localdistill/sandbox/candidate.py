@@ -10,15 +10,16 @@ import builtins
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
-from localdistill.sandbox.decode import decode
+from localdistill.sandbox.requests import unpack
 
-# Kinds of frames. To the child: a module to load, names to describe, a program to run.
-MODULE, NAMES, PROGRAM = b"M", b"N", b"P"
+# Kinds of frames. To the child: a module to load, one with calls to answer at once, names to
+# describe, a program to run.
+MODULE, MODULE_AND_CALLS, NAMES, PROGRAM = b"M", b"W", b"N", b"P"
 # To the child, from test code: call a function; make an object of a class, get or set an attribute.
 CALL, MAKE, GET, SET = b"C", b"K", b"G", b"A"
 # A call of whose arguments nobody asks what became of them.
@@ -33,8 +34,11 @@ _MUTABLE = (list, dict, set, bytearray)
 _TEXT_CHARACTERS, _MESSAGE_CHARACTERS = 300, 4000
 
 
-def serve_module(line: Line, source: str) -> None:
-    """Load ``source`` as a module and answer calls of its functions until the pit lets go."""
+def serve_module(line: Line, source: str, requests: tuple[bytes, ...] = ()) -> None:
+    """Load ``source`` as a module and answer calls of its functions until the pit lets go.
+
+    ``requests`` are answered first, up to one whose answer is no value.
+    """
     code = compiled(line, source)
     module = types.ModuleType("candidate")
     sys.modules["candidate"] = module  # dataclasses and pickle look a class's module up there
@@ -45,14 +49,11 @@ def serve_module(line: Line, source: str) -> None:
         return
     line.send(LOADED, b"")
     service = _Service(module)
+    service.answer_all(line, requests)
     while True:
         kind, body = line.receive()
         if kind == CALLS:
-            for request in decode(body):
-                answer = service.answer(CALL_WITHOUT_AFTER, request)
-                line.send(*answer)
-                if answer[0] != VALUE:
-                    break
+            service.answer_all(line, unpack(body))
         else:
             line.send(*service.answer(kind, body))
 
@@ -72,10 +73,18 @@ class _Service:
             SET: self._set,
         }
 
+    def answer_all(self, line: Line, requests: Sequence[bytes]) -> None:
+        """Send the answers to several calls, up to the first that is no value."""
+        for request in requests:
+            kind, body = self.answer(CALL_WITHOUT_AFTER, request)
+            line.send(kind, body)
+            if kind != VALUE:
+                break
+
     def answer(self, kind: bytes, body: bytes) -> tuple[bytes, bytes]:
         """Do what one frame asks; returns the frame to send back."""
         try:
-            return VALUE, self._answers[kind](decode(body, self._objects.__getitem__))
+            return VALUE, self._answers[kind](unpack(body, self._objects.__getitem__))
         except TooLarge as error:
             return FATAL, encode(("output_exceeded", f"the result is {error}"))
         except CodecError as error:

@@ -15,6 +15,7 @@ import time
 MAX_FRAME = 40 << 20  # above codec.MAX_BYTES, for what is around the value
 
 _header = struct.Struct("<IB")
+_PIECE = 1 << 14
 
 
 class Closed(Exception):
@@ -39,6 +40,7 @@ class Line:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._unread = b""
 
     def send(self, kind: bytes, body: bytes) -> None:
         """Send one frame."""
@@ -52,18 +54,22 @@ class Line:
         Raises:
             Closed: the pit has let go of this process.
         """
-        size, kind = _header.unpack(self._exactly(_header.size))
-        return bytes((kind,)), self._exactly(size)
+        while len(self._unread) < _header.size:
+            self._unread += self._read(_PIECE)
+        size, kind = _header.unpack_from(self._unread)
+        have, pieces = len(self._unread), [self._unread]
+        while have < _header.size + size:
+            pieces.append(self._read(max(_PIECE, _header.size + size - have)))
+            have += len(pieces[-1])
+        whole = b"".join(pieces)
+        self._unread = whole[_header.size + size :]
+        return bytes((kind,)), whole[_header.size : _header.size + size]
 
-    def _exactly(self, size: int) -> bytes:
-        pieces = []
-        while size:
-            piece = os.read(self._descriptor, min(size, 1 << 20))
-            if not piece:
-                raise Closed
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
+    def _read(self, size: int) -> bytes:
+        piece = os.read(self._descriptor, min(size, 1 << 20))
+        if not piece:
+            raise Closed
+        return piece
 
 
 class Peer:

@@ -11,9 +11,7 @@ size, depth and number of values are capped.
 from __future__ import annotations
 
 import collections
-import datetime
-import decimal
-import fractions
+import functools
 import itertools
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -162,15 +160,6 @@ _BASES: list[tuple[type, _Writer]] = [
     (dict, _sequence(b"m", _flat_pairs)),
     (collections.deque, _sequence(b"q", collections.deque.__iter__)),
     (range, _sequence(b"r", lambda value: (value.start, value.stop, value.step))),
-    (decimal.Decimal, _blob(b"D", lambda value: decimal.Decimal.__str__(value).encode())),
-    (fractions.Fraction, _sequence(b"Q", lambda value: (value.numerator, value.denominator))),
-    (datetime.datetime, _blob(b"e", _date_bytes(datetime.datetime))),
-    (datetime.date, _blob(b"e", _date_bytes(datetime.date))),
-    (datetime.time, _blob(b"e", _date_bytes(datetime.time))),
-    (
-        datetime.timedelta,
-        _sequence(b"w", lambda value: (value.days, value.seconds, value.microseconds)),
-    ),
     (
         Handle,
         _blob(b"h", lambda value: _int_bytes(object.__getattribute__(value, "_handle_number"))),
@@ -191,7 +180,30 @@ def _put_numpy(out: _Encoder, value: Any, depth: int) -> None:
     out.put(numpy_values.plain(value), depth + 1)
 
 
+@functools.cache
+def load_rare() -> None:
+    """Learn the types of modules that are loaded only where they are met: each costs every fork."""
+    import datetime
+    import decimal
+    import fractions
+
+    rare: list[tuple[type, _Writer]] = [
+        (decimal.Decimal, _blob(b"D", lambda value: decimal.Decimal.__str__(value).encode())),
+        (fractions.Fraction, _sequence(b"Q", lambda value: (value.numerator, value.denominator))),
+        (datetime.datetime, _blob(b"e", _date_bytes(datetime.datetime))),
+        (datetime.date, _blob(b"e", _date_bytes(datetime.date))),
+        (datetime.time, _blob(b"e", _date_bytes(datetime.time))),
+        (
+            datetime.timedelta,
+            _sequence(b"w", lambda value: (value.days, value.seconds, value.microseconds)),
+        ),
+    ]
+    _BASES.extend(rare)
+    _WRITERS.update(rare)
+
+
 def _writer_of_base(value: Any) -> _Writer:
+    load_rare()
     kind = type(value)
     for base, writer in _BASES:
         if issubclass(kind, base):

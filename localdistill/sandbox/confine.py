@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from localdistill.sandbox import kernel, landlock, seccomp
 from localdistill.sandbox.place import BOX_BYTES, Place, rules
@@ -16,8 +16,7 @@ ADDRESS_SPACE_SLACK = 1 << 30  # stacks of threads, mapped files: address space 
 STACK_BYTES = 100 << 20
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What the kernel bounds for each process; the warm parent bounds the sum of memory."""
 
     memory_bytes: int

@@ -7,37 +7,32 @@ hash seed that the pit chose.
 from __future__ import annotations
 
 import builtins
-import functools
-import json
+import marshal
 import os
-import random
 import signal
-import socket
 import sys
 from _sitebuiltins import Quitter
-from pathlib import Path
+from collections.abc import Callable
 from typing import NoReturn
 
-from localdistill.sandbox import candidate, comparing, judge, kernel, stdin_program, warm
-from localdistill.sandbox.channel import Closed, Line
-from localdistill.sandbox.decode import decode
-from localdistill.sandbox.packages import Finder
+from localdistill.sandbox import kernel, warm
+from localdistill.sandbox.finder import Finder
 from localdistill.sandbox.place import Place
 
 # What candidates commonly import: loaded once, inherited by every fork. No more than that, since
-# each library that is mapped makes every fork slower.
+# each megabyte makes every fork slower by 2%: not dataclasses, which brings inspect, ast, dis ...
 _PRELOADED = (
-    "bisect collections contextlib copy dataclasses datetime decimal enum fractions functools "
-    "heapq io itertools json math operator random re string threading time typing"
+    "bisect collections contextlib copy enum functools heapq io itertools math operator random re "
+    "string time typing"
 )
 
 
 def main(order: str) -> NoReturn:
-    """Be the warm parent that ``order`` (JSON) describes, until the pit is gone."""
+    """Be the warm parent that ``order`` (hexadecimal marshal) describes, until the pit is gone."""
     try:
-        given = json.loads(order)
+        given = marshal.loads(bytes.fromhex(order))  # noqa: S302  the pit's own
         place = Place(**given["place"])
-        control = socket.socket(fileno=given["control"])
+        control = given["control"]
         os.environ["TMPDIR"] = place.box
         sys.argv = ["main.py"]
         os.environ.pop("PYTHONHASHSEED", None)  # ours; a program that starts Python has its own
@@ -47,12 +42,13 @@ def main(order: str) -> NoReturn:
             __import__(name)
         # No parent-death signal here: without a pid namespace, whose end takes all with it, a warm
         # parent that finds the pit gone has a slot to clear before it goes.
-        kernel.close_all_but(control.fileno())
+        kernel.close_all_but(control)
+        body = _body(tests=given["tests"])
+        if not given["tests"]:  # which must not depend on what is installed
+            Finder(place.packages_seen).install()
         if place.namespaces:
             _enter_namespaces(own_user=place.uid is None)
-        finder = Finder(place.packages_seen)
-        body = functools.partial(confined_body, finder=finder)
-        warm.WarmParent(place, control, body).serve()
+        warm.WarmParent(place, control, body, compiled=given["compiled"]).serve()
     except BaseException as error:
         sys.stderr.write(f"warm parent: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
@@ -60,32 +56,17 @@ def main(order: str) -> NoReturn:
     os._exit(0)
 
 
-def confined_body(channel: int, finder: Finder) -> None:
-    """What runs in each confined child: the first frame says as what.
+def _body(*, tests: bool) -> Callable[[int], None]:
+    """What runs in the children; loaded now, since a child finds no file of ours."""
+    if tests:
+        from localdistill.sandbox.judge_body import judge_body
 
-    ``finder`` finds installed packages, for candidates only: test code must not depend on them.
-    """
-    line = Line(channel)
-    sys.set_int_max_str_digits(0)  # right programs print long integers; the time limit bounds it
-    try:
-        kind, body = line.receive()
-        if kind in (candidate.MODULE, candidate.PROGRAM):
-            finder.install()
-            if b"rand" in body:
-                random.seed()  # else each child would begin where its warm parent stands
-        if kind == candidate.MODULE:
-            candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
-        elif kind == candidate.PROGRAM:
-            stdin_program.run_program(line, body.decode("utf-8", "surrogatepass"))
-        while kind == judge.JUDGE or kind in comparing.KINDS:
-            if kind == judge.JUDGE:
-                judge.serve_tests(line, decode(body))
-            else:
-                comparing.serve(line, kind, body)
-            kind, body = line.receive()
-    except Closed:
-        pass
-    line.receive()  # wait to be ended
+        return judge_body
+    from localdistill.sandbox.candidate_body import candidate_body
+    from localdistill.sandbox.rehearsal import rehearse
+
+    rehearse()
+    return candidate_body
 
 
 def _enter_namespaces(*, own_user: bool) -> None:
@@ -100,9 +81,13 @@ def _enter_namespaces(*, own_user: bool) -> None:
         | (kernel.CLONE_NEWUSER if own_user else 0)
     )
     if own_user:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{uid} {uid} 1"),
+            ("gid_map", f"{gid} {gid} 1"),
+        ):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
     # Again, because new credentials have cleared it.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     first = os.fork()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import collections
-import datetime
-import decimal
-import fractions
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -22,11 +19,7 @@ from localdistill.sandbox.codec import (
 _size = struct.Struct("<I")
 _double = struct.Struct("<d")
 _pair = struct.Struct("<dd")
-_DATES: dict[str, Any] = {
-    "date": datetime.date,
-    "datetime": datetime.datetime,
-    "time": datetime.time,
-}
+_DATES = ("date", "datetime", "time")
 
 
 def _no_handles(number: int) -> Any:
@@ -110,7 +103,12 @@ def _integer(data: bytes) -> int:
 
 def _date(data: bytes) -> Any:
     name, text = data.decode("ascii").split(" ", 1)
-    return _DATES[name].fromisoformat(text)
+    return getattr(_rare("datetime"), _DATES[_DATES.index(name)]).fromisoformat(text)
+
+
+def _rare(module: str) -> Any:
+    """A module that is loaded where it is needed: see ``codec.load_rare``."""
+    return __import__(module)
 
 
 # Elements are put in one by one, not by one call in C: an alarm can then end what adversarial
@@ -146,7 +144,7 @@ _BLOBS: dict[bytes, Callable[[bytes], Any]] = {
     b"s": lambda data: data.decode("utf-8", "surrogatepass"),
     b"b": bytes,
     b"a": bytearray,
-    b"D": lambda data: decimal.Decimal(data.decode("ascii")),
+    b"D": lambda data: _rare("decimal").Decimal(data.decode("ascii")),
     b"e": _date,
     b"y": lambda data: TYPES[data.decode("ascii")],
 }
@@ -160,8 +158,8 @@ _SEQUENCES: dict[bytes, Callable[[list[Any]], Any]] = {
     b"m": _mapping,
     b"q": collections.deque,
     b"r": lambda items: range(*items),
-    b"Q": lambda items: fractions.Fraction(*items),
-    b"w": lambda items: datetime.timedelta(*items),
+    b"Q": lambda items: _rare("fractions").Fraction(*items),
+    b"w": lambda items: _rare("datetime").timedelta(*items),
     b"g": iter,
     b"k": lambda items: _mapping([part for item in items for part in (item, None)]).keys(),
     b"v": lambda items: dict(enumerate(items)).values(),

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from localdistill.sandbox.candidate import CALL, FATAL, LOADED, MODULE, RAISED, VALUE
+from localdistill.sandbox.candidate import CALL, FATAL, RAISED, VALUE
 from localdistill.sandbox.claims import claimed_end, raised_text
-from localdistill.sandbox.codec import CodecError, encode
-from localdistill.sandbox.judging import Judging
+from localdistill.sandbox.codec import CodecError
+from localdistill.sandbox.judging import Judging, load
+from localdistill.sandbox.requests import pack
 from localdistill.sandbox.session import Outcome, Over
 from localdistill.sandbox.slot import AnySlot, RunningChild
 from localdistill.sandbox.slots import Slots
@@ -70,11 +71,8 @@ def _grade_program(slots: Slots, slot: AnySlot, task: Task, cases: list[dict[str
 
 
 def _grade_module(slots: Slots, task: Task, tests: dict[str, Any], child: RunningChild) -> Outcome:
-    source = task.code.encode("utf-8", "surrogatepass")
-    kind, body = child.ask(MODULE, source, task.time_limit_s)
-    if kind != LOADED:
-        raise claimed_end(kind, body)
     if tests["kind"] == "call":
+        load(task, child)
         return _grade_calls(slots, task, tests["cases"], child)
     return Judging(slots, task, child).run(tests)
 
@@ -85,7 +83,7 @@ def _grade_calls(
     if not task.entry_point:
         return "failed", "the problem names no entry point to call"
     for number, case in enumerate(cases, start=1):
-        request = encode((task.entry_point, case["args"], {}))
+        request = pack((task.entry_point, case["args"], {}))
         try:
             kind, body = child.ask(CALL, request, task.time_limit_s)
             if kind == FATAL:

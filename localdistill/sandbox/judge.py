@@ -15,7 +15,6 @@ import dataclasses
 import functools
 import importlib
 import reprlib
-import struct
 import sys
 import types
 from collections.abc import Callable
@@ -28,9 +27,9 @@ from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
 from localdistill.sandbox.decode import decode, decode_pair
 from localdistill.sandbox.expected_first import checks_something, expected_first
 from localdistill.sandbox.plain import is_plain, is_plain_module
+from localdistill.sandbox.requests import pack, unpack
 
 JUDGE, RESULT = b"J", b"R"
-_count = struct.Struct("<I")
 NOT_PLAIN = "not plain"  # in the place of a status: the tests must have a process of their own
 
 _DETAIL_CHARACTERS, _WHERE_CHARACTERS = 400, 200
@@ -71,7 +70,8 @@ class _Tests:
         self._raised: BaseException | None = None  # the last exception that crossed
         self._last: tuple[str, tuple[Any, ...], Any] | None = None  # the last call and its value
         self._not_gradable = ""
-        self._ahead: collections.deque[tuple[bytes, bytes, bytes]] = collections.deque()
+        # Answers that came before the tests asked: the request, the kind of answer, the answer.
+        self._ahead = collections.deque(order["answers"])
 
     def run(self) -> tuple[str, str]:
         order = self._order
@@ -91,7 +91,8 @@ class _Tests:
                 return "failed", "the tests check nothing"
             for name, (kind, value) in order["names"].items():
                 space[name] = self._stand_in(name, kind, value)
-            self._fetch(prepared.ahead)
+            if not self._ahead:
+                self._fetch(prepared.ahead)
             for step, code in prepared.steps:  # noqa: B007  read below
                 exec(code, space)  # noqa: S102
             if order["kind"] == "check":
@@ -110,11 +111,9 @@ class _Tests:
         """Ask for the answers to ``requests`` in one go."""
         if len(requests) < 2:
             return
-        self._line.send(CALLS, _count.pack(len(requests)) + encode(list(requests)))
+        self._line.send(CALLS, encode(list(requests)))
         _, body = self._line.receive()
-        # Fewer where one was no value, or where they grew too large: those are asked for again.
-        for request, (kind, answer) in zip(requests, decode(body), strict=False):
-            self._ahead.append((request, kind, answer))
+        self._ahead.extend(unpack(body))
 
     def _has_plain_names(self) -> bool:
         return all(
@@ -172,7 +171,7 @@ class _Tests:
 
     def _answer(self, kind: bytes, request: tuple[Any, ...]) -> bytes:
         try:
-            encoded = encode(request)
+            encoded = pack(request)
         except TooLarge as error:  # made of what the candidate returned
             raise ValueError(f"the tests pass a value {error}") from None
         except CodecError as error:
@@ -230,7 +229,7 @@ def _prepare(
         statements, called = [s for each in code for s in ast.parse(each).body], functions
     return _Prepared(
         ahead=tuple(
-            encode((entry_point if kind == "check" else name, arguments, {}))
+            pack((entry_point if kind == "check" else name, arguments, {}))
             for name, arguments in calls_ahead(statements, called)
         ),
         steps=tuple(

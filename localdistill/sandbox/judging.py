@@ -5,18 +5,31 @@ The pit carries the frames between the two, and sees to the time.
 
 from __future__ import annotations
 
-import struct
 import sys
 import time
 from typing import Any
 
 from localdistill.sandbox import names
-from localdistill.sandbox.candidate import CALL, CALLS, FATAL, GET, MAKE, NAMES, RAISED, SET, VALUE
+from localdistill.sandbox.candidate import (
+    CALL,
+    CALLS,
+    FATAL,
+    GET,
+    LOADED,
+    MAKE,
+    MODULE,
+    MODULE_AND_CALLS,
+    NAMES,
+    RAISED,
+    SET,
+    VALUE,
+)
 from localdistill.sandbox.claims import claimed_end
-from localdistill.sandbox.codec import CodecError, encode
+from localdistill.sandbox.codec import CodecError
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.decode import decode
 from localdistill.sandbox.judge import JUDGE, NOT_PLAIN, RESULT
+from localdistill.sandbox.requests import pack
 from localdistill.sandbox.session import Outcome, Over, Several
 from localdistill.sandbox.slot import RunningChild
 from localdistill.sandbox.slots import Slots
@@ -27,11 +40,24 @@ _JUDGE_OWN_S = 10.0  # what test code may take by itself, beside the candidate's
 _NAMES_BYTES = 1 << 16
 _LET_GO_S = 1.0
 _AHEAD_BYTES = 16 << 20
-_count = struct.Struct("<I")
+
+Answered = tuple[bytes, bytes, bytes]  # a request, the kind of its answer, the answer
+
+
+def load(task: Task, candidate: RunningChild) -> None:
+    """Have a candidate's module loaded.
+
+    Raises:
+        Over: that was its end.
+    """
+    source = task.code.encode("utf-8", "surrogatepass")
+    kind, body = candidate.ask(MODULE, source, task.time_limit_s)
+    if kind != LOADED:
+        raise claimed_end(kind, body)
 
 
 class Judging:
-    """One run of test code against one loaded candidate."""
+    """One run of test code against one candidate, which is not loaded yet."""
 
     def __init__(self, slots: Slots, task: Task, candidate: RunningChild) -> None:
         self._slots = slots
@@ -43,24 +69,39 @@ class Judging:
         self._stop = time.monotonic() + task.time_limit_s * TOTAL_FACTOR + _JUDGE_OWN_S
 
     def run(self, tests: dict[str, Any]) -> Outcome:
-        """Run ``tests`` of kind check or asserts in the judge's slot.
+        """Load the candidate, and run ``tests`` of kind check or asserts in the judge's slot.
 
         Raises:
             Over: the candidate's process, or the judge's, came to an end of its own.
         """
+        self._known = self._slots.memory.of(tests, self._task.entry_point)
+        answers = self._load()
         if tests["kind"] == "check" and not self._task.entry_point:
             return "failed", "the problem names no entry point to check"
         order = {
             **tests,
             "entry_point": self._task.entry_point,
             "names": self._names(tests) if tests["kind"] == "asserts" else {},
+            "answers": answers,
         }
-        outcome = self._on_the_bench(encode({**order, "plain": True}))
+        outcome: Outcome = (NOT_PLAIN, "")
+        if self._known.plain:
+            outcome = self._on_the_bench(pack({**order, "plain": True}))
         if outcome[0] == NOT_PLAIN:
-            outcome = self._alone(encode({**order, "plain": False}))
+            self._known.plain = False
+            outcome = self._alone(pack({**order, "plain": False}))
         if outcome[0] == "passed" and self._calls == 0:
             return "failed", "the tests never call the candidate"
         return outcome
+
+    def _load(self) -> list[Answered]:
+        """Load the candidate; its answers to the calls that its tests are known to make."""
+        calls = self._known.calls
+        if not calls:
+            load(self._task, self._candidate)
+            return []
+        body = pack((self._task.code, calls))
+        return self._ask_all(MODULE_AND_CALLS, body, calls, LOADED)
 
     def _on_the_bench(self, order: bytes) -> Outcome:
         judge = self._slots.bench.child()
@@ -95,7 +136,7 @@ class Judging:
         return found
 
     def _described(self, wanted: list[str]) -> dict[str, tuple[str, Any]]:
-        kind, body = self._candidate.ask(NAMES, encode(wanted), self._task.time_limit_s)
+        kind, body = self._candidate.ask(NAMES, pack(wanted), self._task.time_limit_s)
         if kind != VALUE or len(body) > _NAMES_BYTES:
             raise claimed_end(kind, body)
         try:
@@ -111,7 +152,9 @@ class Judging:
         kind, body = self._to_judge(judge, JUDGE, order)
         while kind in (CALL, CALLS, MAKE, GET, SET):
             if kind == CALLS:
-                kind, body = self._to_judge(judge, VALUE, self._ask_all(body))
+                calls = self._learned(body)
+                answers = self._ask_all(CALLS, pack(calls), calls)
+                kind, body = self._to_judge(judge, VALUE, pack(answers))
                 continue
             if self._ended is not None:
                 raise self._ended
@@ -127,20 +170,42 @@ class Judging:
             return "infra_error", "the judge gave no status"
         return status, str(detail)
 
-    def _ask_all(self, requests: bytes) -> bytes:
-        """Pass several calls on; their answers, up to one that is an end, and up to a size.
+    def _learned(self, body: bytes) -> tuple[bytes, ...]:
+        """The calls that the judge asks for at once, which the next candidate is asked for too."""
+        try:
+            calls = tuple(decode(body))
+        except (CodecError, TypeError):
+            calls = ()
+        if not calls or not all(isinstance(each, bytes) for each in calls):
+            raise Over("infra_error", "the judge asked out of turn")
+        self._known.learn(calls)
+        return calls
+
+    def _ask_all(
+        self, kind: bytes, body: bytes, calls: tuple[bytes, ...], first: bytes = b""
+    ) -> list[Answered]:
+        """Ask for several answers at once; those there are, up to one that is an end.
 
         What ends the candidate is told only where the tests come to that call: they may find fault
-        before.
+        before. ``first`` is the kind of what comes before the answers.
+
+        Raises:
+            Over: not even ``first`` came.
         """
-        (count,) = _count.unpack_from(requests)
         left = self._stop - time.monotonic()
-        order = Several(count, VALUE, self._task.time_limit_s, left, _AHEAD_BYTES)
-        answers, self._ended = self._candidate.ask_several(order, CALLS, requests[_count.size :])
+        count = len(calls) + len(first)
+        order = Several(count, VALUE + first, self._task.time_limit_s, left, _AHEAD_BYTES)
+        answers, self._ended = self._candidate.ask_several(order, kind, body)
+        if first:
+            if not answers:
+                raise self._ended or Over("runtime_error", "an answer out of turn")
+            if answers[0][0] != first:
+                raise claimed_end(*answers[0])
+            del answers[0]
         if answers and answers[-1][0] not in (VALUE, RAISED):
             self._ended = claimed_end(*answers.pop())
         self._calls += len(answers)
-        return encode(answers)
+        return [(call, *answer) for call, answer in zip(calls, answers, strict=False)]
 
     def _limit_s(self) -> float:
         left = self._stop - time.monotonic()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
@@ -39,7 +38,7 @@ _keeping_the_lock = ctypes.PyDLL(None, use_errno=True)  # of the interpreter, wh
 
 def supported() -> bool:
     """Whether the numbers in this package are those of the running kernel."""
-    return platform.system() == "Linux" and platform.machine() == "x86_64"
+    return os.uname().sysname == "Linux" and os.uname().machine == "x86_64"
 
 
 def _check(result: int, what: str) -> int:

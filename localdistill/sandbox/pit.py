@@ -89,7 +89,7 @@ def opener(order: dict[str, Any]) -> OpenSlot:
     if "stream" in order:
         return RemoteSlots(order["stream"], order.get("listener")).slot
     place = Place(**order["place"])
-    return lambda hash_seed: NearSlot(place, hash_seed)
+    return lambda purpose: NearSlot(place, purpose)
 
 
 def main() -> None:

@@ -9,10 +9,8 @@ import contextlib
 import os
 import stat
 import sys
-import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from localdistill.sandbox import kernel, landlock
 
@@ -24,12 +22,12 @@ _BOX_DEPTH = 50  # where only sampling bounds the box
 # Not /dev/zero: a shared mapping of it is memory that no limit sees.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/urandom", "/dev/random")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+_OWN_FOLDER = os.path.dirname(os.path.realpath(__file__))
 _NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
 _PACKAGES = "/packages"  # in a root of its own: they may come from a folder that is hidden there
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What one warm parent's children get.
 
     ``uid`` is None where only the user's own id is there (an unprivileged user namespace).
@@ -57,41 +55,44 @@ class Place:
         """Where ``packages`` are for those who live here."""
         if not self.namespaces:
             return list(self.packages)
-        return [f"{_PACKAGES}/{Path(folder).name}" for folder in self.packages]
+        return [f"{_PACKAGES}/{os.path.basename(f)}" for f in self.packages]  # noqa: PTH119
 
 
 def libraries() -> list[str]:
     """Folders of the shared libraries that this interpreter uses or may load."""
     folders = {"/lib64", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"}
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        path = line.split(maxsplit=5)[5:]
+    with open("/proc/self/maps") as lines:
+        mapped = [line.rstrip("\n").split(maxsplit=5)[5:] for line in lines]
+    for path in mapped:
         if path and path[0].startswith("/") and ".so" in path[0]:
-            folders.add(str(Path(path[0]).parent))
-    found = {os.path.realpath(each) for each in folders if Path(each).is_dir()}
+            folders.add(os.path.dirname(path[0]))
+    folders.discard(_OWN_FOLDER)  # of the compiled steps, which candidates have no use for
+    found = {os.path.realpath(each) for each in folders if os.path.isdir(each)}
     # Where Python stands in a folder of its own, its files are listed one by one.
     own = f"{sys.base_prefix}/lib" if sys.base_prefix != "/usr" else _standard_library()
     return sorted(each for each in found if each != own and not each.startswith(own + "/"))
 
 
 def _standard_library() -> str:
-    return str(Path(sysconfig.get_path("stdlib")).resolve())
+    return os.path.dirname(os.path.realpath(os.__file__))
 
 
 def _python_files() -> list[str]:
     """The interpreter, its own library and the standard library without installed packages."""
-    library = Path(_standard_library())
-    if not any((library / name).exists() for name in _NOT_FOR_CANDIDATES):
-        inside = [str(library)]
-    else:
-        inside = [str(each) for each in library.iterdir() if each.name not in _NOT_FOR_CANDIDATES]
-    return [os.path.realpath(sys.executable), *map(str, _own_libraries()), *inside]
+    library = _standard_library()
+    names = os.listdir(library)
+    inside = [library]
+    if any(name in names for name in _NOT_FOR_CANDIDATES):
+        inside = [f"{library}/{name}" for name in names if name not in _NOT_FOR_CANDIDATES]
+    return [os.path.realpath(sys.executable), *_own_libraries(), *inside]
 
 
-def _own_libraries() -> list[Path]:
+def _own_libraries() -> list[str]:
     """The interpreter itself as a shared library, where Python stands in a folder of its own."""
     if sys.base_prefix == "/usr":
         return []
-    return sorted(Path(sys.base_prefix, "lib").glob("libpython*"))
+    folder = f"{sys.base_prefix}/lib"
+    return sorted(f"{folder}/{n}" for n in os.listdir(folder) if n.startswith("libpython"))
 
 
 def enter(place: Place) -> None:
@@ -131,7 +132,7 @@ def rules(place: Place) -> list[tuple[str, int]]:
     """The Landlock rules that fit ``place``."""
     # Each rule is copied for each child. Where installed packages are hidden, one will do for all.
     python = (
-        [os.path.realpath(sys.executable), *map(str, _own_libraries()), _standard_library()]
+        [os.path.realpath(sys.executable), *_own_libraries(), _standard_library()]
         if place.namespaces
         else _python_files()
     )
@@ -150,22 +151,22 @@ def _new_root(place: Place) -> None:
     root = "/sys"
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     for link in ("/lib", "/lib64", "/bin"):
-        if Path(link).is_symlink():
+        if os.path.islink(link):
             os.symlink(os.readlink(link), root + link)  # noqa: PTH115, PTH211
     folders = {*libraries(), _standard_library()}
     for path in sorted(folders | {f for f in _python_files() if f not in folders}):
         if not any(path != f and path.startswith(f + "/") for f in folders):
             _show(path, root)
     for path in _SYSTEM_FILES:
-        if Path(path).exists():
+        if os.path.exists(path):
             _show(path, root)
     _show_packages(place, root)
     for path in _DEVICES:
         _bind(path, root + path, read_only=False)
     for folder in (place.box, SHARED_MEMORY):
-        Path(root + folder).mkdir(parents=True)
+        os.makedirs(root + folder)
         _fresh_memory(root + folder)
-    Path(root, "proc").mkdir()
+    os.mkdir(root + "/proc")
     kernel.mount("proc", root + "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
     os.symlink(place.box, root + "/tmp")  # noqa: PTH211, S108
     _read_only(root)
@@ -190,11 +191,11 @@ def _show(path: str, root: str) -> None:
 
 
 def _bind(source: str, target: str, *, read_only: bool) -> None:
-    if Path(source).is_dir():
-        Path(target).mkdir(parents=True, exist_ok=True)
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
     else:
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        Path(target).touch()
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT))
     kernel.mount(source, target, "", kernel.MS_BIND)
     if read_only:
         _read_only(target)
@@ -210,7 +211,7 @@ def _read_only(target: str) -> None:
 
 
 def _hide(folder: str) -> None:
-    if Path(folder).is_dir():
+    if os.path.isdir(folder):
         flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_RDONLY
         kernel.mount("tmpfs", folder, "tmpfs", flags, "size=4k")
 
@@ -247,20 +248,36 @@ def _owned(entry: os.DirEntry[str], uid: int | None) -> bool:
     return False
 
 
+def is_clean(place: Place) -> bool:
+    """Whether box and shared memory are as they were before the first candidate."""
+    if place.namespaces:
+        return all(map(_is_untouched, (place.box, SHARED_MEMORY)))
+    with acting_as(place):
+        locked = stat.S_IMODE(os.stat(place.box).st_mode) != _BOX_MODE  # noqa: PTH116
+        return not (locked or os.listdir(place.box) or _shared_files(place))  # noqa: PTH208
+
+
+def _is_untouched(folder: str) -> bool:
+    found = os.stat(folder)  # noqa: PTH116
+    # In a memory file system the size of a folder is that of its entries.
+    return found.st_size == _EMPTY_FOLDER and stat.S_IMODE(found.st_mode) == _BOX_MODE
+
+
+def _shared_files(place: Place) -> list[str]:
+    return [entry.path for entry in os.scandir(SHARED_MEMORY) if _owned(entry, place.uid)]
+
+
 def wipe(place: Place) -> None:
     """Empty the box and the shared memory. Call it when no process of the slot is left."""
     if place.namespaces:
         for folder in (place.box, SHARED_MEMORY):
-            found = os.stat(folder)  # noqa: PTH116
-            # In a memory file system the size of a folder is that of its entries.
-            if found.st_size != _EMPTY_FOLDER or stat.S_IMODE(found.st_mode) != _BOX_MODE:
+            if not _is_untouched(folder):
                 _empty(folder)
         return
     with acting_as(place):
         _empty(place.box)
-        for entry in os.scandir(SHARED_MEMORY):
-            if _owned(entry, place.uid):
-                os.unlink(entry.path)  # noqa: PTH108
+        for path in _shared_files(place):
+            os.unlink(path)  # noqa: PTH108
 
 
 def _empty(folder: str) -> None:

@@ -2,7 +2,7 @@
 
 What comes back is a claim, as everything that comes out of the place where candidates run is. Even
 a container that a candidate has taken over can send values and failures only: no expected value and
-no verdict is in there. Nothing but bytes crosses: no descriptors, and no marshal or pickle.
+no verdict is in there. Nothing but bytes comes back: no descriptors, and no marshal or pickle.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from localdistill.sandbox.codec import CodecError
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.decode import decode
 from localdistill.sandbox.program import ProgramRun
+from localdistill.sandbox.purpose import Purpose
 from localdistill.sandbox.session import Answers, End, Outcome, Over, PitBroken, Several
 from localdistill.sandbox.stream import Stream, StreamBroken
 
@@ -29,9 +30,9 @@ DIRECT, START, ASK, SEVERAL, CLOSE, LEAVE, PROGRAM = b"D", b"S", b"A", b"M", b"C
 # program has run; it cannot go on, and why.
 HELLO, ANSWER, OVER, ANSWERS, ENDED, RAN, BROKEN = b"H", b"a", b"o", b"m", b"e", b"r", b"B"
 
-start_format = struct.Struct("<IQI?")  # hash seed, memory in bytes, CPU in seconds, sampled
+start_format = struct.Struct("<I?QI?")  # hash seed, tests, memory in bytes, CPU in s, sampled
 ask_format = struct.Struct("<dc")  # limit in seconds, kind of frame
-several_format = struct.Struct("<IcddQc")  # fields of Several, kind of frame
+several_format = struct.Struct("<I4sddQc")  # fields of Several, kind of frame
 program_format = struct.Struct("<dI")  # limit in seconds, bytes of source; start_format is before
 answer_format = struct.Struct("<dc")  # busy seconds, kind of frame
 over_format = struct.Struct("<d")  # busy seconds
@@ -78,9 +79,9 @@ class RemoteSlots:
                 if hello.get("direct"):
                     self._go_direct(server)
 
-    def slot(self, hash_seed: int) -> RemoteSlot:
-        """The slot whose warm parent has this hash seed."""
-        return RemoteSlot(self, hash_seed)
+    def slot(self, purpose: Purpose) -> RemoteSlot:
+        """The slot whose warm parent has this purpose."""
+        return RemoteSlot(self, purpose)
 
     def hold(self, kind: bytes, body: bytes) -> None:
         """Send one message together with the next one."""
@@ -125,9 +126,9 @@ class RemoteSlots:
 class RemoteSlot:
     """One slot of a container."""
 
-    def __init__(self, server: RemoteSlots, hash_seed: int) -> None:
+    def __init__(self, server: RemoteSlots, purpose: Purpose) -> None:
         self._server = server
-        self._hash_seed = hash_seed
+        self._purpose = purpose
 
     def child(self, limits: Limits) -> RemoteChild:
         """Start a child. There must be no other."""
@@ -148,7 +149,7 @@ class RemoteSlot:
         return ProgramRun(body[head + size :], over, _seconds(busy_s), _seconds(cpu_s))
 
     def _start(self, limits: Limits) -> bytes:
-        return start_format.pack(self._hash_seed, limits.memory_bytes, limits.cpu_s, limits.sampled)
+        return start_format.pack(*self._purpose, *limits)
 
 
 class RemoteChild:

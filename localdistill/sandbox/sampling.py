@@ -11,7 +11,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
 
 from localdistill.sandbox.place import BOX_BYTES, SHARED_MEMORY, Place, overfull
 
@@ -22,13 +21,16 @@ _UNKNOWN = 1 << 62  # what cannot be looked at counts as too much
 
 
 class Sampler:
-    """Looks at one run of a slot's processes, from its start on."""
+    """Looks at one run of a slot's processes.
 
-    def __init__(self, place: Place) -> None:
+    Args:
+        place: the slot's.
+        used_before: what ``used_bytes`` gave before the run.
+    """
+
+    def __init__(self, place: Place, used_before: list[int]) -> None:
         self._place = place
-        # A file system that only the slot can fill needs no look.
-        self._file_systems = () if place.bounded else (place.box, SHARED_MEMORY)
-        self._used_before = self._used()
+        self._used_before = used_before
 
     def let_go(self) -> None:
         """Let the slot's processes run on any processor: a pit keeps to one."""
@@ -57,16 +59,12 @@ class Sampler:
             return True
         grown = any(
             now - before > BOX_BYTES
-            for now, before in zip(self._used(), self._used_before, strict=True)
+            for now, before in zip(used_bytes(self._place), self._used_before, strict=True)
         )
         if not grown:  # by us or by anybody else on this machine
             return False
         place = self._place
         return self._by_watcher(lambda: sum(_nameless(m, place) for m in members), 0) > BOX_BYTES
-
-    def _used(self) -> list[int]:
-        systems = map(os.statvfs, self._file_systems)
-        return [(each.f_blocks - each.f_bfree) * each.f_frsize for each in systems]
 
     def _members(self) -> list[str]:
         own = str(os.getpid())
@@ -90,6 +88,14 @@ class Sampler:
         text = os.read(reading, 64)
         os.close(reading)
         return int(text) if text.isdigit() else limit + _UNKNOWN
+
+
+def used_bytes(place: Place) -> list[int]:
+    """Bytes in use in the file systems of box and shared memory, unless the kernel bounds them."""
+    if place.bounded:  # what only the slot can fill needs no look
+        return []
+    systems = map(os.statvfs, (place.box, SHARED_MEMORY))
+    return [(each.f_blocks - each.f_bfree) * each.f_frsize for each in systems]
 
 
 def become_watcher(place: Place) -> None:
@@ -122,7 +128,12 @@ def _resident(number: str) -> int:
 
 
 def _resident_of(folder: str) -> int:
-    return int(Path(folder, "statm").read_text().split()[1]) * _PAGE
+    return int(_text(f"{folder}/statm").split()[1]) * _PAGE
+
+
+def _text(path: str) -> str:
+    with open(path, errors="replace") as file:
+        return file.read()
 
 
 def _tasks(number: str) -> list[str]:
@@ -139,7 +150,7 @@ def _let_go(number: str) -> int:
 def _proportional(number: str) -> int:
     """Resident bytes of a process, each shared page divided by the number of its users."""
     try:
-        for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
+        for line in _text(f"/proc/{number}/smaps_rollup").splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) << 10
     except (OSError, IndexError, ValueError):
@@ -165,7 +176,7 @@ def _nameless(number: str, place: Place) -> int:
             found = os.stat(f"/proc/{number}/fd/{name}")  # noqa: PTH116
             if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                 sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
-        for line in Path(f"/proc/{number}/maps").read_text(errors="replace").splitlines():
+        for line in _text(f"/proc/{number}/maps").splitlines():
             path = "".join(line.split(maxsplit=5)[5:])
             if path.endswith("(deleted)") and path.startswith(own):
                 return _UNKNOWN  # one mapped page keeps the whole file, whose size none tells

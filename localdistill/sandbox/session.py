@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import marshal
 import os
 import signal
 import socket
@@ -13,10 +12,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill.sandbox import warm
+from localdistill.sandbox import steps, steps_compiled
 from localdistill.sandbox.channel import Closed, DeadlinePassed, FrameTooLarge, Peer
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.place import Place
+from localdistill.sandbox.purpose import Purpose
 
 _BOOT = str(Path(__file__).with_name("boot.py"))
 _START_S, _END_S = 30.0, 20.0  # how long a warm parent may take before it counts as broken
@@ -66,30 +66,31 @@ class End:
 class Slot:
     """A warm parent and the way to it. Runs one child at a time."""
 
-    def __init__(self, place: Place, hash_seed: int) -> None:
+    def __init__(self, place: Place, purpose: Purpose) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = {"place": dataclasses.asdict(place), "control": theirs.fileno()}
+        order = {"place": place._asdict(), "control": theirs.fileno(), "tests": purpose.tests}
+        order["compiled"] = steps_compiled.are_current()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         # An interpreter of its own: the hash seed is fixed when one starts. Not -I, which would
         # ignore the seed; nothing else of Python's is in the environment.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-S", "-B", _BOOT, "--warm", json.dumps(order)],
+            [sys.executable, "-P", "-s", "-S", "-B", _BOOT, "--warm", marshal.dumps(order).hex()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env={**kept, "PYTHONHASHSEED": str(hash_seed)},
+            env={**kept, "PYTHONHASHSEED": str(purpose.hash_seed)},
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
         self.place = place
         self.control = ours
         self.control.settimeout(_START_S)
-        if self._reply() != warm.READY:
+        if self._reply() != steps.READY:
             raise PitBroken("a warm parent did not start")
 
     def start(self, limits: Limits, *descriptors: int) -> None:
         """Start a child that gets ``descriptors``: its channel, and perhaps its 0 and 1."""
-        order = warm.start_format.pack(
-            warm.START, limits.memory_bytes, limits.cpu_s, limits.sampled
+        order = steps.start_format.pack(
+            steps.START, limits.memory_bytes, limits.cpu_s, limits.sampled
         )
         try:
             socket.send_fds(self.control, [order], list(descriptors))
@@ -99,7 +100,7 @@ class Slot:
     def end(self) -> End:
         """End the child, if it has not ended, with all that it left; returns how it ended."""
         try:
-            self.control.send(warm.KILL)
+            self.control.send(steps.KILL)
         except OSError as error:
             raise PitBroken(f"a warm parent is gone: {error}") from None
         return self.ended()
@@ -108,9 +109,9 @@ class Slot:
         """Wait for the report of a child that has ended by itself."""
         self.control.settimeout(_END_S)  # not for the child, which is dead, but for clearing up
         message = self._reply()
-        if message == warm.OVER:
+        if message == steps.OVER:
             message = self._reply()
-        _, status, cpu, why = warm.ended_format.unpack(message)
+        _, status, cpu, why = steps.ended_format.unpack(message)
         return End(status, cpu, why.rstrip(b"\0").decode())
 
     def _reply(self) -> bytes:
@@ -125,10 +126,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Several:
-    """How long to wait for several answers: for ``count``, or the first that is not ``go_on``."""
+    """How long to wait for several answers: for ``count``, or the first not of kinds ``go_on``."""
 
     count: int
-    go_on: bytes
+    go_on: bytes  # kinds, at most four
     limit_s: float  # for each
     total_s: float
     most_bytes: int
@@ -166,7 +167,7 @@ class Child:
         stop, size = time.monotonic() + order.total_s, 0
         sent: tuple[bytes, bytes] | None = (kind, body)
         try:
-            while len(found) < order.count and (not found or found[-1][0] == order.go_on):
+            while len(found) < order.count and (not found or found[-1][0] in order.go_on):
                 left = stop - time.monotonic()
                 if left <= 0:
                     raise Over("timeout", f"{len(found)} calls took too long together")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shutil
 import socket
 import subprocess
@@ -48,7 +47,7 @@ class NearSite:
 
     def order(self) -> dict[str, Any]:
         """What the pit is told of it."""
-        return {"place": dataclasses.asdict(self._place)}
+        return {"place": self._place._asdict()}
 
     def descriptors(self) -> list[int]:
         """None."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.program import ProgramRun, run_program
+from localdistill.sandbox.purpose import Purpose
 from localdistill.sandbox.session import Answers, Child, End, Several, Slot
 
 
@@ -35,9 +36,9 @@ class AnySlot(Protocol):
         """Run a whole program on ``text``, and end it with all that it leaves."""
 
 
-# Makes the slot whose warm parent has the given hash seed. Those that one function makes share a
+# Makes the slot whose warm parent has the given purpose. Those that one function makes share a
 # place, so only one of them may have a child at a time.
-OpenSlot = Callable[[int], AnySlot]
+OpenSlot = Callable[[Purpose], AnySlot]
 
 
 class NearSlot(Slot):

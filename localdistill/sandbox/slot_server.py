@@ -21,6 +21,7 @@ from localdistill.sandbox.channel import MAX_FRAME, frame
 from localdistill.sandbox.codec import encode
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.pit import end_with_the_run, stay_on_one_processor
+from localdistill.sandbox.purpose import Purpose
 from localdistill.sandbox.place import Place, make_box
 from localdistill.sandbox.sampling import become_watcher
 from localdistill.sandbox.session import Child, Outcome, Over, PitBroken, Several
@@ -72,7 +73,7 @@ class _Server:
         self._place = place
         self._direct = direct
         self._in, self._out = 0, 1
-        self._slots: dict[int, NearSlot] = {}  # by hash seed
+        self._slots: dict[Purpose, NearSlot] = {}
         self._child: Child | None = None
 
     def serve(self) -> None:
@@ -112,14 +113,14 @@ class _Server:
         self._direct.sendall(token)
         self._in = self._out = self._direct.fileno()
 
-    def _slot(self, hash_seed: int) -> NearSlot:
-        if hash_seed not in self._slots:
-            self._slots[hash_seed] = NearSlot(self._place, hash_seed)
-        return self._slots[hash_seed]
+    def _slot(self, purpose: Purpose) -> NearSlot:
+        if purpose not in self._slots:
+            self._slots[purpose] = NearSlot(self._place, purpose)
+        return self._slots[purpose]
 
     def _start(self, body: bytes) -> None:
-        hash_seed, *limits = remote.start_format.unpack(body)
-        self._child = self._slot(hash_seed).child(Limits(*limits))
+        hash_seed, tests, *limits = remote.start_format.unpack(body)
+        self._child = self._slot(Purpose(hash_seed, tests)).child(Limits(*limits))
 
     def _running(self) -> Child:
         if self._child is None:
@@ -143,10 +144,12 @@ class _Server:
         return remote.ANSWER, remote.answer_format.pack(child.busy_s - before, kind) + body
 
     def _several(self, body: bytes) -> tuple[bytes, bytes]:
-        *fields, kind = remote.several_format.unpack_from(body)
+        count, go_on, *limits, kind = remote.several_format.unpack_from(body)
         child = self._running()
         before = child.busy_s
-        found, over = child.ask_several(Several(*fields), kind, body[remote.several_format.size :])
+        found, over = child.ask_several(
+            Several(count, go_on.rstrip(b"\0"), *limits), kind, body[remote.several_format.size :]
+        )
         pieces = [remote.each_format.pack(k, len(answer)) + answer for k, answer in found]
         told = _told(over.outcome) if over is not None else b""
         head = remote.answers_format.pack(child.busy_s - before, len(pieces), len(told))
@@ -162,12 +165,12 @@ class _Server:
         return remote.ENDED, remote.ended_format.pack(end.status, end.cpu_s, end.why.encode())
 
     def _program(self, body: bytes) -> tuple[bytes, bytes]:
-        hash_seed, *limits = remote.start_format.unpack_from(body)
+        hash_seed, tests, *limits = remote.start_format.unpack_from(body)
         at = remote.start_format.size
         limit_s, size = remote.program_format.unpack_from(body, at)
         at += remote.program_format.size
         source, text = body[at : at + size], body[at + size :]
-        run = self._slot(hash_seed).run_program(
+        run = self._slot(Purpose(hash_seed, tests)).run_program(
             Limits(*limits),
             source.decode("utf-8", "surrogatepass"),
             text.decode("utf-8", "surrogatepass"),

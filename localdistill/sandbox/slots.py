@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from localdistill.sandbox.bench import Bench
 from localdistill.sandbox.comparing import Comparer
+from localdistill.sandbox.known_tests import Memory
+from localdistill.sandbox.purpose import CANDIDATES, CANDIDATES_AGAIN, TESTS
 from localdistill.sandbox.slot import AnySlot, OpenSlot
-
-# Fixed, so that a verdict does not depend on which pit gave it.
-_HASH_SEED, _OTHER_HASH_SEED, _JUDGE_HASH_SEED = 1, 2, 3
 
 
 class Slots:
@@ -15,16 +14,17 @@ class Slots:
 
     def __init__(self, candidate: OpenSlot, judge: OpenSlot) -> None:
         self._open = candidate
-        self.candidate = candidate(_HASH_SEED)
-        self._judge = judge(_JUDGE_HASH_SEED)
+        self.candidate = candidate(CANDIDATES)
+        self._judge = judge(TESTS)
         self.bench = Bench(self._judge)
         self.comparer = Comparer(self.bench)
+        self.memory = Memory()
         self._again: AnySlot | None = None
 
     def again(self) -> AnySlot:
         """A slot at the same place with another hash seed. Never used while the first one is."""
         if self._again is None:
-            self._again = self._open(_OTHER_HASH_SEED)
+            self._again = self._open(CANDIDATES_AGAIN)
         return self._again
 
     def judge(self) -> AnySlot:

@@ -6,7 +6,6 @@ import atexit
 import builtins
 import os
 import sys
-import threading
 import types
 from typing import NoReturn
 
@@ -34,7 +33,8 @@ def run_program(line: Line, source: str) -> NoReturn:
         exit_code = 1
         line.send(FATAL, encode(fatal(error)))
     try:
-        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+        if "threading" in sys.modules:
+            sys.modules["threading"]._shutdown()  # waits for threads that are no daemons
         atexit._run_exitfuncs()
         sys.stdout.flush()
     except BaseException:

@@ -117,7 +117,7 @@ def open_way(way: Way, workers: int) -> PitSandbox:
             starts = []
             for number in range(workers):
                 candidate, judge = (_place(way, has_landlock, stack) for _ in range(2))
-                candidate = dataclasses.replace(candidate, packages=packages.beside_the_tool())
+                candidate = candidate._replace(packages=packages.beside_the_tool())
                 start = _starter(candidate, judge, number)
                 if way.proven:
                     start = proven(start, target, other_user=way.user_ids)
