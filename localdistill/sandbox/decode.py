@@ -50,6 +50,30 @@ def decode_pair(data: bytes) -> tuple[Any, Any]:
     return first, second
 
 
+def decode_texts(data: bytes) -> list[str]:
+    """Decode a tuple of texts, and nothing else, in time that its length bounds.
+
+    For the pit, which has no limits of its own: other values can be short to say and take hours, or
+    all memory, to make or to look at.
+
+    Raises:
+        CodecError: it is anything else.
+    """
+    decoder = _Decoder(data, _no_handles)
+    tag, count = decoder.raw(1), _size.unpack(decoder.raw(4))[0]
+    if tag != b"t":
+        raise CodecError("no tuple")
+    texts = []
+    while decoder.at < len(data):
+        tag, size = decoder.raw(1), _size.unpack(decoder.raw(4))[0]
+        if tag != b"s":
+            raise CodecError("no text")
+        texts.append(decoder.raw(size).decode("utf-8", "replace"))
+    if len(texts) != count:
+        raise CodecError("another number of texts")
+    return texts
+
+
 def _values(data: bytes, count: int, handle: Callable[[int], Any]) -> list[Any]:
     decoder = _Decoder(data, handle)
     try:
@@ -135,6 +159,19 @@ def _counter(items: list[Any]) -> collections.Counter[Any]:
     return counter
 
 
+def _fraction(items: list[Any]) -> fractions.Fraction:
+    numerator, denominator = items
+    if type(numerator) is not int or type(denominator) is not int:
+        raise CodecError("no fraction")  # it would take "1e1000000000" as well
+    return fractions.Fraction(numerator, denominator)
+
+
+def _pairs(items: list[Any]) -> dict[Any, Any]:
+    if not all(type(item) is tuple and len(item) == 2 for item in items):
+        raise CodecError("no pairs")  # a range is short to say, and has any number of elements
+    return _mapping([part for item in items for part in item])
+
+
 _FIXED: dict[bytes, tuple[int, Callable[[bytes], Any]]] = {
     b"N": (0, lambda data: None),
     b"T": (1, lambda data: data == b"\1"),
@@ -160,10 +197,10 @@ _SEQUENCES: dict[bytes, Callable[[list[Any]], Any]] = {
     b"m": _mapping,
     b"q": collections.deque,
     b"r": lambda items: range(*items),
-    b"Q": lambda items: fractions.Fraction(*items),
+    b"Q": _fraction,
     b"w": lambda items: datetime.timedelta(*items),
     b"g": iter,
     b"k": lambda items: _mapping([part for item in items for part in (item, None)]).keys(),
     b"v": lambda items: dict(enumerate(items)).values(),
-    b"x": lambda items: _mapping([part for item in items for part in item]).items(),
+    b"x": lambda items: _pairs(items).items(),
 }

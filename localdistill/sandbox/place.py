@@ -238,9 +238,13 @@ def wipe(place: Place) -> None:
             # In a memory file system the size of a folder is that of its entries.
             if found.st_size != _EMPTY_FOLDER or stat.S_IMODE(found.st_mode) != _BOX_MODE:
                 _empty(folder)
+            # Its owner may have left word in them.
+            if found.st_mtime_ns != 0 or found.st_atime_ns != 0:
+                os.utime(folder, ns=(0, 0))
         return
     with acting_as(place):
         _empty(place.box)
+        os.utime(place.box, ns=(0, 0))
         for entry in os.scandir(SHARED_MEMORY):
             if _owned(entry, place.uid):
                 os.unlink(entry.path)  # noqa: PTH108
