@@ -16,6 +16,7 @@ from typing import Any
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
 from localdistill.sandbox.decode import decode
+from localdistill.sandbox.own_file import own_file
 
 # Kinds of frames. To the child: a module to load, names to describe, a program to run.
 MODULE, NAMES, PROGRAM = b"M", b"N", b"P"
@@ -35,8 +36,9 @@ _TEXT_CHARACTERS, _MESSAGE_CHARACTERS = 300, 4000
 
 def serve_module(line: Line, source: str) -> None:
     """Load ``source`` as a module and answer calls of its functions until the pit lets go."""
-    code = compiled(line, source)
     module = types.ModuleType("candidate")
+    module.__file__ = own_file("candidate.py", source)
+    code = compiled(line, source, module.__file__)
     sys.modules["candidate"] = module  # dataclasses and pickle look a class's module up there
     try:
         exec(code, module.__dict__)  # noqa: S102  that is what this confined process is for
@@ -143,10 +145,10 @@ def _after(arguments: list[Any]) -> bytes:
         return encode(None)
 
 
-def compiled(line: Line, source: str) -> types.CodeType:
+def compiled(line: Line, source: str, path: str) -> types.CodeType:
     """Compile a candidate's source, or say why not and end."""
     try:
-        return compile(source.removeprefix("\ufeff"), "candidate.py", "exec", dont_inherit=True)
+        return compile(source.removeprefix("\ufeff"), path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         line.send(FATAL, encode(("syntax_error", _text(error))))
         os._exit(1)
