@@ -23,7 +23,13 @@ _BOX_MODE, _EMPTY_FOLDER = 0o700, 40
 _BOX_DEPTH = 50  # where only sampling bounds the box
 # Not /dev/zero: a shared mapping of it is memory that no limit sees.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/urandom", "/dev/random")
-_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+_LINKS = {
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "fd": "/proc/self/fd",
+}
+_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/locale")
 _NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
 
 
@@ -151,8 +157,7 @@ def _new_root(place: Place) -> None:
             _show(path, root)
     for name in _NOT_FOR_CANDIDATES:
         _hide(root + _standard_library() + "/" + name)
-    for path in _DEVICES:
-        _bind(path, root + path, read_only=False)
+    _make_devices(root)
     for folder in (place.box, SHARED_MEMORY):
         Path(root + folder).mkdir(parents=True)
         _fresh_memory(root + folder)
@@ -161,6 +166,13 @@ def _new_root(place: Place) -> None:
     os.symlink(place.box, root + "/tmp")  # noqa: PTH211, S108
     _read_only(root)
     kernel.pivot_root(root)
+
+
+def _make_devices(root: str) -> None:
+    for path in _DEVICES:
+        _bind(path, root + path, read_only=False)
+    for name, target in _LINKS.items():
+        os.symlink(target, f"{root}/dev/{name}")  # noqa: PTH211
 
 
 def _fresh_memory(folder: str) -> None:

@@ -45,6 +45,8 @@ class _Run:
         ours, theirs = socket.socketpair()
         stdin_read, stdin_write = os.pipe()
         stdout_read, stdout_write = os.pipe()
+        for descriptor in (stdin_read, stdout_write):
+            os.fchmod(descriptor, 0o666)  # another user may open it again, as /dev/stdin
         try:
             self._slot.start(limits, theirs.fileno(), stdin_read, stdout_write)
         finally:
