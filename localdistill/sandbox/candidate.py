@@ -37,8 +37,7 @@ _TEXT_CHARACTERS, _MESSAGE_CHARACTERS = 300, 4000
 def serve_module(line: Line, source: str) -> None:
     """Load ``source`` as a module and answer calls of its functions until the pit lets go."""
     module = types.ModuleType("candidate")
-    module.__file__ = own_file("candidate.py", source)
-    code = compiled(line, source, module.__file__)
+    code = compiled(line, source, own_file(module, "candidate.py", source))
     sys.modules["candidate"] = module  # dataclasses and pickle look a class's module up there
     try:
         exec(code, module.__dict__)  # noqa: S102  that is what this confined process is for
@@ -91,18 +90,24 @@ class _Service:
 
     def _call_alone(self, asked: Any) -> bytes:
         name, arguments, keywords = asked
-        return encode(self._find(name)(*arguments, **keywords)) + _NOTHING
+        return encode(self._find(name)(*arguments, **keywords), self._keep) + _NOTHING
 
     def _call(self, asked: Any) -> bytes:
         name, arguments, keywords = asked
-        result = encode(self._find(name)(*arguments, **keywords))
+        result = encode(self._find(name)(*arguments, **keywords), self._keep)
         return result + _after(arguments)
 
     def _set(self, asked: Any) -> bytes:
         setattr(*asked)
         return encode(None)
 
-    def _find(self, name: str) -> Any:
+    def _keep(self, value: Any) -> Handle:
+        self._objects.append(value)
+        return Handle(len(self._objects) - 1)
+
+    def _find(self, name: Any) -> Any:
+        if not isinstance(name, str):  # a function that a call has returned
+            return name
         first, *rest = name.split(".")
         try:
             found = self._module.__dict__[first]
@@ -116,8 +121,7 @@ class _Service:
         """Encode ``value``; an object of the candidate's own class stays here and a handle goes."""
         if type(value).__module__ != "candidate":
             return encode(value)
-        self._objects.append(value)
-        return encode(Handle(len(self._objects) - 1))
+        return encode(self._keep(value))
 
     def _describe(self, name: str) -> tuple[str, Any]:
         missing = object()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import datetime
 import decimal
 import fractions
+import functools
 import struct
 from collections.abc import Callable
 from typing import Any
 
 from localdistill.sandbox.codec import (
     MAX_DEPTH,
+    MAX_FIELDS,
     MAX_INT_BYTES,
     MAX_VALUES,
     TYPES,
@@ -30,11 +33,11 @@ _DATES: dict[str, Any] = {
 
 
 def _no_handles(number: int) -> Any:
-    raise CodecError("a handle where none can be")
+    raise CodecError("a value of type function, or a handle where none can be")
 
 
 def decode(data: bytes, handle: Callable[[int], Any] = _no_handles) -> Any:
-    """Decode what ``codec.encode`` wrote; the result consists of exact built-in types.
+    """Decode what ``codec.encode`` wrote; nothing in the result has a behaviour of its own.
 
     ``handle`` makes something of the handles in it.
 
@@ -44,9 +47,9 @@ def decode(data: bytes, handle: Callable[[int], Any] = _no_handles) -> Any:
     return _values(data, 1, handle)[0]
 
 
-def decode_pair(data: bytes) -> tuple[Any, Any]:
+def decode_pair(data: bytes, handle: Callable[[int], Any] = _no_handles) -> tuple[Any, Any]:
     """Decode two encodings in a row: a result, and the arguments as the call has left them."""
-    first, second = _values(data, 2, _no_handles)
+    first, second = _values(data, 2, handle)
     return first, second
 
 
@@ -172,6 +175,51 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
     return _mapping([part for item in items for part in item])
 
 
+class Record:
+    """Attributes of an object whose class did not cross: to be looked at, and equal to nothing."""
+
+
+def _record(items: list[Any]) -> Record:
+    record = Record()
+    for name, value in _mapping(items).items():
+        if type(name) is not str or name.startswith("_"):  # nothing that Python itself calls
+            raise CodecError("no attribute")
+        setattr(record, name, value)
+    return record
+
+
+@functools.lru_cache(maxsize=256)
+def _named(name: str, fields: tuple[str, ...]) -> Any:
+    # It refuses what is no identifier, or starts with an underscore.
+    return collections.namedtuple(name, fields)
+
+
+def _named_tuple(items: list[Any]) -> Any:
+    name, fields, *values = items
+    if not (type(name) is str and type(fields) is tuple and len(fields) <= MAX_FIELDS):
+        raise CodecError("no named tuple")
+    if not all(type(field) is str for field in fields):
+        raise CodecError("no named tuple")
+    return _named(name, fields)(*values)
+
+
+def _coroutine(items: list[Any]) -> Any:
+    async def ready() -> Any:
+        return value
+
+    (value,) = items
+    return ready()
+
+
+def _array(items: list[Any]) -> Any:
+    typecode, data = items
+    if type(data) is not bytes:
+        raise CodecError("no array")  # a number would be its length
+    result = array.array(typecode)
+    result.frombytes(data)
+    return result
+
+
 _FIXED: dict[bytes, tuple[int, Callable[[bytes], Any]]] = {
     b"N": (0, lambda data: None),
     b"T": (1, lambda data: data == b"\1"),
@@ -200,6 +248,10 @@ _SEQUENCES: dict[bytes, Callable[[list[Any]], Any]] = {
     b"Q": _fraction,
     b"w": lambda items: datetime.timedelta(*items),
     b"g": iter,
+    b"n": _named_tuple,
+    b"A": _array,
+    b"R": _record,
+    b"W": _coroutine,
     b"k": lambda items: _mapping([part for item in items for part in (item, None)]).keys(),
     b"v": lambda items: dict(enumerate(items)).values(),
     b"x": lambda items: _pairs(items).items(),

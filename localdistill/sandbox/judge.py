@@ -71,6 +71,7 @@ class _Tests:
         self._raised: BaseException | None = None  # the last exception that crossed
         self._last: tuple[str, tuple[Any, ...], Any] | None = None  # the last call and its value
         self._not_gradable = ""
+        self._returned: dict[Any, Handle | None] = {}  # stubs of functions that calls returned
         self._ahead: collections.deque[tuple[bytes, bytes, bytes]] = collections.deque()
 
     def run(self) -> tuple[str, str]:
@@ -155,9 +156,12 @@ class _Tests:
             return lambda *given, **named: self._ask(MAKE, (name, list(given), named))
         return self._stub(name)
 
-    def _stub(self, name: str) -> Callable[..., Any]:
+    def _stub(self, name: str, of: Handle | None = None) -> Callable[..., Any]:
+        """What calls the candidate's function ``name``, or the one that it has returned."""
+
         def stub(*arguments: Any, **keywords: Any) -> Any:
-            value, after = decode_pair(self._answer(CALL, (name, list(arguments), keywords)))
+            answer = self._answer(CALL, (of or name, list(arguments), keywords))
+            value, after = decode_pair(answer, lambda n: self._stub(f"{name}(...)", Handle(n)))
             self._last = name, arguments, value
             if isinstance(after, list) and len(after) == len(arguments):
                 for old, new in zip(arguments, after, strict=True):
@@ -165,14 +169,21 @@ class _Tests:
             return value
 
         stub.__name__ = stub.__qualname__ = name
+        self._returned[stub] = of
         return stub
+
+    def _handle_of(self, function: Any) -> Handle:
+        handle = self._returned.get(function)
+        if handle is None:
+            raise CodecError(f"a value of type {type(function).__name__}")
+        return handle
 
     def _ask(self, kind: bytes, request: tuple[Any, ...]) -> Any:
         return decode(self._answer(kind, request), lambda number: _Remote(number, self._ask))
 
     def _answer(self, kind: bytes, request: tuple[Any, ...]) -> bytes:
         try:
-            encoded = encode(request)
+            encoded = encode(request, self._handle_of)
         except TooLarge as error:  # made of what the candidate returned
             raise ValueError(f"the tests pass a value {error}") from None
         except CodecError as error:

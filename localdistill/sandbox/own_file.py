@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 from pathlib import Path
 
-# One of these is in the text of a program that reads its file, or starts it once more.
-_LOOK = ("__file__", "argv", "inspect", "linecache", "traceback", "spawn")
+# One of these is in the text of a program that opens its file, or starts it once more.
+_OPENS = ("__file__", "argv", "spawn")
 _OWN_MODULES = ".py"  # is in the text of a program that writes a module to import it
 
 
-def own_file(name: str, source: str) -> str:
-    """The path at which the program is, or would be."""
+class _Loader:
+    """What ``inspect`` and ``traceback`` ask for the source of a module."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def get_source(self, name: str) -> str:
+        return self._source
+
+
+def own_file(module: types.ModuleType, name: str, source: str) -> str:
+    """Give ``module`` a file of its own; returns the path at which that is, or would be."""
     folder = os.getcwd()  # noqa: PTH109
     path = f"{folder}/{name}"
-    if any(word in source for word in _LOOK):
+    module.__file__ = path
+    module.__loader__ = _Loader(source)  # type: ignore[assignment]
+    if any(word in source for word in _OPENS):
         Path(path).write_bytes(source.encode("utf-8", "surrogatepass"))
     if _OWN_MODULES in source:
         sys.path.insert(0, folder)  # as Python does

@@ -18,8 +18,7 @@ from localdistill.sandbox.own_file import own_file
 def run_program(line: Line, source: str) -> NoReturn:
     """Run ``source`` as a whole program on descriptors 0 and 1, and end as Python would."""
     main = types.ModuleType("__main__")
-    main.__file__ = own_file("main.py", source)
-    code = compiled(line, source, main.__file__)
+    code = compiled(line, source, own_file(main, "main.py", source))
     main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
