@@ -26,7 +26,7 @@ from localdistill.sandbox.candidate import CALL, CALLS, FATAL, GET, MAKE, RAISED
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
 from localdistill.sandbox.decode import decode, decode_pair
-from localdistill.sandbox.expected_first import checks_something, expected_first
+from localdistill.sandbox.expected_first import checks_something, expected_first, leading_to
 from localdistill.sandbox.plain import is_plain, is_plain_module
 
 JUDGE, RESULT = b"J", b"R"
@@ -227,12 +227,13 @@ class _Remote(Handle):
 def _prepare(
     kind: str, setup: str, code: tuple[str, ...], entry_point: str, functions: frozenset[str]
 ) -> _Prepared:
-    trees = [("setup", ast.parse(setup))]
+    trees = [("setup", expected_first(setup, set(functions)))]
+    known = functions | leading_to(ast.parse(setup), set(functions))
     if kind == "check":
         trees.append(("tests", expected_first(code[0], {entry_point})))
     else:
         trees += [
-            (f"assert {number}: {' '.join(each.split())}", expected_first(each, set(functions)))
+            (f"assert {number}: {' '.join(each.split())}", expected_first(each, set(known)))
             for number, each in enumerate(code, start=1)
         ]
     if kind == "check":
