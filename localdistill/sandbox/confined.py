@@ -17,7 +17,15 @@ from _sitebuiltins import Quitter
 from pathlib import Path
 from typing import NoReturn
 
-from localdistill.sandbox import candidate, comparing, judge, kernel, stdin_program, warm
+from localdistill.sandbox import (
+    candidate,
+    comparing,
+    judge,
+    kernel,
+    shared_mapping,
+    stdin_program,
+    warm,
+)
 from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.decode import decode
 from localdistill.sandbox.place import Place
@@ -64,6 +72,8 @@ def confined_body(channel: int) -> None:
         kind, body = line.receive()
         if kind in (candidate.MODULE, candidate.PROGRAM) and b"rand" in body:
             random.seed()  # else each child would begin where its warm parent stands
+        if kind in (candidate.MODULE, candidate.PROGRAM) and b"mmap" in body:
+            shared_mapping.provide()
         if kind == candidate.MODULE:
             candidate.serve_module(line, body.decode("utf-8", "surrogatepass"))
         elif kind == candidate.PROGRAM:
