@@ -5,10 +5,10 @@ dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, tim
 array, named tuples, and the built-in types themselves. A subclass crosses as its base; defaultdict
 and ChainMap as dict, UserList and its like as what they wrap, memoryview as bytes; generators, map,
 zip and whatever else can be iterated as an iterator over at most ``MAX_ITEMS`` elements; a
-coroutine as one that has run; an object of a candidate's class as a record of its attributes; numpy
-scalars and arrays as what ``tolist()`` makes of them. Functions stay where they are, as a
-``Handle``, where the caller keeps them. Anything else does not cross. The decoder believes nothing:
-size, depth and number of values are capped.
+coroutine as one that has run; an object of a candidate's class as a record of its attributes and
+methods; numpy scalars and arrays as what ``tolist()`` makes of them. Functions stay where they are,
+as a ``Handle``, where the caller keeps them. Anything else does not cross. The decoder believes
+nothing: size, depth and number of values are capped.
 """
 
 from __future__ import annotations
@@ -145,6 +145,9 @@ def _put_named(out: _Encoder, value: Any, depth: int) -> None:
 def _put_attributes(out: _Encoder, value: Any, depth: int) -> None:
     slots = [name for kind in type(value).__mro__ for name in kind.__dict__.get("__slots__", ())]
     found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    if out.keep is not None:
+        kind = type(value)
+        found |= {name: getattr(value, name) for name in dir(kind) if callable(getattr(kind, name))}
     found |= getattr(value, "__dict__", {})
     shown = {name: each for name, each in found.items() if not name.startswith("_")}
     out.sequence(b"R", _flat_pairs(shown), depth)
