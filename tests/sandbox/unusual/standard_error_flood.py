@@ -1,5 +1,5 @@
 # kind: stdin
 import sys
-for i in range(300000):
+for i in range(30000):
     print("debug", i, file=sys.stderr)
 print(int(input()) + 1)
