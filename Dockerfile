@@ -17,12 +17,23 @@ RUN python -m venv /venv \
     && rm -rf /opt/localdistill/packages/bin
 
 
+# The part of the sandbox that is written in C.
+FROM base AS spawner
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY localdistill/sandbox/spawner.c /src/
+COPY scripts/compile_sandbox.py /src/
+RUN python /src/compile_sandbox.py /src
+
+
 # Where candidate programs and test code run, each in containers of their own: a Python, and the sandbox's files, which
-# need the standard library only. `docker build --target pit -t localdistill-pit .` See docs/sandbox.md. It stands first,
-# because an engine without BuildKit builds all that stands before a target.
+# need the standard library only. `docker build --target pit -t localdistill-pit .` See docs/sandbox.md. It stands before
+# the tool, because an engine without BuildKit builds all that stands before a target.
 FROM base AS pit
 COPY --from=packages /opt/localdistill/packages /opt/localdistill/packages
 COPY localdistill/sandbox /opt/localdistill/sandbox
+COPY --from=spawner /src/_spawner.so /opt/localdistill/sandbox/
 # For containers that stand beside the tool's (compose.yaml): in other ones the command line names the way to a slot.
 ENTRYPOINT ["python3", "-I", "-S", "-B", "/opt/localdistill/sandbox/boot.py"]
 CMD ["--listen", "/run/localdistill"]
@@ -35,7 +46,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake g++ ninja-build \
     && rm -rf /var/lib/apt/lists/*
 COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt /src/requirements/
-COPY scripts/install.py /src/scripts/install.py
+COPY scripts/install.py scripts/compile_sandbox.py /src/scripts/
 RUN python /src/scripts/install.py --venv /opt/localdistill --set cpu --portable --dependencies-only
 # A quarter of it is of no use in a CPU image without a compiler: the packages' own tests, C headers, libraries for GPUs,
 # and the copy of llama.cpp's libraries that its build leaves beside the one that is loaded.
@@ -57,10 +68,11 @@ COPY --from=dependencies-cpu /opt/localdistill /opt/localdistill
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
-COPY scripts/install.py scripts/install.py
+COPY scripts/install.py scripts/compile_sandbox.py scripts/
 # With the seed model, which the package holds: `run` takes it when no other is named.
 COPY models models
 COPY localdistill localdistill
+COPY --from=spawner /src/_spawner.so localdistill/sandbox/
 RUN python scripts/install.py --venv /opt/localdistill --project-only && rm -rf /src/*
 
 ENV PATH=/opt/localdistill/bin:$PATH \

@@ -15,6 +15,7 @@ from typing import Any
 
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
+from localdistill.sandbox.own_file import own_file
 from localdistill.sandbox.requests import unpack
 
 # Kinds of frames. To the child: a module to load, one with calls to answer at once, names to
@@ -39,8 +40,8 @@ def serve_module(line: Line, source: str, requests: tuple[bytes, ...] = ()) -> N
 
     ``requests`` are answered first, up to one whose answer is no value.
     """
-    code = compiled(line, source)
     module = types.ModuleType("candidate")
+    code = compiled(line, source, own_file(module, "candidate.py", source))
     sys.modules["candidate"] = module  # dataclasses and pickle look a class's module up there
     try:
         exec(code, module.__dict__)  # noqa: S102  that is what this confined process is for
@@ -98,18 +99,24 @@ class _Service:
 
     def _call_alone(self, asked: Any) -> bytes:
         name, arguments, keywords = asked
-        return encode(self._find(name)(*arguments, **keywords)) + _NOTHING
+        return encode(self._find(name)(*arguments, **keywords), self._keep) + _NOTHING
 
     def _call(self, asked: Any) -> bytes:
         name, arguments, keywords = asked
-        result = encode(self._find(name)(*arguments, **keywords))
+        result = encode(self._find(name)(*arguments, **keywords), self._keep)
         return result + _after(arguments)
 
     def _set(self, asked: Any) -> bytes:
         setattr(*asked)
         return encode(None)
 
-    def _find(self, name: str) -> Any:
+    def _keep(self, value: Any) -> Handle:
+        self._objects.append(value)
+        return Handle(len(self._objects) - 1)
+
+    def _find(self, name: Any) -> Any:
+        if not isinstance(name, str):  # a function that a call has returned
+            return name
         first, *rest = name.split(".")
         try:
             found = self._module.__dict__[first]
@@ -123,8 +130,7 @@ class _Service:
         """Encode ``value``; an object of the candidate's own class stays here and a handle goes."""
         if type(value).__module__ != "candidate":
             return encode(value)
-        self._objects.append(value)
-        return encode(Handle(len(self._objects) - 1))
+        return encode(self._keep(value))
 
     def _describe(self, name: str) -> tuple[str, Any]:
         missing = object()
@@ -152,10 +158,10 @@ def _after(arguments: list[Any]) -> bytes:
         return encode(None)
 
 
-def compiled(line: Line, source: str) -> types.CodeType:
+def compiled(line: Line, source: str, path: str) -> types.CodeType:
     """Compile a candidate's source, or say why not and end."""
     try:
-        return compile(source.removeprefix("\ufeff"), "candidate.py", "exec", dont_inherit=True)
+        return compile(source.removeprefix("\ufeff"), path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         line.send(FATAL, encode(("syntax_error", _text(error))))
         os._exit(1)

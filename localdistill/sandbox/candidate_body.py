@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 
-from localdistill.sandbox import candidate, stdin_program
+from localdistill.sandbox import candidate, shared_mapping, stdin_program
 from localdistill.sandbox.channel import Closed, Line
 from localdistill.sandbox.requests import unpack
 
@@ -18,6 +18,8 @@ def candidate_body(channel: int) -> None:
         kind, body = line.receive()
         if b"rand" in body:
             random.seed()  # else each child would begin where its warm parent stands
+        if b"mmap" in body:
+            shared_mapping.provide()
         if kind == candidate.MODULE_AND_CALLS:
             candidate.serve_module(line, *unpack(body))
         elif kind == candidate.MODULE:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from localdistill.sandbox.candidate import FATAL
 from localdistill.sandbox.codec import CodecError
-from localdistill.sandbox.decode import decode
+from localdistill.sandbox.decode import decode_texts
 from localdistill.sandbox.session import Over
 
 _MAX_BYTES = 1 << 16
@@ -32,10 +32,10 @@ def raised_text(body: bytes) -> str:
 
 
 def _pair(body: bytes) -> tuple[str, str] | None:
-    try:
-        first, second, *_ = decode(body) if len(body) <= _MAX_BYTES else (None, None)
-    except (CodecError, TypeError, ValueError):
+    if len(body) > _MAX_BYTES:
         return None
-    if isinstance(first, str) and isinstance(second, str):
-        return first, second[:_DETAIL_CHARACTERS]
-    return None
+    try:
+        first, second, *_ = decode_texts(body)
+    except (CodecError, ValueError):
+        return None
+    return first, second[:_DETAIL_CHARACTERS]

@@ -2,18 +2,23 @@
 
 What crosses: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset,
 dict, range, deque, Counter, OrderedDict, Decimal, Fraction, date, datetime, time, timedelta, and
-the built-in types themselves. A subclass crosses as its base; defaultdict as dict; generators, map,
-zip and other iterators as an iterator over at most ``MAX_ITEMS`` elements; numpy scalars and arrays
-as ``numpy_values`` says. Anything else does not cross. The decoder believes nothing:
-size, depth and number of values are capped.
+array, named tuples, and the built-in types themselves. A subclass crosses as its base; defaultdict
+and ChainMap as dict, UserList and its like as what they wrap, memoryview as bytes; generators, map,
+zip and whatever else can be iterated as an iterator over at most ``MAX_ITEMS`` elements; a
+coroutine as one that has run; an object of a candidate's class as a record of its attributes and
+methods; numpy scalars and arrays as ``numpy_values`` says. Functions stay where they are,
+as a ``Handle``, where the caller keeps them. Anything else does not cross. The decoder believes
+nothing: size, depth and number of values are capped.
 """
 
 from __future__ import annotations
 
 import collections
+import enum
 import functools
 import itertools
 import struct
+import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -24,6 +29,8 @@ MAX_DEPTH = 150
 MAX_VALUES = 1_000_000
 MAX_ITEMS = 500_000  # of one generator
 MAX_INT_BYTES = 4 << 20  # some ten million digits
+MAX_FIELDS = 100  # of a named tuple
+OWN_MODULE = "candidate"  # of the classes that a candidate defines
 
 _size = struct.Struct("<I")
 _double = struct.Struct("<d")
@@ -52,19 +59,20 @@ TYPES = {
 }
 
 
-def encode(value: Any) -> bytes:
-    """Encode ``value``.
+def encode(value: Any, keep: Callable[[Any], Handle] | None = None) -> bytes:
+    """Encode ``value``; ``keep`` makes a handle of a function in it, where one may stay here.
 
     Raises:
         CodecError: it holds something that does not cross, or is over a cap.
     """
-    encoder = _Encoder()
+    encoder = _Encoder(keep)
     encoder.put(value, 0)
     return b"".join(encoder.parts)
 
 
 class _Encoder:
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[Any], Handle] | None) -> None:
+        self.keep = keep
         self.parts: list[bytes] = []
         self.values = 0
         self.size = 0
@@ -124,6 +132,34 @@ def _flat_pairs(value: dict[Any, Any]) -> Iterator[Any]:
     return (part for pair in list(dict.items(value)) for part in pair)
 
 
+def _put_named(out: _Encoder, value: Any, depth: int) -> None:
+    fields = type(value)._fields
+    out.sequence(b"n", (type(value).__name__, fields, *tuple.__iter__(value)), depth)
+
+
+def _put_attributes(out: _Encoder, value: Any, depth: int) -> None:
+    slots = [name for kind in type(value).__mro__ for name in kind.__dict__.get("__slots__", ())]
+    found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    if out.keep is not None:
+        kind = type(value)
+        found |= {name: getattr(value, name) for name in dir(kind) if callable(getattr(kind, name))}
+    found |= getattr(value, "__dict__", {})
+    shown = {name: each for name, each in found.items() if not name.startswith("_")}
+    out.sequence(b"R", _flat_pairs(shown), depth)
+
+
+def _put_coroutine(out: _Encoder, value: Any, depth: int) -> None:
+    import asyncio
+
+    out.sequence(b"W", [asyncio.run(value)], depth)
+
+
+def _put_function(out: _Encoder, value: Any, depth: int) -> None:
+    if out.keep is None:
+        raise CodecError(f"a value of type {type(value).__name__}")
+    out.put(out.keep(value), depth)
+
+
 def _items_of_iterator(value: Any) -> list[Any]:
     items = list(itertools.islice(value, MAX_ITEMS + 1))
     if len(items) > MAX_ITEMS:
@@ -168,6 +204,12 @@ _BASES: list[tuple[type, _Writer]] = [
     (type({}.keys()), _sequence(b"k", list)),
     (type({}.values()), _sequence(b"v", list)),
     (type({}.items()), _sequence(b"x", list)),
+    (memoryview, _blob(b"b", bytes)),
+    (collections.ChainMap, lambda out, value, depth: out.put(dict(value), depth)),
+    (collections.UserDict, lambda out, value, depth: out.put(value.data, depth)),
+    (collections.UserList, lambda out, value, depth: out.put(value.data, depth)),
+    (collections.UserString, lambda out, value, depth: out.put(value.data, depth)),
+    (types.CoroutineType, _put_coroutine),
 ]
 _WRITERS: dict[type, _Writer] = dict(_BASES)
 _put_iterator = _sequence(b"g", _items_of_iterator)
@@ -183,6 +225,7 @@ def _put_numpy(out: _Encoder, value: Any, depth: int) -> None:
 @functools.cache
 def load_rare() -> None:
     """Learn the types of modules that are loaded only where they are met: each costs every fork."""
+    import array
     import datetime
     import decimal
     import fractions
@@ -197,6 +240,10 @@ def load_rare() -> None:
             datetime.timedelta,
             _sequence(b"w", lambda value: (value.days, value.seconds, value.microseconds)),
         ),
+        (
+            array.array,
+            _sequence(b"A", lambda value: (value.typecode, array.array.tobytes(value))),
+        ),
     ]
     _BASES.extend(rare)
     _WRITERS.update(rare)
@@ -205,11 +252,22 @@ def load_rare() -> None:
 def _writer_of_base(value: Any) -> _Writer:
     load_rare()
     kind = type(value)
+    if issubclass(kind, tuple) and _has_fields(kind):
+        return _put_named
     for base, writer in _BASES:
         if issubclass(kind, base):
             return writer
     if numpy_values.elements(value) is not None:
         return _put_numpy
-    if hasattr(kind, "__next__"):
+    if hasattr(kind, "__next__") or hasattr(kind, "__iter__"):
         return _put_iterator
+    if callable(value):
+        return _put_function
+    if kind.__module__ == OWN_MODULE and not issubclass(kind, BaseException | enum.Enum):
+        return _put_attributes
     raise CodecError(f"a value of type {kind.__name__}")
+
+
+def _has_fields(kind: type) -> bool:
+    fields = getattr(kind, "_fields", None)
+    return type(fields) is tuple and len(fields) <= MAX_FIELDS and hasattr(kind, "_asdict")

@@ -33,6 +33,10 @@ def prepare(place: Place) -> int:
     ruleset = landlock.ruleset(rules(place)) if place.landlock else -1
     for what, bound in _FIXED:
         _lower(what, bound)
+    # A program may raise it: a stack counts as address space and as memory as everything does.
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    if hard == resource.RLIM_INFINITY or hard > STACK_BYTES:
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
     # From here on also for the warm parent, since each filter is work for the kernel. What it
     # needs beyond a candidate's calls (changing user, Landlock) gives a candidate nothing.
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -82,5 +86,4 @@ _FIXED = (
     (resource.RLIMIT_CORE, 0),
     (resource.RLIMIT_MEMLOCK, 0),
     (resource.RLIMIT_MSGQUEUE, 0),
-    (resource.RLIMIT_STACK, STACK_BYTES),
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import functools
 import struct
 from collections.abc import Callable
 from typing import Any
 
 from localdistill.sandbox.codec import (
     MAX_DEPTH,
+    MAX_FIELDS,
     MAX_INT_BYTES,
     MAX_VALUES,
     TYPES,
@@ -23,11 +25,11 @@ _DATES = ("date", "datetime", "time")
 
 
 def _no_handles(number: int) -> Any:
-    raise CodecError("a handle where none can be")
+    raise CodecError("a value of type function, or a handle where none can be")
 
 
 def decode(data: bytes, handle: Callable[[int], Any] = _no_handles) -> Any:
-    """Decode what ``codec.encode`` wrote; the result consists of exact built-in types.
+    """Decode what ``codec.encode`` wrote; nothing in the result has a behaviour of its own.
 
     ``handle`` makes something of the handles in it.
 
@@ -37,10 +39,47 @@ def decode(data: bytes, handle: Callable[[int], Any] = _no_handles) -> Any:
     return _values(data, 1, handle)[0]
 
 
-def decode_pair(data: bytes) -> tuple[Any, Any]:
+def decode_pair(data: bytes, handle: Callable[[int], Any] = _no_handles) -> tuple[Any, Any]:
     """Decode two encodings in a row: a result, and the arguments as the call has left them."""
-    first, second = _values(data, 2, _no_handles)
+    first, second = _values(data, 2, handle)
     return first, second
+
+
+def decode_texts(data: bytes) -> list[str]:
+    """Decode a tuple of texts, and nothing else, in time that its length bounds.
+
+    For the pit, which has no limits of its own: other values can be short to say and take hours, or
+    all memory, to make or to look at.
+
+    Raises:
+        CodecError: it is anything else.
+    """
+    return [each.decode("utf-8", "replace") for each in _blobs(data, b"s")]
+
+
+def decode_blobs(data: bytes) -> list[bytes]:
+    """Decode a tuple of bytes, and nothing else. For the pit, as ``decode_texts``.
+
+    Raises:
+        CodecError: it is anything else.
+    """
+    return _blobs(data, b"b")
+
+
+def _blobs(data: bytes, kind: bytes) -> list[bytes]:
+    decoder = _Decoder(data, _no_handles)
+    tag, count = decoder.raw(1), _size.unpack(decoder.raw(4))[0]
+    if tag != b"t":
+        raise CodecError("no tuple")
+    found = []
+    while decoder.at < len(data):
+        tag, size = decoder.raw(1), _size.unpack(decoder.raw(4))[0]
+        if tag != kind:
+            raise CodecError("an element of another kind")
+        found.append(decoder.raw(size))
+    if len(found) != count:
+        raise CodecError("another number of elements")
+    return found
 
 
 def _values(data: bytes, count: int, handle: Callable[[int], Any]) -> list[Any]:
@@ -133,6 +172,64 @@ def _counter(items: list[Any]) -> collections.Counter[Any]:
     return counter
 
 
+def _fraction(items: list[Any]) -> Any:
+    numerator, denominator = items
+    if type(numerator) is not int or type(denominator) is not int:
+        raise CodecError("no fraction")  # it would take "1e1000000000" as well
+    return _rare("fractions").Fraction(numerator, denominator)
+
+
+def _pairs(items: list[Any]) -> dict[Any, Any]:
+    if not all(type(item) is tuple and len(item) == 2 for item in items):
+        raise CodecError("no pairs")  # a range is short to say, and has any number of elements
+    return _mapping([part for item in items for part in item])
+
+
+class Record:
+    """Attributes of an object whose class did not cross: to be looked at, and equal to nothing."""
+
+
+def _record(items: list[Any]) -> Record:
+    record = Record()
+    for name, value in _mapping(items).items():
+        if type(name) is not str or name.startswith("_"):  # nothing that Python itself calls
+            raise CodecError("no attribute")
+        setattr(record, name, value)
+    return record
+
+
+@functools.lru_cache(maxsize=256)
+def _named(name: str, fields: tuple[str, ...]) -> Any:
+    # It refuses what is no identifier, or starts with an underscore.
+    return collections.namedtuple(name, fields)
+
+
+def _named_tuple(items: list[Any]) -> Any:
+    name, fields, *values = items
+    if not (type(name) is str and type(fields) is tuple and len(fields) <= MAX_FIELDS):
+        raise CodecError("no named tuple")
+    if not all(type(field) is str for field in fields):
+        raise CodecError("no named tuple")
+    return _named(name, fields)(*values)
+
+
+def _coroutine(items: list[Any]) -> Any:
+    async def ready() -> Any:
+        return value
+
+    (value,) = items
+    return ready()
+
+
+def _array(items: list[Any]) -> Any:
+    typecode, data = items
+    if type(data) is not bytes:
+        raise CodecError("no array")  # a number would be its length
+    result = _rare("array").array(typecode)
+    result.frombytes(data)
+    return result
+
+
 _FIXED: dict[bytes, tuple[int, Callable[[bytes], Any]]] = {
     b"N": (0, lambda data: None),
     b"T": (1, lambda data: data == b"\1"),
@@ -158,10 +255,14 @@ _SEQUENCES: dict[bytes, Callable[[list[Any]], Any]] = {
     b"m": _mapping,
     b"q": collections.deque,
     b"r": lambda items: range(*items),
-    b"Q": lambda items: _rare("fractions").Fraction(*items),
+    b"Q": _fraction,
     b"w": lambda items: _rare("datetime").timedelta(*items),
     b"g": iter,
+    b"n": _named_tuple,
+    b"A": _array,
+    b"R": _record,
+    b"W": _coroutine,
     b"k": lambda items: _mapping([part for item in items for part in (item, None)]).keys(),
     b"v": lambda items: dict(enumerate(items)).values(),
-    b"x": lambda items: _mapping([part for item in items for part in item]).items(),
+    b"x": lambda items: _pairs(items).items(),
 }

@@ -20,7 +20,7 @@ class Finder:
     """
 
     def __init__(self, folders: Iterable[str]) -> None:
-        self._folders = {os.path.basename(each): each for each in folders}  # noqa: PTH119
+        self._folders = {os.path.basename(each): each for each in folders}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -29,7 +29,7 @@ class Finder:
         folder = self._folders.get(name)
         first = f"{folder}/__init__.py"
         # Not there also where it is below a folder that this user cannot enter.
-        if folder is None or not os.path.exists(first):  # noqa: PTH110
+        if folder is None or not os.path.exists(first):
             return None
         return spec_from_file_location(name, first, submodule_search_locations=[folder])
 

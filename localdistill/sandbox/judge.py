@@ -25,7 +25,7 @@ from localdistill.sandbox.candidate import CALL, CALLS, FATAL, GET, MAKE, RAISED
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
 from localdistill.sandbox.decode import decode, decode_pair
-from localdistill.sandbox.expected_first import checks_something, expected_first
+from localdistill.sandbox.expected_first import checks_something, expected_first, leading_to
 from localdistill.sandbox.plain import is_plain, is_plain_module
 from localdistill.sandbox.requests import pack, unpack
 
@@ -70,8 +70,11 @@ class _Tests:
         self._raised: BaseException | None = None  # the last exception that crossed
         self._last: tuple[str, tuple[Any, ...], Any] | None = None  # the last call and its value
         self._not_gradable = ""
+        self._returned: dict[Any, Handle | None] = {}  # stubs of functions that calls returned
         # Answers that came before the tests asked: the request, the kind of answer, the answer.
-        self._ahead = collections.deque(order["answers"])
+        self._ahead: collections.deque[tuple[bytes, bytes, bytes]] = collections.deque(
+            order["answers"]
+        )
 
     def run(self) -> tuple[str, str]:
         order = self._order
@@ -111,7 +114,7 @@ class _Tests:
         """Ask for the answers to ``requests`` in one go."""
         if len(requests) < 2:
             return
-        self._line.send(CALLS, encode(list(requests)))
+        self._line.send(CALLS, encode(requests))
         _, body = self._line.receive()
         self._ahead.extend(unpack(body))
 
@@ -154,9 +157,12 @@ class _Tests:
             return lambda *given, **named: self._ask(MAKE, (name, list(given), named))
         return self._stub(name)
 
-    def _stub(self, name: str) -> Callable[..., Any]:
+    def _stub(self, name: str, of: Handle | None = None) -> Callable[..., Any]:
+        """What calls the candidate's function ``name``, or the one that it has returned."""
+
         def stub(*arguments: Any, **keywords: Any) -> Any:
-            value, after = decode_pair(self._answer(CALL, (name, list(arguments), keywords)))
+            answer = self._answer(CALL, (of or name, list(arguments), keywords))
+            value, after = decode_pair(answer, lambda n: self._stub(f"{name}(...)", Handle(n)))
             self._last = name, arguments, value
             if isinstance(after, list) and len(after) == len(arguments):
                 for old, new in zip(arguments, after, strict=True):
@@ -164,14 +170,21 @@ class _Tests:
             return value
 
         stub.__name__ = stub.__qualname__ = name
+        self._returned[stub] = of
         return stub
+
+    def _handle_of(self, function: Any) -> Handle:
+        handle = self._returned.get(function)
+        if handle is None:
+            raise CodecError(f"a value of type {type(function).__name__}")
+        return handle
 
     def _ask(self, kind: bytes, request: tuple[Any, ...]) -> Any:
         return decode(self._answer(kind, request), lambda number: _Remote(number, self._ask))
 
     def _answer(self, kind: bytes, request: tuple[Any, ...]) -> bytes:
         try:
-            encoded = pack(request)
+            encoded = pack(request, self._handle_of)
         except TooLarge as error:  # made of what the candidate returned
             raise ValueError(f"the tests pass a value {error}") from None
         except CodecError as error:
@@ -215,12 +228,13 @@ class _Remote(Handle):
 def _prepare(
     kind: str, setup: str, code: tuple[str, ...], entry_point: str, functions: frozenset[str]
 ) -> _Prepared:
-    trees = [("setup", ast.parse(setup))]
+    trees = [("setup", expected_first(setup, set(functions)))]
+    known = functions | leading_to(ast.parse(setup), set(functions))
     if kind == "check":
         trees.append(("tests", expected_first(code[0], {entry_point})))
     else:
         trees += [
-            (f"assert {number}: {' '.join(each.split())}", expected_first(each, set(functions)))
+            (f"assert {number}: {' '.join(each.split())}", expected_first(each, set(known)))
             for number, each in enumerate(code, start=1)
         ]
     if kind == "check":

@@ -1,7 +1,7 @@
 """What runs in a confined child, given its channel: test code, and comparisons.
 
-Apart from ``candidate_body``: each module that the warm parent of candidates has loaded is memory whose
-tables every fork copies.
+Apart from ``candidate_body``: each module that the warm parent of candidates has loaded is memory
+whose tables every fork copies.
 """
 
 from __future__ import annotations

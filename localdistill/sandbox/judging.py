@@ -27,7 +27,7 @@ from localdistill.sandbox.candidate import (
 from localdistill.sandbox.claims import claimed_end
 from localdistill.sandbox.codec import CodecError
 from localdistill.sandbox.confine import Limits
-from localdistill.sandbox.decode import decode
+from localdistill.sandbox.decode import decode, decode_blobs, decode_texts
 from localdistill.sandbox.judge import JUDGE, NOT_PLAIN, RESULT
 from localdistill.sandbox.requests import pack
 from localdistill.sandbox.session import Outcome, Over, Several
@@ -165,19 +165,20 @@ class Judging:
             kind, body = self._to_judge(judge, answer_kind, answer)
         if kind != RESULT:
             return "infra_error", "the judge answered out of turn"
-        status, detail = decode(body)
+        try:
+            status, detail = decode_texts(body)
+        except (CodecError, ValueError):
+            return "infra_error", "the judge gave no status"
         if status not in ("passed", "failed", "runtime_error", "infra_error", NOT_PLAIN):
             return "infra_error", "the judge gave no status"
-        return status, str(detail)
+        return status, detail
 
     def _learned(self, body: bytes) -> tuple[bytes, ...]:
         """The calls that the judge asks for at once, which the next candidate is asked for too."""
         try:
-            calls = tuple(decode(body))
-        except (CodecError, TypeError):
-            calls = ()
-        if not calls or not all(isinstance(each, bytes) for each in calls):
-            raise Over("infra_error", "the judge asked out of turn")
+            calls = tuple(decode_blobs(body))
+        except CodecError:
+            raise Over("infra_error", "the judge asked out of turn") from None
         self._known.learn(calls)
         return calls
 

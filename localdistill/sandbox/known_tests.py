@@ -1,4 +1,4 @@
-"""What a pit remembers of test code that it has run: many candidates in a row have the same tests."""
+"""What a pit remembers of test code: many candidates in a row have the same tests."""
 
 from __future__ import annotations
 

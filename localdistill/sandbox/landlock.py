@@ -57,7 +57,7 @@ def ruleset(rules: list[tuple[str, int]]) -> int:
         except OSError:
             continue
         allowed = rights & handled
-        if not os.path.isdir(path):  # noqa: PTH112
+        if not os.path.isdir(path):
             allowed &= _OF_A_FILE
         rule = struct.pack("=Qi", allowed, parent)
         kernel.syscall(_ADD_RULE, descriptor, 1, ctypes.c_char_p(rule), 0)

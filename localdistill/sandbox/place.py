@@ -21,7 +21,13 @@ _BOX_MODE, _EMPTY_FOLDER = 0o700, 40
 _BOX_DEPTH = 50  # where only sampling bounds the box
 # Not /dev/zero: a shared mapping of it is memory that no limit sees.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/urandom", "/dev/random")
-_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+_LINKS = {
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "fd": "/proc/self/fd",
+}
+_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/locale")
 _OWN_FOLDER = os.path.dirname(os.path.realpath(__file__))
 _NOT_FOR_CANDIDATES = ("site-packages", "dist-packages")
 _PACKAGES = "/packages"  # in a root of its own: they may come from a folder that is hidden there
@@ -55,7 +61,7 @@ class Place(NamedTuple):
         """Where ``packages`` are for those who live here."""
         if not self.namespaces:
             return list(self.packages)
-        return [f"{_PACKAGES}/{os.path.basename(f)}" for f in self.packages]  # noqa: PTH119
+        return [f"{_PACKAGES}/{os.path.basename(f)}" for f in self.packages]
 
 
 def libraries() -> list[str]:
@@ -101,14 +107,14 @@ def enter(place: Place) -> None:
         _new_root(place)
     if place.uid is not None:
         for folder in (place.box, SHARED_MEMORY) if place.namespaces else (place.box,):
-            if os.stat(folder).st_uid != place.uid:  # noqa: PTH116
+            if os.stat(folder).st_uid != place.uid:
                 os.chown(folder, place.uid, place.uid)
 
 
 def make_box(place: Place) -> None:
     """Make the box of a slot in a container, where there is no right to give files away."""
     with acting_as(place), contextlib.suppress(FileExistsError):
-        os.mkdir(place.box, _BOX_MODE)  # noqa: PTH102
+        os.mkdir(place.box, _BOX_MODE)
 
 
 @contextlib.contextmanager
@@ -152,7 +158,7 @@ def _new_root(place: Place) -> None:
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
     for link in ("/lib", "/lib64", "/bin"):
         if os.path.islink(link):
-            os.symlink(os.readlink(link), root + link)  # noqa: PTH115, PTH211
+            os.symlink(os.readlink(link), root + link)
     folders = {*libraries(), _standard_library()}
     for path in sorted(folders | {f for f in _python_files() if f not in folders}):
         if not any(path != f and path.startswith(f + "/") for f in folders):
@@ -161,14 +167,13 @@ def _new_root(place: Place) -> None:
         if os.path.exists(path):
             _show(path, root)
     _show_packages(place, root)
-    for path in _DEVICES:
-        _bind(path, root + path, read_only=False)
+    _make_devices(root)
     for folder in (place.box, SHARED_MEMORY):
         os.makedirs(root + folder)
         _fresh_memory(root + folder)
     os.mkdir(root + "/proc")
     kernel.mount("proc", root + "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
-    os.symlink(place.box, root + "/tmp")  # noqa: PTH211, S108
+    os.symlink(place.box, root + "/tmp")  # noqa: S108
     _read_only(root)
     kernel.pivot_root(root)
 
@@ -179,6 +184,13 @@ def _show_packages(place: Place, root: str) -> None:
         _hide(root + _standard_library() + "/" + name)
     for path, seen in zip(place.packages, place.packages_seen, strict=True):
         _bind(path, root + seen, read_only=True)
+
+
+def _make_devices(root: str) -> None:
+    for path in _DEVICES:
+        _bind(path, root + path, read_only=False)
+    for name, target in _LINKS.items():
+        os.symlink(target, f"{root}/dev/{name}")
 
 
 def _fresh_memory(folder: str) -> None:
@@ -253,14 +265,22 @@ def is_clean(place: Place) -> bool:
     if place.namespaces:
         return all(map(_is_untouched, (place.box, SHARED_MEMORY)))
     with acting_as(place):
-        locked = stat.S_IMODE(os.stat(place.box).st_mode) != _BOX_MODE  # noqa: PTH116
-        return not (locked or os.listdir(place.box) or _shared_files(place))  # noqa: PTH208
+        if not _bears_no_word(os.stat(place.box)) or os.listdir(place.box):
+            return False
+        os.utime(place.box, ns=(0, 0))  # we have just looked into it
+        return not _shared_files(place)
 
 
 def _is_untouched(folder: str) -> bool:
-    found = os.stat(folder)  # noqa: PTH116
+    found = os.stat(folder)
     # In a memory file system the size of a folder is that of its entries.
-    return found.st_size == _EMPTY_FOLDER and stat.S_IMODE(found.st_mode) == _BOX_MODE
+    return found.st_size == _EMPTY_FOLDER and _bears_no_word(found)
+
+
+def _bears_no_word(found: os.stat_result) -> bool:
+    """Whether a folder's mode and times, in which its owner can leave word, are as it was made."""
+    times = found.st_mtime_ns, found.st_atime_ns
+    return stat.S_IMODE(found.st_mode) == _BOX_MODE and times == (0, 0)
 
 
 def _shared_files(place: Place) -> list[str]:
@@ -273,25 +293,27 @@ def wipe(place: Place) -> None:
         for folder in (place.box, SHARED_MEMORY):
             if not _is_untouched(folder):
                 _empty(folder)
+                os.utime(folder, ns=(0, 0))
         return
     with acting_as(place):
         _empty(place.box)
+        os.utime(place.box, ns=(0, 0))
         for path in _shared_files(place):
-            os.unlink(path)  # noqa: PTH108
+            os.unlink(path)
 
 
 def _empty(folder: str) -> None:
     """Empty ``folder``, whatever is in it, without following a link or running out of stack."""
-    os.chmod(folder, _BOX_MODE)  # noqa: PTH101  its owner may have locked it
+    os.chmod(folder, _BOX_MODE)
     serial = 0
     while entries := list(os.scandir(folder)):
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)  # noqa: PTH108
+                os.unlink(entry.path)
                 continue
-            os.chmod(entry.path, 0o700)  # noqa: PTH101
+            os.chmod(entry.path, 0o700)
             # Brought up by one level instead of going down: depth then costs nothing.
             for inner in list(os.scandir(entry.path)):
                 serial += 1
-                os.rename(inner.path, f"{folder}/.{serial}.{os.getpid()}.wipe")  # noqa: PTH104
-            os.rmdir(entry.path)  # noqa: PTH106
+                os.rename(inner.path, f"{folder}/.{serial}.{os.getpid()}.wipe")
+            os.rmdir(entry.path)

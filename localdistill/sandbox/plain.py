@@ -11,6 +11,7 @@ import ast
 import builtins
 
 _ANY: frozenset[str] = frozenset()
+_NOTHING = frozenset({""})
 # What may be used of a module; ``_ANY``: everything, for modules of pure functions.
 _MODULES: dict[str, frozenset[str]] = {
     "bisect": _ANY,
@@ -59,7 +60,10 @@ def is_plain(tree: ast.Module) -> bool:
     looked_into: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            modules |= {a.asname: _MODULES.get(a.name, _ANY) for a in node.names if a.asname}
+            for name, other in ((each.name, each.asname) for each in node.names if each.asname):
+                allowed = _MODULES.get(name, _ANY)
+                # Which of two modules of one name is meant, is decided where it runs.
+                modules[other] = allowed if modules.get(other, allowed) == allowed else _NOTHING
         elif isinstance(node, ast.Attribute):
             looked_into.add(node.value)
     return all(

@@ -158,7 +158,7 @@ def _make_socket(family: int, kind: int) -> None:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         return file.read(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import socket
@@ -17,6 +18,9 @@ from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.session import End, Outcome, Slot
 
 OUTPUT_BYTES = 32 << 20
+# One of these is in the text of a program that takes its input for a file, as it is on judges that
+# redirect one: a pipe has no size. Others get a pipe, since asyncio cannot wait for a file.
+_TAKES_A_FILE = ("fstat", "mmap", "seek")
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,18 @@ def run_program(slot: Slot, limits: Limits, source: str, text: str, limit_s: flo
 class _Run:
     def __init__(self, slot: Slot, source: str, text: str) -> None:
         self._slot = slot
+        self._takes_a_file = any(word in source for word in _TAKES_A_FILE)
         self._order = frame(PROGRAM, source.encode("utf-8", "surrogatepass"))
         self._input = memoryview(text.encode("utf-8", "surrogatepass"))
         self._output = bytearray()
 
     def run(self, limits: Limits, limit_s: float) -> ProgramRun:
         ours, theirs = socket.socketpair()
-        stdin_read, stdin_write = os.pipe()
+        stdin_read, stdin_write = self._file() if self._takes_a_file else os.pipe()
         stdout_read, stdout_write = os.pipe()
+        # Another user may open them again, as /dev/stdin and its like.
+        os.fchmod(stdin_read, 0o444)
+        os.fchmod(stdout_write, 0o666)
         try:
             self._slot.start(limits, theirs.fileno(), stdin_read, stdout_write)
         finally:
@@ -68,6 +76,15 @@ class _Run:
             over = ("timeout", f"did not end within {limit_s:g} s")
         return ProgramRun(bytes(self._output), over, busy_s, end.cpu_s)
 
+    def _file(self) -> tuple[int, int]:
+        """A file in memory that holds the input and does not change, and what is to be closed."""
+        whole = os.memfd_create("stdin", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+        while self._input:
+            self._input = self._input[os.write(whole, self._input) :]
+        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(whole, fcntl.F_ADD_SEALS, seals)
+        return os.open(f"/proc/self/fd/{whole}", os.O_RDONLY | os.O_CLOEXEC), whole
+
     def _converse(self, channel: socket.socket, *rest: Any) -> Outcome | None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen below as its end
             channel.sendall(self._order)  # the child's first act is to read it
@@ -78,8 +95,9 @@ class _Run:
         poll = select.poll()
         poll.register(self._slot.control, select.POLLIN)
         poll.register(stdout, select.POLLIN)
-        poll.register(stdin, select.POLLOUT)
-        feeding = True
+        feeding = not self._takes_a_file
+        if feeding:
+            poll.register(stdin, select.POLLOUT)
         try:
             while True:
                 left = deadline - time.monotonic()
@@ -97,7 +115,7 @@ class _Run:
                 if self._slot.control.fileno() in ready:
                     return None
         finally:
-            if feeding:
+            if feeding or self._takes_a_file:
                 os.close(stdin)
 
     def _feed(self, stdin: int) -> bool:

@@ -50,6 +50,7 @@ TOKEN_BYTES = 32
 _HELLO_S, _DIRECT_S = 45.0, 10.0
 _SPARE_S = 60.0  # above the child's own limit, which the container keeps
 _DETAIL_CHARACTERS = 300
+_TOLD_BYTES = 1 << 16  # of an end or a greeting: what is looked into here stays short
 _LEFT = End(0, 0.0, "killed")  # of a child that was ended without being asked how
 
 OTHER_VERSION = "the sandbox's image is of another version of localdistill: build it again"
@@ -258,7 +259,7 @@ def _outcome(body: bytes) -> Outcome:
 
 def _decoded(body: bytes) -> dict[str, Any]:
     try:
-        found = decode(body)
+        found = decode(body) if len(body) <= _TOLD_BYTES else None
     except CodecError:
         found = None
     if not isinstance(found, dict):

@@ -68,7 +68,7 @@ class Sampler:
 
     def _members(self) -> list[str]:
         own = str(os.getpid())
-        entries = os.listdir("/proc")  # noqa: PTH208
+        entries = os.listdir("/proc")
         numbers = [each for each in entries if each.isdigit() and each != own]
         if self._place.namespaces:
             return numbers
@@ -112,7 +112,7 @@ def become_watcher(place: Place) -> None:
 
 def _owner(number: str) -> int:
     try:
-        return os.stat(f"/proc/{number}").st_uid  # noqa: PTH116
+        return os.stat(f"/proc/{number}").st_uid
     except OSError:
         return -1
 
@@ -137,7 +137,7 @@ def _text(path: str) -> str:
 
 
 def _tasks(number: str) -> list[str]:
-    return os.listdir(f"/proc/{number}/task")  # noqa: PTH208
+    return os.listdir(f"/proc/{number}/task")
 
 
 def _let_go(number: str) -> int:
@@ -160,7 +160,7 @@ def _proportional(number: str) -> int:
 
 def _descriptors(number: str) -> int:
     try:
-        return len(os.listdir(f"/proc/{number}/fd"))  # noqa: PTH208
+        return len(os.listdir(f"/proc/{number}/fd"))
     except PermissionError:
         return _DESCRIPTORS
     except OSError:
@@ -172,8 +172,8 @@ def _nameless(number: str, place: Place) -> int:
     sizes: dict[tuple[int, int], int] = {}
     own = (place.box + "/", SHARED_MEMORY + "/")
     try:
-        for name in os.listdir(f"/proc/{number}/fd"):  # noqa: PTH208
-            found = os.stat(f"/proc/{number}/fd/{name}")  # noqa: PTH116
+        for name in os.listdir(f"/proc/{number}/fd"):
+            found = os.stat(f"/proc/{number}/fd/{name}")
             if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                 sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
         for line in _text(f"/proc/{number}/maps").splitlines():

@@ -78,6 +78,9 @@ _MMAP, _IOCTL, _SOCKETPAIR, _SETSOCKOPT, _CLONE, _PRLIMIT, _CLONE3 = 9, 16, 53, 
 _NAMESPACE_FLAGS = 0x7E020000
 _TIOCSTI = 0x5412  # types into the terminal of whoever started us
 _TIOCLINUX = 0x541C
+# Of ioctl only this group, in which FIONREAD and FIOCLEX are too. Others mark files and folders
+# (FS_IOC_SETFLAGS) in ways that emptying a folder does not take back.
+_OF_TERMINALS, _ALL_BUT_THE_LAST_BYTE = 0x5400, 0xFFFFFF00
 _AF_UNIX = 1
 _SOCK_DGRAM, _SOCK_RAW, _SOCK_TYPES = 2, 3, 0xF  # one of a pair can send to any other socket
 _SO_SNDBUF = 7  # what waits in a socket is memory of the kernel, which belongs to no process
@@ -150,6 +153,7 @@ def _program() -> list[_Instruction]:
             (_LOAD, 0, 0, _AT_SECOND),
             (_JUMP_EQUAL, 0, 1, _TIOCSTI), _deny,
             (_JUMP_EQUAL, 0, 1, _TIOCLINUX), _deny,
+            (_AND, 0, 0, _ALL_BUT_THE_LAST_BYTE), (_JUMP_EQUAL, 1, 0, _OF_TERMINALS), _deny,
             _allow,
         ),
     ]  # fmt: skip

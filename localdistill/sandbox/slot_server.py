@@ -21,8 +21,8 @@ from localdistill.sandbox.channel import MAX_FRAME, frame
 from localdistill.sandbox.codec import encode
 from localdistill.sandbox.confine import Limits
 from localdistill.sandbox.pit import end_with_the_run, stay_on_one_processor
-from localdistill.sandbox.purpose import Purpose
 from localdistill.sandbox.place import Place, make_box
+from localdistill.sandbox.purpose import Purpose
 from localdistill.sandbox.sampling import become_watcher
 from localdistill.sandbox.session import Child, Outcome, Over, PitBroken, Several
 from localdistill.sandbox.slot import NearSlot

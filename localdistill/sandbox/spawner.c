@@ -179,8 +179,9 @@ static int wait_for(struct spawner *s) {
 }
 
 /* Whether a folder holds anything; with a user, only what belongs to that user. -1: it cannot be read. */
-static int holds(const char *path, int64_t uid) {
-    DIR *folder = opendir(path);
+static int holds(const char *path, int64_t uid, int flags) {
+    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+    DIR *folder = descriptor < 0 ? NULL : fdopendir(descriptor);
     struct dirent *entry;
     struct stat about;
     int found = 0;
@@ -193,6 +194,12 @@ static int holds(const char *path, int64_t uid) {
     return found;
 }
 
+/* Whether a folder is as it was made: its owner can leave word in its mode and times as well. */
+static int bears_no_word(const struct stat *about) {
+    return (about->st_mode & 07777) == BOX_MODE && !about->st_mtim.tv_sec && !about->st_mtim.tv_nsec
+        && !about->st_atim.tv_sec && !about->st_atim.tv_nsec;
+}
+
 static int is_clean(struct spawner *s) {
     struct stat about;
     int left;
@@ -201,12 +208,12 @@ static int is_clean(struct spawner *s) {
     if (s->namespaces) {
         const char *folders[2] = {s->box, s->shared};
         for (int i = 0; i < 2; i++) /* in a memory file system the size of a folder is that of its entries */
-            if (stat(folders[i], &about) || about.st_size != EMPTY_FOLDER || (about.st_mode & 07777) != BOX_MODE) return 0;
+            if (stat(folders[i], &about) || about.st_size != EMPTY_FOLDER || !bears_no_word(&about)) return 0;
         return 1;
     }
     if (act_as(s, s->uid)) return 0;
-    left = stat(s->box, &about) || (about.st_mode & 07777) != BOX_MODE || holds(s->box, -1)
-        || (s->uid >= 0 && holds(s->shared, s->uid));
+    left = stat(s->box, &about) || !bears_no_word(&about) || holds(s->box, -1, O_NOATIME)
+        || (s->uid >= 0 && holds(s->shared, s->uid, 0));
     return !act_as(s, 0) && !left;
 }
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import os
 import sys
 import types
 from typing import NoReturn
 
+from localdistill.sandbox.at_exit import finish
 from localdistill.sandbox.candidate import FATAL, compiled, fatal
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import encode
+from localdistill.sandbox.own_file import own_file
 
 
 def run_program(line: Line, source: str) -> NoReturn:
     """Run ``source`` as a whole program on descriptors 0 and 1, and end as Python would."""
-    code = compiled(line, source)
     main = types.ModuleType("__main__")
+    code = compiled(line, source, own_file(main, "main.py", source))
     main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -32,12 +33,8 @@ def run_program(line: Line, source: str) -> NoReturn:
     except BaseException as error:
         exit_code = 1
         line.send(FATAL, encode(fatal(error)))
-    try:
-        if "threading" in sys.modules:
-            sys.modules["threading"]._shutdown()  # waits for threads that are no daemons
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-    except BaseException:
+    del main
+    if not finish(source):
         exit_code = exit_code or 120  # as Python does where the last flush fails
     os._exit(exit_code)
 

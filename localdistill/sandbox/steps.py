@@ -22,17 +22,24 @@ GONE, CHILD, LOOK, LEFT = range(4)
 FIRST_LOOK_MS = 30  # most children have ended by then, and are never looked at
 
 
-class Steps(Protocol):
-    """The steps of one warm parent, and the run that they are at."""
+class Run(Protocol):
+    """One run of a child."""
 
-    channel: int  # of a child
+    channel: int  # of a child, to the pit
     child: int  # its process number
     pidfd: int
     memory_bytes: int
-    sampled: bool
-    status: int  # as of waitpid
+    status: int  # as of waitpid, once it is over
     used_s: float  # processor time
     killed: int  # whether the pit asked for its end
+
+
+class Steps(Protocol):
+    """The steps of one warm parent, and the run that they are at."""
+
+    @property
+    def run(self) -> Run:
+        """The run; in a child, the one that it is."""
 
     def serve(self) -> int:
         """Serve runs as long as they take the common course: GONE, CHILD, LOOK or LEFT.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import cast
 
 from localdistill.sandbox.place import SHARED_MEMORY, Place
+from localdistill.sandbox.steps import Run
 
 _FOLDER = os.path.dirname(os.path.realpath(__file__))
 SOURCE, LIBRARY = f"{_FOLDER}/spawner.c", f"{_FOLDER}/_spawner.so"
@@ -54,9 +56,10 @@ class CompiledSteps:
         self._serve, self._end = library.ld_serve, library.ld_end
         self._at = ctypes.byref(self._run)
 
-    def __getattr__(self, name: str) -> int | float:
-        found: int | float = getattr(self._run, name)
-        return found
+    @property
+    def run(self) -> Run:
+        """See ``steps.Steps``."""
+        return cast(Run, self._run)
 
     def serve(self) -> int:
         """See ``steps.Steps``."""

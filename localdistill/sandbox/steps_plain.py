@@ -20,6 +20,7 @@ from localdistill.sandbox.steps import (
     LOOK,
     OVER,
     START,
+    Run,
     report,
     start_format,
 )
@@ -27,12 +28,15 @@ from localdistill.sandbox.steps import (
 _ANY_CHILD = 0x40000000  # __WALL: also those that send no signal when they end
 
 
+class PlainRun:
+    """See ``steps.Run``."""
+
+    channel = child = pidfd = memory_bytes = status = killed = 0
+    used_s = 0.0
+
+
 class PlainSteps:
     """See ``steps.Steps``."""
-
-    channel = child = pidfd = status = killed = 0
-    used_s = 0.0
-    _limits = Limits(0, 0)
 
     def __init__(self, place: Place, control: int, ruleset: int) -> None:
         import socket  # a warm parent of compiled steps does without
@@ -41,17 +45,13 @@ class PlainSteps:
         self._control = socket.socket(fileno=control)
         self._receive = socket.recv_fds
         self._ruleset = ruleset
+        self._run = PlainRun()
         self._used_before: list[int] = []
 
     @property
-    def memory_bytes(self) -> int:
-        """The limit of the run."""
-        return self._limits.memory_bytes
-
-    @property
-    def sampled(self) -> bool:
-        """Whether the run is to be looked at."""
-        return self._limits.sampled
+    def run(self) -> Run:
+        """See ``steps.Steps``."""
+        return self._run
 
     def used_before(self) -> list[int]:
         """See ``steps.Steps``."""
@@ -65,26 +65,27 @@ class PlainSteps:
                 return GONE
             if message[:1] != START:  # a KILL for a run that was over already
                 continue
-            self._limits = Limits(*start_format.unpack(message)[1:])
-            if self._start(descriptors):
+            limits = Limits(*start_format.unpack(message)[1:])
+            self._run.memory_bytes = limits.memory_bytes
+            if self._start(limits, descriptors):
                 return CHILD
-            if not self._wait():
+            if not self._wait(limits):
                 return LOOK
             self.end()
             if not (nobody_left() and is_clean(self._place)):
                 return LEFT
             with contextlib.suppress(BrokenPipeError):  # the pit is gone
-                why = "killed" if self.killed else "exit"
-                self._control.send(report(self.status, self.used_s, why))
+                why = "killed" if self._run.killed else "exit"
+                self._control.send(report(self._run.status, self._run.used_s, why))
 
-    def _start(self, descriptors: list[int]) -> bool:
+    def _start(self, limits: Limits, descriptors: list[int]) -> bool:
         """Fork; True in the child, once it is confined."""
         self._used_before = used_bytes(self._place)
         parent = os.getpid()
-        self.child = kernel.fork()
-        if self.child == 0:
+        self._run.child = kernel.fork()
+        if self._run.child == 0:
             try:
-                self._confine(descriptors, parent)
+                self._confine(limits, descriptors, parent)
                 return True
             except BaseException as error:
                 sys.stderr.write(f"child: {type(error).__name__}: {error}\n")
@@ -92,31 +93,31 @@ class PlainSteps:
                 os._exit(71)
         for descriptor in descriptors:
             os.close(descriptor)
-        self.pidfd = os.pidfd_open(self.child)
+        self._run.pidfd = os.pidfd_open(self._run.child)
         return False
 
-    def _confine(self, given: list[int], parent: int) -> None:
-        self.channel, *standard = given
+    def _confine(self, limits: Limits, given: list[int], parent: int) -> None:
+        self._run.channel, *standard = given
         if not standard:
             null = os.open("/dev/null", os.O_RDWR)
             standard = [null, null]
         os.dup2(standard[0], 0)
         os.dup2(standard[1], 1)
-        confine(self._place, self._ruleset, self._limits, parent, self.channel)
+        confine(self._place, self._ruleset, limits, parent, self._run.channel)
         # Until here an error could be reported; a candidate's own are nobody's to read.
         null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
         os.dup2(null, 2)
         os.close(null)
-        os.set_inheritable(self.channel, False)
+        os.set_inheritable(self._run.channel, False)
 
-    def _wait(self) -> bool:
+    def _wait(self, limits: Limits) -> bool:
         """Wait until the run ends or must end; False when it is to be looked at before."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
-        poll.register(self.pidfd, select.POLLIN)
-        ready = dict(poll.poll(FIRST_LOOK_MS if self.sampled else None))
-        self.killed = bool(ready) and self.pidfd not in ready
-        if self.killed:
+        poll.register(self._run.pidfd, select.POLLIN)
+        ready = dict(poll.poll(FIRST_LOOK_MS if limits.sampled else None))
+        self._run.killed = bool(ready) and self._run.pidfd not in ready
+        if self._run.killed:
             self._control.recv(64)  # KILL, or nothing: the pit is gone
         return bool(ready)
 
@@ -125,10 +126,12 @@ class PlainSteps:
         with contextlib.suppress(BrokenPipeError):
             self._control.send(OVER)  # clearing up may take longer than the run
         with acting_as(self._place):
-            os.kill(self.child, signal.SIGKILL)  # not yet waited for: the number is still its own
-        _, self.status, usage = os.wait4(self.child, 0)
-        os.close(self.pidfd)
-        self.used_s = usage.ru_utime + usage.ru_stime
+            os.kill(
+                self._run.child, signal.SIGKILL
+            )  # not yet waited for: the number is still its own
+        _, self._run.status, usage = os.wait4(self._run.child, 0)
+        os.close(self._run.pidfd)
+        self._run.used_s = usage.ru_utime + usage.ru_stime
 
 
 def nobody_left() -> bool:

@@ -45,17 +45,22 @@ class WarmParent:
         # A run that was killed together with its pit may have left something.
         self._kill_all()
         self._clear()
-        run = self._steps(prepare(self._place))
+        at = self._steps(prepare(self._place))
+        run = at.run
         gc.collect()
         gc.freeze()  # children then do not copy the pages of what is loaded by collecting garbage
         os.write(self._control, steps.READY)
-        while (at := run.serve()) != steps.GONE:
-            if at == steps.CHILD:
+        while (answer := at.serve()) != steps.GONE:
+            if answer == steps.CHILD:
                 try:
                     self._body(run.channel)
                 finally:
                     os._exit(71)
-            why = self._watch(run) if at == steps.LOOK else "killed" if run.killed else "exit"
+            if answer == steps.LOOK:
+                why = self._look(run, at.used_before())
+                at.end()
+            else:
+                why = "killed" if run.killed else "exit"
             self._clear()
             with contextlib.suppress(BrokenPipeError):  # the pit is gone: clear, then go
                 os.write(self._control, steps.report(run.status, run.used_s, why))
@@ -65,17 +70,12 @@ class WarmParent:
             return PlainSteps(self._place, self._control, ruleset)
         return steps_compiled.CompiledSteps(self._compiled, self._place, self._control, ruleset)
 
-    def _watch(self, run: steps.Steps) -> str:
-        """Look at a run again and again until it ends or must end, and end it; returns why."""
-        why = self._reason(run)
-        run.end()
-        return why
-
-    def _reason(self, run: steps.Steps) -> str:
+    def _look(self, run: steps.Run, used_before: list[int]) -> str:
+        """Look at a run again and again until it ends or must end; returns why."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(run.pidfd, select.POLLIN)
-        sampler = Sampler(self._place, run.used_before())
+        sampler = Sampler(self._place, used_before)
         sampler.let_go()
         while True:
             if sampler.files_overflow():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import asyncio
 import collections
 import datetime
 import decimal
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
-from localdistill.sandbox.decode import decode, decode_pair
+from localdistill.sandbox.decode import decode, decode_pair, decode_texts
 
 _VALUES: list[Any] = [
     None,
@@ -46,6 +48,7 @@ _VALUES: list[Any] = [
     datetime.datetime(2020, 1, 2, 3, 4, 5, 6),
     datetime.time(1, 2, 3),
     datetime.timedelta(days=-1, microseconds=5),
+    array.array("i", [1, -2]),
     int,
     dict,
 ]
@@ -68,12 +71,79 @@ def test_subclasses_cross_as_their_base() -> None:
 
         __hash__ = str.__hash__
 
+    values = [Colour.RED, Text("a"), collections.defaultdict(int, a=1), collections.UserList([1])]
+    crossed = decode(encode(values))
+    assert crossed == [3, "a", {"a": 1}, [1]]
+    assert [type(each) for each in crossed] == [int, str, dict, list]
+
+
+def test_named_tuples_keep_their_names() -> None:
     point = collections.namedtuple("point", "x y")
-    crossed = decode(
-        encode([Colour.RED, Text("a"), point(1, 2), collections.defaultdict(int, a=1)])
-    )
-    assert crossed == [3, "a", (1, 2), {"a": 1}]
-    assert [type(each) for each in crossed] == [int, str, tuple, dict]
+    crossed = decode(encode([point(1, 2)]))[0]
+    assert (crossed, crossed.y, repr(crossed)) == ((1, 2), 2, "point(x=1, y=2)")
+    for fields in (("_x",), ("__eq__",), ("x, y=print()",), (3,), ("x",) * 2, ("x",) * 200):
+        with pytest.raises(CodecError):
+            decode(_tagged(b"n", "point", fields, *range(len(fields))))
+
+
+def _tagged(tag: bytes, *values: Any) -> bytes:
+    return tag + encode(values)[1:]
+
+
+def test_objects_of_a_candidate_cross_as_their_attributes() -> None:
+    class Bent:
+        __slots__ = ("low", "unset")
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    Bent.__module__ = "candidate"
+    bent = Bent()
+    bent.low = 3
+    crossed = decode(encode(bent))
+    assert crossed.low == 3
+    assert crossed != 3
+    assert not hasattr(crossed, "unset")
+    for name in ("__class__", "_x", 3):
+        with pytest.raises(CodecError):
+            decode(_tagged(b"R", name, 1))
+
+
+def test_coroutines_cross_as_ones_that_have_run() -> None:
+    async def three() -> int:
+        await asyncio.sleep(0)
+        return 3
+
+    assert asyncio.run(decode(encode(three()))) == 3
+
+
+def test_functions_cross_where_they_are_kept() -> None:
+    kept: list[Any] = []
+
+    def keep(value: Any) -> Handle:
+        kept.append(value)
+        return Handle(7)
+
+    assert decode(encode([len], keep), lambda number: number) == [7]
+    assert kept == [len]
+
+
+def test_what_is_short_to_say_and_long_to_make_is_refused() -> None:
+    endless = range(10**10)
+    for data in (_tagged(b"Q", "1e1000000000"), _tagged(b"x", endless), _tagged(b"A", "b", 10**10)):
+        with pytest.raises(CodecError):
+            decode(data)
+
+
+def test_the_pit_takes_texts_only() -> None:
+    assert decode_texts(encode(("a", "é", ""))) == ["a", "é", ""]
+    for value in (range(10**10), ["a"], "ab", ("a", 1), ("a", ("b",))):
+        with pytest.raises(CodecError):
+            decode_texts(encode(value))
+    with pytest.raises(CodecError):
+        decode_texts(b"t\xff\xff\xff\xff")
 
 
 def test_iterators_cross_as_iterators_over_their_elements() -> None:

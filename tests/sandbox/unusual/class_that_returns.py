@@ -1,0 +1,5 @@
+class M(type):
+    def __call__(cls, x):
+        return x + 1
+class solve(metaclass=M):
+    pass

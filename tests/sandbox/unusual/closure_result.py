@@ -1,0 +1,3 @@
+# assert: solve(3)(1) == 4
+def solve(x):
+    return lambda y: x + y

@@ -1,0 +1,2 @@
+# kind: stdin
+print(int(open("/dev/stdin").read()) + 1)

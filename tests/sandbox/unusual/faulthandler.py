@@ -1,0 +1,5 @@
+# kind: stdin
+import faulthandler, tracemalloc
+faulthandler.enable()
+tracemalloc.start()
+print(int(input()) + 1)

@@ -1,0 +1,4 @@
+# kind: stdin
+import sys
+print(int(input()) + 1)
+sys.stdout.close()

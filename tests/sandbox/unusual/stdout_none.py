@@ -1,0 +1,5 @@
+# kind: stdin
+import sys
+print(int(input()) + 1)
+sys.stdout.flush()
+sys.stdout = None
