@@ -35,6 +35,7 @@ class Way:
 
 SHARED_KERNEL = "A hole in the Linux kernel itself is not covered: candidates run on this kernel."
 SHARED_FOLDER = "Candidates that run at the same time share one /dev/shm, in which they can meet."
+OWN_USER = "Candidates have your own user id: namespaces and Landlock part them from the rest."
 MEMORY = (
     "Memory over several processes is sampled every 20 ms, so it can pass its limit for a moment."
 )
@@ -67,7 +68,7 @@ WAYS_OF_USER = (
         (
             SHARED_KERNEL,
             MEMORY,
-            "Candidates have your own user id: namespaces and Landlock part them from the rest.",
+            OWN_USER,
         ),
         namespaces=True,
         user_ids=False,

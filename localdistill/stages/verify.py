@@ -96,10 +96,11 @@ def try_sandbox(kind: str) -> SandboxUse:
     """
     sandbox = open_real(kind, 1)
     sandbox.close()
-    return _use_of(sandbox)
+    return sandbox_use(sandbox)
 
 
-def _use_of(sandbox: Sandbox) -> SandboxUse:
+def sandbox_use(sandbox: Sandbox) -> SandboxUse:
+    """What is to be told of a sandbox."""
     return SandboxUse(
         tier=sandbox.tier,
         not_covered=list(sandbox.not_covered),
@@ -204,7 +205,7 @@ class _Work:
                 return
             sandbox = open_sandbox(self.request.sandbox, self.request.workers)
             try:
-                self.use = _use_of(sandbox)
+                self.use = sandbox_use(sandbox)
                 self.announce(self.use)
                 progress = _Progress(self)
                 for attempt in range(1, _ATTEMPTS + 1):
