@@ -28,7 +28,7 @@ def solve(x):
             os.setsid()
             if os.fork() == 0:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                time.sleep(600)
+                time.sleep(90)
             os._exit(0)
     return x + 1
 ''', '''
@@ -36,13 +36,13 @@ import os, time
 def solve(x):
     for _ in range(200):
         if os.fork() == 0:
-            time.sleep(600)
+            time.sleep(90)
     return x + 1
 ''', '''
 def solve(x):
     return x + 1
 ''']
-beside = [subprocess.Popen(["sleep", "600"]) for _ in range(80)]
+beside = [subprocess.Popen(["sleep", "90"]) for _ in range(80)]
 try:
     with open_sandbox("unsafe", 1) as sandbox:
         idle = set(_processes_below(os.getpid()))
@@ -68,7 +68,7 @@ def test_nothing_is_left_and_own_processes_do_not_count(user: int) -> None:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=80,
         check=False,
     )
     assert done.returncode == 0, done.stderr
