@@ -91,7 +91,7 @@ class RichScreen(Screen):
             table.add_row(Text(row.attack), tried, Text(row.outcome, style=_STYLES[row.outcome]))
 
         console = Console(file=self._stream, highlight=False, markup=False)
-        with Live(table, console=console, refresh_per_second=4, vertical_overflow="visible"):
+        with Live(table, console=console, refresh_per_second=4):
             yield row
 
 
