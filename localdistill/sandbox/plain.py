@@ -76,7 +76,7 @@ def is_plain(trees: list[ast.Module]) -> bool:
 
 
 def _own_names(tree: ast.Module) -> set[str]:
-    """Names that are bound in ``tree`` and never by an import: no modules, whatever they are called.
+    """Names that are bound in ``tree`` and never by an import: no modules, whatever they say.
 
     Nor does a test find a module under such a name without an import: see ``names.free_names``.
     """
