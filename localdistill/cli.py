@@ -17,6 +17,7 @@ from localdistill import config as configuration
 from localdistill.catalogue_command import add_models_command, model_path, run_models_command
 from localdistill.config import Config
 from localdistill.display import KINDS, open_display
+from localdistill.doctor_command import add_doctor_command, run_doctor_command
 from localdistill.errors import ConfigError, LocaldistillError, storage_error
 from localdistill.models import default_home, models_dir
 from localdistill.stage_commands import add_stage_commands, run_stage_command
@@ -106,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_progress(run)
     add_stage_commands(commands, add_progress)
     add_models_command(commands)
+    add_doctor_command(commands)
     return parser
 
 
@@ -197,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         commands: dict[str, Callable[[argparse.Namespace], None]] = {
             "run": _run,
             "models": run_models_command,
+            "doctor": run_doctor_command,
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:

@@ -9,6 +9,7 @@
     │   ├── StorageError          a disk that is full, or a place that cannot be read or written
     │   ├── MemoryShortage        a model for which there is too little memory
     │   └── MissingDependency     a part of the installation is not there
+    ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
     ├── StageFailed               a stage's process ended without its result (exit code 1)
     └── ExportRejected            a finished file did not stand the check against its source
 
@@ -58,6 +59,10 @@ class MemoryShortage(UserError):
 
 class MissingDependency(UserError):
     """A library or tool that this command needs is not installed."""
+
+
+class SandboxBreached(LocaldistillError):
+    """An attack on the sandbox got through, or its outcome is not known."""
 
 
 class StageFailed(LocaldistillError):

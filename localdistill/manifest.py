@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import platform
 from pathlib import Path
 from typing import Any
 
 import localdistill
 from localdistill.config import Config
+from localdistill.jsonl import write_atomically
 from localdistill.problems.prompt import TEMPLATE_HASH
 from localdistill.run_dir import RunDir
+from localdistill.types import SandboxUse
 
 # Packages whose version can change a result.
 _PACKAGES = (
@@ -49,6 +52,24 @@ def hashes(config: Config, directory: RunDir, gguf: Path) -> dict[str, str]:
         "prompt template": TEMPLATE_HASH,
         **{f"{name} problems": file_hash(path) for name, path in splits.items()},
     }
+
+
+def record_sandbox(directory: RunDir, use: SandboxUse) -> None:
+    """Add a sandbox to those in the manifest: each once, in the order of their first use.
+
+    A run may be continued under another one, so none of them is pinned.
+    """
+    uses = sandboxes(directory)
+    if use not in uses:
+        facts = json.loads(directory.manifest.read_text(encoding="utf-8"))
+        facts["sandboxes"] = [each.model_dump(mode="json") for each in (*uses, use)]
+        write_atomically(directory.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+
+
+def sandboxes(directory: RunDir) -> list[SandboxUse]:
+    """The sandboxes in which the programs of a run were tested, as its manifest tells."""
+    facts = json.loads(directory.manifest.read_text(encoding="utf-8"))
+    return [SandboxUse.model_validate(each) for each in facts.get("sandboxes", ())]
 
 
 def _versions() -> dict[str, str | None]:

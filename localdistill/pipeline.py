@@ -18,12 +18,12 @@ from pydantic import BaseModel
 from localdistill import preflight
 from localdistill.config import Config
 from localdistill.events import Callback, Event, Notice, RoundStarted
-from localdistill.jsonl import JsonlWriter
-from localdistill.manifest import manifest
+from localdistill.jsonl import JsonlWriter, done_facts, is_done
+from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.process import run_stage
-from localdistill.types import EvalResult
+from localdistill.types import EvalResult, SandboxUse
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class RunResult:
 
     evaluation: EvalResult
     model: Model
+    sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
 
 
 def run(config: Config, path: Path, callback: Callback) -> RunResult:
@@ -104,6 +105,8 @@ class _Run:
         base = self.prepare()
         if not ready.pinned:
             directory.write_manifest(manifest(config, directory, base.gguf))
+        if ready.sandbox is not None:
+            record_sandbox(directory, ready.sandbox)
         self.journal.open(directory.events)
         models = [base]
         for number in range(1, config.rounds + 1):
@@ -111,7 +114,7 @@ class _Run:
             models.append(self.one_round(number, models[-1]))
         best = self.best_on_dev(models[1:], base)
         result = self.compare("eval", best, base, directory.evaluation)
-        return RunResult(result, best)
+        return RunResult(result, best, sandboxes(directory))
 
     def one_round(self, number: int, model: Model) -> Model:
         config, paths = self.config, self.directory.round(number)
@@ -140,6 +143,7 @@ class _Run:
                 **config.verify.model_dump(),
             ),
         )
+        self.record_sandbox(paths.verdicts)
         self.stage(
             "select",
             select.SelectRequest(
@@ -218,7 +222,15 @@ class _Run:
                 out=out,
             ),
         )
+        for label in (model.label, base.label):
+            self.record_sandbox(scores(name, label) / evaluate.VERDICTS)
         return EvalResult.model_validate(found)
+
+    def record_sandbox(self, verdicts: Path) -> None:
+        """Note where verdicts came about: a stage opens a sandbox of its own, maybe another."""
+        facts = done_facts(verdicts) if is_done(verdicts) else {}
+        if facts.get("tier") is not None:
+            record_sandbox(self.directory, SandboxUse.model_validate(facts))
 
     def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
         inherit = (self.directory.stage_lock,)

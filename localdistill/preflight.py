@@ -19,6 +19,7 @@ from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
 from localdistill.stages import split, verify
+from localdistill.types import SandboxUse
 
 _LESS_MEMORY = (
     "Close other programs, or take a smaller model or (--model FILE.gguf) a smaller quantisation."
@@ -32,6 +33,7 @@ class Ready:
 
     splits: split.Splits | None  # None: they have been written before
     pinned: bool  # model and problems have been compared with the manifest
+    sandbox: SandboxUse | None  # None: a finished run is only shown
 
 
 def check(
@@ -57,13 +59,14 @@ def check(
             raise ConfigError(f"{message} --dev-problems, or take one round.")
     outlook = inspect(Path(config.model), config.export.quant)
     pinned = saved is not None and splits is None and is_pinned(saved, directory)
+    sandbox = None
     if not is_done(directory.evaluation):  # a finished run is only shown
         if saved is None:
             check_room(config, outlook, directory.path)
         check_memory(config.model, outlook, available)
         # The evaluation always needs it.
-        verify.open_real(config.verify.sandbox, 1).close()
-    return Ready(splits, pinned)
+        sandbox = verify.try_sandbox(config.verify.sandbox)
+    return Ready(splits, pinned, sandbox)
 
 
 def is_pinned(saved: Config, directory: RunDir) -> bool:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from localdistill.pipeline import RunResult
-from localdistill.types import EvalResult, ModelScore
+from localdistill.types import EvalResult, ModelScore, SandboxUse
 
+_UNSAFE = (
+    "WARNING: THERE WAS NO SANDBOX (verify.sandbox = unsafe). Programs that the model wrote ran "
+    "with your own rights: rely neither on the verdicts nor on this machine."
+)
 _SAYING = {
     "better": "better",
     "worse": "worse",
@@ -13,8 +17,18 @@ _SAYING = {
 
 
 def result_text(result: RunResult) -> str:
-    """Scores before and after, the difference with its interval, and where the model is."""
-    return "\n".join([*comparison(result.evaluation), f"Model: {result.model.gguf}"])
+    """The sandbox, scores before and after, the difference with interval, where the model is."""
+    lines = [line for use in result.sandboxes for line in sandbox_lines(use)]
+    return "\n".join([*lines, *comparison(result.evaluation), f"Model: {result.model.gguf}"])
+
+
+def sandbox_lines(use: SandboxUse) -> list[str]:
+    """Which sandbox tier it was, what that does not cover, and what was passed over."""
+    lines = [_UNSAFE] if use.unsafe else []
+    lines.append(f"Sandbox: tier {use.tier}")
+    lines += [f"  not covered: {sentence}" for sentence in use.not_covered]
+    lines += [f"  passed over: {reason}" for reason in use.passed_over]
+    return lines
 
 
 def comparison(evaluation: EvalResult) -> list[str]:

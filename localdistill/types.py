@@ -140,6 +140,15 @@ class Verdict(Row):
         return self.status == "passed"
 
 
+class SandboxUse(Row):
+    """Under which sandbox tier candidates ran; sentences for a person."""
+
+    tier: str
+    not_covered: list[str] = []  # what it does not protect from
+    passed_over: list[str] = []  # better tiers, or ways of this one, that were not there, and why
+    unsafe: bool = False  # the user went on without a sandbox
+
+
 class TrainingExample(Row):
     """One conversation to train on (``messages``, as TRL reads it), and where it came from."""
 

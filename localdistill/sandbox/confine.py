@@ -8,6 +8,7 @@ import signal
 from typing import NamedTuple
 
 from localdistill.sandbox import kernel, landlock, seccomp
+from localdistill.sandbox.descent import threads_of
 from localdistill.sandbox.place import BOX_BYTES, Place, rules
 
 # Together they bound what may wait in sockets, which no sampling sees: 64 x 32 pairs x 0.4 MiB.
@@ -37,6 +38,8 @@ def prepare(place: Place) -> int:
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     if hard == resource.RLIM_INFINITY or hard > STACK_BYTES:
         resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
+    if not place.by_descent:
+        _lower(resource.RLIMIT_NPROC, PROCESSES)
     # From here on also for the warm parent, since each filter is work for the kernel. What it
     # needs beyond a candidate's calls (changing user, Landlock) gives a candidate nothing.
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -56,6 +59,10 @@ def confine(place: Place, ruleset: int, limits: Limits, parent: int, keep: int) 
     os.umask(0o077)
     _lower(resource.RLIMIT_AS, limits.memory_bytes + ADDRESS_SPACE_SLACK)
     _lower(resource.RLIMIT_CPU, limits.cpu_s)
+    if place.by_descent:
+        # The kernel counts all threads of the user id. Not in the warm parent: it must still be
+        # able to fork the one who ends its children.
+        _lower(resource.RLIMIT_NPROC, PROCESSES + threads_of(os.getuid()))
     if place.uid is not None:
         os.setgroups([])
         os.setresgid(place.uid, place.uid, place.uid)
@@ -82,7 +89,6 @@ def _lower(what: int, bound: int) -> None:
 _FIXED = (
     (resource.RLIMIT_FSIZE, BOX_BYTES),
     (resource.RLIMIT_NOFILE, OPEN_FILES),
-    (resource.RLIMIT_NPROC, PROCESSES),
     (resource.RLIMIT_CORE, 0),
     (resource.RLIMIT_MEMLOCK, 0),
     (resource.RLIMIT_MSGQUEUE, 0),

@@ -29,6 +29,8 @@ class Sandbox(Protocol):
 
     tier: str
     not_covered: tuple[str, ...]  # what this tier does not cover, one sentence each, for a person
+    passed_over: tuple[str, ...]  # what was tried before it and is not there, and why
+    unsafe: bool  # nothing holds, and the user wants to go on all the same
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
         """Grade ``jobs``: exactly one verdict for each, as they finish, in any order."""

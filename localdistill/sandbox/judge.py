@@ -12,8 +12,8 @@ import ast
 import builtins
 import collections
 import dataclasses
-import functools
 import importlib
+import marshal
 import reprlib
 import sys
 import types
@@ -57,10 +57,25 @@ class _Prepared:
     plain: bool
     ahead: tuple[bytes, ...]  # requests that the tests begin with, in their order
 
+    def to_bytes(self) -> bytes:
+        """For the pit to keep, which does not look into it, and to send with the next order."""
+        return marshal.dumps((self.steps, self.checks_something, self.plain, self.ahead))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> _Prepared:
+        """What ``to_bytes`` has written, in a process that ran the same tests or none."""
+        return cls(*marshal.loads(data))  # noqa: S302  such tests may do more than forge this
+
 
 def serve_tests(line: Line, order: dict[str, Any]) -> None:
-    """Run the tests in ``order`` and send back what came of them: (status, detail)."""
-    line.send(RESULT, encode(_Tests(line, order).run()))
+    """Run the tests in ``order`` and send back what came of them.
+
+    That is status, detail, and the tests prepared, where the order did not bring them so.
+    """
+    tests = _Tests(line, order)
+    status, detail = tests.run()
+    texts = (each.encode("utf-8", "replace") for each in (status, detail))
+    line.send(RESULT, encode((*texts, tests.prepared)))
 
 
 class _Tests:
@@ -70,6 +85,7 @@ class _Tests:
         self._raised: BaseException | None = None  # the last exception that crossed
         self._last: tuple[str, tuple[Any, ...], Any] | None = None  # the last call and its value
         self._not_gradable = ""
+        self.prepared = b""
         self._returned: dict[Any, Handle | None] = {}  # stubs of functions that calls returned
         # Answers that came before the tests asked: the request, the kind of answer, the answer.
         self._ahead: collections.deque[tuple[bytes, bytes, bytes]] = collections.deque(
@@ -81,13 +97,7 @@ class _Tests:
         space: dict[str, Any] = {"__name__": "tests"}
         step = "tests"
         try:
-            prepared = _prepare(
-                order["kind"],
-                order["setup"],
-                (order["code"],) if order["kind"] == "check" else tuple(order["asserts"]),
-                order["entry_point"],
-                frozenset(name for name, (kind, _) in order["names"].items() if kind == "function"),
-            )
+            prepared = self._prepared()
             if order["plain"] and not (prepared.plain and self._has_plain_names()):
                 return NOT_PLAIN, ""
             if not prepared.checks_something:
@@ -109,6 +119,20 @@ class _Tests:
         if self._not_gradable:
             return "infra_error", f"{step}: {self._not_gradable}"[:_DETAIL_CHARACTERS]
         return "passed", ""
+
+    def _prepared(self) -> _Prepared:
+        order = self._order
+        if order["prepared"]:
+            return _Prepared.from_bytes(order["prepared"])
+        prepared = _prepare(
+            order["kind"],
+            order["setup"],
+            (order["code"],) if order["kind"] == "check" else tuple(order["asserts"]),
+            order["entry_point"],
+            frozenset(name for name, (kind, _) in order["names"].items() if kind == "function"),
+        )
+        self.prepared = prepared.to_bytes()
+        return prepared
 
     def _fetch(self, requests: tuple[bytes, ...]) -> None:
         """Ask for the answers to ``requests`` in one go."""
@@ -224,7 +248,6 @@ class _Remote(Handle):
         object.__getattribute__(self, "_ask")(SET, (self, name, value))
 
 
-@functools.lru_cache(maxsize=512)  # many candidates in a row have the same tests
 def _prepare(
     kind: str, setup: str, code: tuple[str, ...], entry_point: str, functions: frozenset[str]
 ) -> _Prepared:
@@ -251,7 +274,7 @@ def _prepare(
             for name, tree in trees
         ),
         checks_something=any(checks_something(tree) for _, tree in trees),
-        plain=all(is_plain(tree) for _, tree in trees),
+        plain=is_plain([tree for _, tree in trees]),
     )
 
 

@@ -27,7 +27,7 @@ from localdistill.sandbox.candidate import (
 from localdistill.sandbox.claims import claimed_end
 from localdistill.sandbox.codec import CodecError
 from localdistill.sandbox.confine import Limits
-from localdistill.sandbox.decode import decode, decode_blobs, decode_texts
+from localdistill.sandbox.decode import decode, decode_blobs
 from localdistill.sandbox.judge import JUDGE, NOT_PLAIN, RESULT
 from localdistill.sandbox.requests import pack
 from localdistill.sandbox.session import Outcome, Over, Several
@@ -83,6 +83,7 @@ class Judging:
             "entry_point": self._task.entry_point,
             "names": self._names(tests) if tests["kind"] == "asserts" else {},
             "answers": answers,
+            "prepared": self._known.prepared,
         }
         outcome: Outcome = (NOT_PLAIN, "")
         if self._known.plain:
@@ -166,9 +167,12 @@ class Judging:
         if kind != RESULT:
             return "infra_error", "the judge answered out of turn"
         try:
-            status, detail = decode_texts(body)
+            status_bytes, detail_bytes, prepared = decode_blobs(body)
         except (CodecError, ValueError):
             return "infra_error", "the judge gave no status"
+        status, detail = (b.decode("utf-8", "replace") for b in (status_bytes, detail_bytes))
+        if prepared and not self._task.names_from_candidate:
+            self._known.learn_prepared(prepared)
         if status not in ("passed", "failed", "runtime_error", "infra_error", NOT_PLAIN):
             return "infra_error", "the judge gave no status"
         return status, detail
@@ -179,7 +183,7 @@ class Judging:
             calls = tuple(decode_blobs(body))
         except CodecError:
             raise Over("infra_error", "the judge asked out of turn") from None
-        self._known.learn(calls)
+        self._known.learn_calls(calls)
         return calls
 
     def _ask_all(

@@ -16,8 +16,14 @@ class KnownTests:
 
     calls: tuple[bytes, ...] = ()  # the requests with which it is certain to begin
     plain: bool = True  # whether it may share a process
+    prepared: bytes = b""  # the judge's own: not looked into
 
-    def learn(self, calls: tuple[bytes, ...]) -> None:
+    def learn_prepared(self, prepared: bytes) -> None:
+        """Remember the tests as the judge has prepared them, unless that is large."""
+        if len(prepared) <= _MOST_BYTES:
+            self.prepared = prepared
+
+    def learn_calls(self, calls: tuple[bytes, ...]) -> None:
         """Remember the calls that the judge has asked for at once, unless they are large."""
         if sum(map(len, calls)) <= _MOST_BYTES:
             self.calls = calls

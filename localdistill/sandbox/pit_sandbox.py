@@ -26,6 +26,7 @@ class PitSandbox:
             The first is called here.
         tier: which tier this is.
         not_covered: what it does not cover, one sentence each.
+        unsafe: whether nothing holds, and the user wants to go on all the same.
     """
 
     def __init__(
@@ -33,9 +34,13 @@ class PitSandbox:
         starts: list[Callable[[], Link]],
         tier: str,
         not_covered: tuple[str, ...],
+        *,
+        unsafe: bool = False,
     ) -> None:
         self.tier = tier
         self.not_covered = not_covered
+        self.passed_over: tuple[str, ...] = ()
+        self.unsafe = unsafe
         self.notes: tuple[str, ...] = ()
         self._pits = [Pit(start) for start in starts]
         self._kept = contextlib.ExitStack()

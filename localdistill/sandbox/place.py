@@ -52,6 +52,11 @@ class Place(NamedTuple):
         return self.namespaces or self.own_files
 
     @property
+    def by_descent(self) -> bool:
+        """Whether only their descent tells the slot's processes from the user's own."""
+        return self.uid is None and not self.namespaces
+
+    @property
     def watcher_uid(self) -> int | None:
         """The real user id of who looks at the slot's processes and ends them: nobody else's."""
         return None if self.uid is None else self.uid + WATCHER_OFFSET

@@ -54,8 +54,9 @@ _SYNTAX: tuple[type[ast.AST], ...] = (
 )
 
 
-def is_plain(tree: ast.Module) -> bool:
-    """Whether ``tree`` is made of nothing but what the lists of this module allow."""
+def is_plain(trees: list[ast.Module]) -> bool:
+    """Whether ``trees``, which share their names, are made of nothing but what the lists allow."""
+    tree = ast.Module([statement for each in trees for statement in each.body], [])
     modules: dict[str, frozenset[str]] = dict(_MODULES)
     looked_into: set[ast.AST] = set()
     for node in ast.walk(tree):
@@ -66,10 +67,29 @@ def is_plain(tree: ast.Module) -> bool:
                 modules[other] = allowed if modules.get(other, allowed) == allowed else _NOTHING
         elif isinstance(node, ast.Attribute):
             looked_into.add(node.value)
+    for name in _own_names(tree):
+        modules.pop(name, None)
     return all(
         _is_plain(node, modules) and (node in looked_into or not _is_module(node, modules))
         for node in ast.walk(tree)
     )
+
+
+def _own_names(tree: ast.Module) -> set[str]:
+    """Names that are bound in ``tree`` and never by an import: no modules, whatever they say.
+
+    Nor does a test find a module under such a name without an import: see ``names.free_names``.
+    """
+    bound: set[str] = set()
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound.add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            imported.add(node.asname or node.name.split(".")[0])
+    return bound - imported
 
 
 def is_plain_module(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Tries to get out, as a candidate, and tells how it went.
 
-``breaches`` is the first program of every pit and must come back empty. ``report`` is the same for
-``localdistill doctor``, with how each attempt was stopped. Only what harms nobody is tried here.
+``breaches`` is the first program of every pit and must come back empty. ``attack`` is one part of
+it, for ``localdistill doctor``. Only what harms nobody is tried here.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ _SYSTEM_FILES = (
 _OF_AN_IMAGE = ("/etc/passwd",)
 
 
+class GotThrough(Exception):
+    """What nothing has stopped."""
+
+
 def breaches(given: dict[str, Any]) -> list[str]:
     """List what is open that should be shut, or shut that should be open.
 
@@ -54,9 +58,16 @@ def breaches(given: dict[str, Any]) -> list[str]:
     return found + _shut(given)
 
 
-def report(group: str, given: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was tried of a group, each with the error that stopped it: empty where nothing did."""
-    return list(_tried(group, given))
+def attack(group: str, given: dict[str, Any]) -> str:
+    """Try one group; returns "held".
+
+    Raises:
+        GotThrough: something is open that should be shut; it says what.
+    """
+    found = [what for what, how in _tried(group, given) if not how]
+    if found:
+        raise GotThrough("; ".join(found))
+    return "held"
 
 
 def _tried(group: str, given: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,9 @@
 Without namespaces another user's processes can be looked into only by their own user, or with a
 capability that containers do not have. So a *watcher* does it: a short-lived fork that has the
 effective user id of the slot, and a real one that its processes can neither signal nor stop.
+
+Without namespaces and without another user (the kind ``unsafe``) a slot's processes are those that
+descend from its warm parent, to which all orphans below it are given.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import os
 import stat
 from collections.abc import Callable
 
+from localdistill.sandbox.confine import PROCESSES
+from localdistill.sandbox.descent import descendants, end_descendants
 from localdistill.sandbox.place import BOX_BYTES, SHARED_MEMORY, Place, overfull
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -40,6 +45,8 @@ class Sampler:
     def memory(self, limit: int) -> int:
         """Bytes of memory of all processes of the slot; shared pages once where it matters."""
         members = self._members()
+        if self._place.by_descent and len(members) > PROCESSES:
+            return _UNKNOWN  # the kernel does not bound root's processes
         total = sum(map(_resident, members))
         if total > limit:  # looked at again with shared pages counted once, which costs more
             return self._by_watcher(lambda: sum(map(_proportional, members)), limit)
@@ -67,6 +74,8 @@ class Sampler:
         return self._by_watcher(lambda: sum(_nameless(m, place) for m in members), 0) > BOX_BYTES
 
     def _members(self) -> list[str]:
+        if self._place.by_descent:
+            return [str(each) for each in descendants(os.getpid())]
         own = str(os.getpid())
         entries = os.listdir("/proc")
         numbers = [each for each in entries if each.isdigit() and each != own]
@@ -75,7 +84,7 @@ class Sampler:
         return [each for each in numbers if _owner(each) == self._place.uid]
 
     def _by_watcher(self, look: Callable[[], int], limit: int) -> int:
-        if self._place.namespaces:
+        if self._place.namespaces or self._place.by_descent:
             return look()
         reading, writing = os.pipe()
         watcher = os.fork()
@@ -99,7 +108,14 @@ def used_bytes(place: Place) -> list[int]:
 
 
 def become_watcher(place: Place) -> None:
-    """Turn this fork into a watcher of the slot's user; where that fails, end it."""
+    """Turn this fork into a watcher of the slot's user, and return; where that fails, end it.
+
+    Where the slot has no user that a watcher could have, the warm parent's descendants are ended
+    here: what comes after a return would end all processes of the user's.
+    """
+    if place.by_descent:
+        end_descendants(os.getppid())
+        os._exit(0)
     try:
         if place.uid is None or place.watcher_uid is None:
             raise ValueError("there is no other user")

@@ -34,6 +34,8 @@ class Way:
 
 
 SHARED_KERNEL = "A hole in the Linux kernel itself is not covered: candidates run on this kernel."
+SHARED_FOLDER = "Candidates that run at the same time share one /dev/shm, in which they can meet."
+OWN_USER = "Candidates have your own user id: namespaces and Landlock part them from the rest."
 MEMORY = (
     "Memory over several processes is sampled every 20 ms, so it can pass its limit for a moment."
 )
@@ -54,7 +56,7 @@ WAYS_OF_ROOT = (
             MEMORY,
             "There is no network namespace: seccomp is the only barrier to the network.",
             "What a candidate writes is sampled too: it can pass its limit of 64 MiB for a moment.",
-            "Candidates that run at the same time share one /dev/shm, in which they can meet.",
+            SHARED_FOLDER,
         ),
         namespaces=False,
         user_ids=True,
@@ -66,7 +68,7 @@ WAYS_OF_USER = (
         (
             SHARED_KERNEL,
             MEMORY,
-            "Candidates have your own user id: namespaces and Landlock part them from the rest.",
+            OWN_USER,
         ),
         namespaces=True,
         user_ids=False,
@@ -77,7 +79,8 @@ UNSAFE = Way(
     (
         "No sandbox holds here. You asked to go on without one, by the kind 'unsafe'.",
         "Candidates run as you: what seccomp and Landlock of this kernel do not refuse, they may.",
-        "Nothing but limits on each process bounds how many processes and how much memory it is.",
+        "How many processes there are and how much memory they take is sampled, and nothing else.",
+        "What a candidate leaves in /dev/shm stays there.",
     ),
     namespaces=False,
     user_ids=False,
@@ -96,9 +99,12 @@ def open_local(workers: int) -> PitSandbox:
     failures = []
     for way in WAYS_OF_ROOT if os.geteuid() == 0 else WAYS_OF_USER:
         try:
-            return open_way(way, workers)
+            sandbox = open_way(way, workers)
         except SandboxUnavailable as error:
             failures.append(f"{way.tier}: {error}")
+        else:
+            sandbox.passed_over = tuple(failures)
+            return sandbox
     raise SandboxUnavailable("; ".join(failures))
 
 
@@ -123,7 +129,7 @@ def open_way(way: Way, workers: int) -> PitSandbox:
                     start = proven(start, target, other_user=way.user_ids)
                 starts.append(start)
             shown = way if has_landlock else _without_landlock(way)
-            sandbox = PitSandbox(starts, shown.tier, shown.not_covered)
+            sandbox = PitSandbox(starts, shown.tier, shown.not_covered, unsafe=not way.proven)
         except (LinkBroken, OSError) as error:
             raise SandboxUnavailable(str(error)) from None
         sandbox.keep(stack.pop_all())

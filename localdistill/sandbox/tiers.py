@@ -15,6 +15,14 @@ from localdistill.sandbox.tier_local import UNSAFE, open_local, open_way
 
 KINDS = ("auto", "compose", "docker", "podman", "local", "unsafe")
 
+_COMPOSE = (
+    "start the tool by `docker compose run` with the compose.yaml of localdistill, which puts a "
+    "sandbox beside it, or take --sandbox auto"
+)
+_ENGINE = (
+    "see that `{engine} info` works and build the image (`{engine} build --target pit -t {image} .`"
+    "), or take --sandbox auto"
+)
 _IN_A_CONTAINER = (
     "run this container as root with Docker's default capabilities (no --user, no --cap-drop), or "
     "start it by `docker compose run`, which puts a sandbox beside it"
@@ -43,18 +51,22 @@ def open_sandbox(kind: str = "auto", workers: int | None = None) -> PitSandbox:
     if kind not in KINDS:
         raise SandboxUnavailable(f"There is no sandbox {kind!r}: take one of {', '.join(KINDS)}.")
     count = workers or default_workers()
-    notes: list[str] = []
+    passed_over: list[str] = []
+    notes: list[str] = []  # of them, what a person who has no sandbox needs to know
+    if kind == "auto" and not beside.is_expected():
+        passed_over.append("compose: this process was not started by compose.yaml")
     for name, opener in openers(kind, count):
         try:
             sandbox = opener()
         except SandboxUnavailable as error:
             notes.append(f"{name}: {error}")
+            passed_over.append(notes[-1])
         except containers.NoEngine as error:
+            passed_over.append(str(error))
             if error.worth_a_note or kind != "auto":
                 notes.append(str(error))
         else:
-            passed_over = (f"Not used: {note}." for note in notes)
-            sandbox.notes = (*sandbox.notes, *passed_over)
+            sandbox.passed_over = (*passed_over, *sandbox.passed_over)
             return sandbox
     raise SandboxUnavailable(f"No sandbox holds here ({'; '.join(notes)}): {what_to_do(kind)}.")
 
@@ -77,12 +89,12 @@ def openers(kind: str, workers: int) -> list[tuple[str, Opener]]:
 
 
 def what_to_do(kind: str) -> str:
-    """How to get a sandbox, said for where this process is."""
-    if in_container():
-        return _IN_A_CONTAINER
+    """How to get the sandbox that was asked for, said for where this process is."""
     if kind in containers.ENGINES:
-        return f"see `{kind} info`, or take --sandbox auto"
-    return _ON_A_HOST
+        return _ENGINE.format(engine=kind, image=containers.image_name())
+    if kind == "compose":
+        return _COMPOSE
+    return _IN_A_CONTAINER if in_container() else _ON_A_HOST
 
 
 def in_container() -> bool:

@@ -66,7 +66,7 @@ class WarmParent:
                 os.write(self._control, steps.report(run.status, run.used_s, why))
 
     def _steps(self, ruleset: int) -> steps.Steps:
-        if self._compiled is None:
+        if self._compiled is None or self._place.by_descent:
             return PlainSteps(self._place, self._control, ruleset)
         return steps_compiled.CompiledSteps(self._compiled, self._place, self._control, ruleset)
 

@@ -20,7 +20,7 @@ from localdistill.sampling import Sampling
 from localdistill.stages import generate, verify
 from localdistill.types import EvalResult, ModelScore, Verdict
 
-_COMPLETIONS, _VERDICTS = "completions.jsonl", "verdicts.jsonl"
+_COMPLETIONS, VERDICTS = "completions.jsonl", "verdicts.jsonl"
 
 
 class ModelUnderTest(BaseModel):
@@ -80,9 +80,9 @@ def run(request: EvaluateRequest, callback: Callback) -> EvalResult:
     for model in models:
         if not is_done(model.work_dir / _COMPLETIONS):  # a finished file outlives its model
             generate.check_model(model.gguf)
-    if not all(is_done(model.work_dir / _VERDICTS) for model in models):
+    if not all(is_done(model.work_dir / VERDICTS) for model in models):
         # Before hours of sampling: without a sandbox none of it can be judged.
-        verify.open_real(request.sandbox, 1).close()
+        verify.try_sandbox(request.sandbox)
     candidate = _verdicts(request, request.candidate, callback)
     baseline = _verdicts(request, request.baseline, callback) if request.baseline else None
     title = f"evaluate ({request.name})"
@@ -110,7 +110,7 @@ def compare(
 def _verdicts(request: EvaluateRequest, model: ModelUnderTest, callback: Callback) -> list[Verdict]:
     """Sample ``model`` on the problems and test what it says; both resume where they were."""
     completions = model.work_dir / _COMPLETIONS
-    verdicts = model.work_dir / _VERDICTS
+    verdicts = model.work_dir / VERDICTS
 
     def relabel(event: Event, /) -> None:
         # The inner stages are steps of this one: their results are not a round's.

@@ -37,7 +37,7 @@ from localdistill.jsonl import (
 from localdistill.problems import load
 from localdistill.problems.extract import extract_code
 from localdistill.stages import verify_resume as resume
-from localdistill.types import Completion, Problem, Status, Verdict
+from localdistill.types import Completion, Problem, SandboxUse, Status, Verdict
 
 if TYPE_CHECKING:
     from localdistill.sandbox import Job, Sandbox
@@ -73,6 +73,8 @@ class VerifySummary(BaseModel):
     counts: dict[str, int]  # by status
     tier: str | None  # None: nothing had to be run
     not_covered: list[str] = []  # what that tier does not protect from, a sentence each
+    passed_over: list[str] = []  # which tiers before it are not there, and why
+    unsafe: bool = False  # there was no sandbox, as the user wished
     skipped: bool = False  # all had been tested before
 
 
@@ -84,6 +86,27 @@ def open_real(kind: str, workers: int | None) -> Sandbox:
     from localdistill.sandbox import open_sandbox
 
     return open_sandbox(kind, workers)
+
+
+def try_sandbox(kind: str) -> SandboxUse:
+    """Open a sandbox and close it again; tells which it is.
+
+    Raises:
+        SandboxUnavailable: no tier holds on this machine.
+    """
+    sandbox = open_real(kind, 1)
+    sandbox.close()
+    return sandbox_use(sandbox)
+
+
+def sandbox_use(sandbox: Sandbox) -> SandboxUse:
+    """What is to be told of a sandbox."""
+    return SandboxUse(
+        tier=sandbox.tier,
+        not_covered=list(sandbox.not_covered),
+        passed_over=list(sandbox.passed_over),
+        unsafe=sandbox.unsafe,
+    )
 
 
 def run(
@@ -136,8 +159,7 @@ class _Work:
         self.left_out = {} if request.inseparable else _inseparable(problems)  # id: reason
         self.owed: set[resume.Key] = set()
         self.counts: Counter[str] = Counter()
-        self.tier: str | None = None
-        self.not_covered: tuple[str, ...] = ()
+        self.use: SandboxUse | None = None
 
     def read_done(self, keys: set[resume.Key]) -> None:
         self.owed = set(keys)
@@ -183,8 +205,8 @@ class _Work:
                 return
             sandbox = open_sandbox(self.request.sandbox, self.request.workers)
             try:
-                self.tier, self.not_covered = sandbox.tier, sandbox.not_covered
-                self.announce()
+                self.use = sandbox_use(sandbox)
+                self.announce(self.use)
                 progress = _Progress(self)
                 for attempt in range(1, _ATTEMPTS + 1):
                     if self.owed:
@@ -240,17 +262,17 @@ class _Work:
                     names_from_candidate=self.request.inseparable,
                 )
 
-    def announce(self) -> None:
-        message = " ".join([f"Sandbox tier {self.tier}.", *self.not_covered])
-        self.callback(Notice(message=message))
+    def announce(self, use: SandboxUse) -> None:
+        passed_over = [f"Passed over: {'; '.join(use.passed_over)}."] if use.passed_over else []
+        message = " ".join([f"Sandbox tier {use.tier}.", *use.not_covered, *passed_over])
+        self.callback(Notice(level="warning" if use.unsafe else "info", message=message))
 
     def summary(self) -> VerifySummary:
         return VerifySummary(
             completions=self.counts.total(),
             passed=self.counts["passed"],
             counts=dict(self.counts.most_common()),
-            tier=self.tier,
-            not_covered=list(self.not_covered),
+            **(self.use.model_dump() if self.use else {"tier": None}),
         )
 
 

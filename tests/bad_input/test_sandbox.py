@@ -61,3 +61,9 @@ def test_a_sandbox_that_is_not_there_is_named(refused, tiny, problems):
         "--out", "e.json",
     )  # fmt: skip
     assert "auto" in line
+
+
+def test_doctor_names_the_fix(refused_there):
+    line = refused_there("doctor", *LOCAL)
+    assert "No sandbox holds here" in line
+    assert what_to_do("local") in line

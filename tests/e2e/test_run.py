@@ -113,6 +113,16 @@ def test_the_manifest_says_what_the_run_was_made_from(finished):
     assert {"starting model", "train problems", "eval problems"} <= set(manifest["hashes"])
 
 
+def test_manifest_and_result_name_the_sandbox(finished):
+    directory, done = finished
+    manifest = json.loads((directory / "manifest.json").read_text())
+    (use,) = manifest["sandboxes"]
+    assert use["not_covered"]
+    assert not use["unsafe"]
+    for said in (use["tier"], *use["not_covered"], *use["passed_over"]):
+        assert said in done.out
+
+
 def test_the_same_command_on_a_finished_run_does_nothing_again(finished):
     directory, done = finished
     before = {path: path.stat().st_mtime_ns for path in directory.rglob("*.jsonl")}

@@ -22,10 +22,11 @@ from localdistill.types import AssertTests, CheckTests, Problem
         "from typing import List\ndef own(x: List) -> int:\n    return sum(x)\nassert own([1])",
         "try:\n    solve(1)\nexcept ValueError as error:\n    assert 'x' in str(error)",
         "from collections import Counter\nassert Counter(solve('aab')).most_common(1)[0][0] == 'a'",
+        "def own(string):\n    return string == string[::-1]\nassert own(solve('ab'))",
     ],
 )
 def test_code_that_changes_nothing_is_plain(source: str) -> None:
-    assert is_plain(ast.parse(source))
+    assert is_plain([ast.parse(source)])
 
 
 @pytest.mark.parametrize(
@@ -65,13 +66,19 @@ def test_code_that_changes_nothing_is_plain(source: str) -> None:
         "def __getattr__(name): pass",
         "f'{solve.__class__}'",
         "from .math import floor",
+        "import string\ndef own(string):\n    return string",
         "import builtins",
         "open('x')",
         "input()",
     ],
 )
 def test_other_code_is_not(source: str) -> None:
-    assert not is_plain(ast.parse(source))
+    assert not is_plain([ast.parse(source)])
+
+
+def test_a_module_that_the_setup_imports_is_one_in_the_tests() -> None:
+    setup, tests = "import sys", "def own(sys):\n    pass\nm = sys\nm.modules"
+    assert not is_plain([ast.parse(setup), ast.parse(tests)])
 
 
 def test_tests_that_change_builtins_change_them_for_themselves_alone(single: Sandbox) -> None:

@@ -18,6 +18,8 @@ class FakeSandbox:
 
     tier = "fake"
     not_covered = ("It runs nothing.", "It is fake.")
+    passed_over = ()
+    unsafe = False
 
     def __init__(self, die_after=None, lose=()):
         self.die_after = die_after
