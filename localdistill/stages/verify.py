@@ -7,7 +7,6 @@ other completions. No candidate program runs in this process.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,6 @@ from localdistill.events import (
     Notice,
     Scalar,
     StageFinished,
-    StageProgress,
     StageStarted,
 )
 from localdistill.jsonl import (
@@ -37,6 +35,7 @@ from localdistill.jsonl import (
 from localdistill.problems import load
 from localdistill.problems.extract import extract_code
 from localdistill.stages import verify_resume as resume
+from localdistill.stages.verify_progress import MissingModules, Progress
 from localdistill.types import Completion, Problem, SandboxUse, Status, Verdict
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 MAX_WORKERS = 512
 _ATTEMPTS = 3  # at a completion that ends in infra_error, before that is recorded
 _REASONS = 5  # in a warning
-_PROGRESS_S = 0.25  # least time between two reports
 
 
 class VerifyRequest(BaseModel):
@@ -140,6 +138,8 @@ def run(
         work.warn_of_inseparable()
         work.test(open_sandbox)
         work.warn_of_unjudged()
+        if notice := work.missing.notice():
+            callback(notice)
         summary = work.summary()
         mark_done(request.out, **summary.model_dump(mode="json"))
     shown: dict[str, Scalar] = {"completions": summary.completions, **summary.counts}
@@ -160,6 +160,7 @@ class _Work:
         self.owed: set[resume.Key] = set()
         self.counts: Counter[str] = Counter()
         self.use: SandboxUse | None = None
+        self.missing = MissingModules()
 
     def read_done(self, keys: set[resume.Key]) -> None:
         self.owed = set(keys)
@@ -207,7 +208,7 @@ class _Work:
             try:
                 self.use = sandbox_use(sandbox)
                 self.announce(self.use)
-                progress = _Progress(self)
+                progress = Progress(self.counts, self.callback)
                 for attempt in range(1, _ATTEMPTS + 1):
                     if self.owed:
                         self.attempt(sandbox, writer, progress, last=attempt == _ATTEMPTS)
@@ -219,7 +220,7 @@ class _Work:
             raise StageFailed(f"{message}, such as {min(self.owed)}; the same command tries again.")
 
     def attempt(
-        self, sandbox: Sandbox, writer: JsonlWriter, progress: _Progress, *, last: bool
+        self, sandbox: Sandbox, writer: JsonlWriter, progress: Progress, *, last: bool
     ) -> None:
         for verdict in sandbox.run(self.jobs()):
             # Only what is owed: a sandbox that answers twice must not make two rows.
@@ -245,6 +246,7 @@ class _Work:
         writer.write(verdict)
         self.owed.remove(verdict.key)
         self.counts[verdict.status] += 1
+        self.missing.look_at(verdict)
 
     def jobs(self) -> Iterator[Job]:
         """What is owed, read again from the file: a million programs need not fit in memory."""
@@ -281,29 +283,3 @@ def _inseparable(problems: dict[str, Problem]) -> dict[str, str]:
 
     found = {name: separable.reason(problem) for name, problem in problems.items()}
     return {name: why for name, why in found.items() if why is not None}
-
-
-class _Progress:
-    """Reports now and then how far the work has got."""
-
-    def __init__(self, work: _Work) -> None:
-        self.work = work
-        self.began = self.reported = time.monotonic()
-        self.first = work.counts.total()
-
-    def tick(self) -> None:
-        if time.monotonic() - self.reported >= _PROGRESS_S:
-            self.report()
-
-    def report(self) -> None:
-        self.reported = time.monotonic()
-        counts = self.work.counts
-        done = counts.total()
-        rate = (done - self.first) / max(self.reported - self.began, 1e-9)
-        info: dict[str, Scalar] = {
-            "passed": counts["passed"],
-            "failed": done - counts["passed"] - counts["timeout"],
-            "timeouts": counts["timeout"],
-            "programs/s": round(rate, 1),
-        }
-        self.work.callback(StageProgress(stage="verify", done=done, info=info))

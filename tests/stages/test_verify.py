@@ -3,7 +3,7 @@ import pytest
 from localdistill.errors import ConfigError, SandboxUnavailable, StageFailed
 from localdistill.events import Notice, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import JsonlWriter, is_done, marker, read_rows
-from localdistill.stages import verify
+from localdistill.stages import verify_progress
 from localdistill.stages.verify import VerifyRequest, run
 from localdistill.types import Completion, Problem, Verdict
 
@@ -321,6 +321,23 @@ def test_files_that_do_not_fit_together_are_refused(case):
         case.verify(completions=path)
 
 
+def test_modules_that_candidates_lack_are_named(case):
+    class Without(FakeSandbox):
+        def run(self, jobs):
+            for verdict in super().run(jobs):
+                detail = f"ModuleNotFoundError: No module named '{self.module(verdict.key)}'"
+                yield verdict.model_copy(update={"status": "runtime_error", "detail": detail})
+
+        def module(self, key):
+            return "numpy.linalg" if key[0] == "a" else "pandas"
+
+    case.verify(Without())
+    (notice,) = [n for n in case.of(Notice) if "cannot import" in n.message]
+    assert "5 programs failed because candidates cannot import numpy (3), pandas (2)" in (
+        notice.message
+    )
+
+
 def test_what_stands_in_a_completion_never_runs_here(case):
     case.texts = {("a", 0): "```\nraise SystemExit('ran')\n```"}
     assert case.verify().counts == {"failed": 1}
@@ -328,7 +345,7 @@ def test_what_stands_in_a_completion_never_runs_here(case):
 
 def test_progress_is_reported_now_and_then_only(case, monkeypatch):
     case.texts = {("a", n): "pass" for n in range(500)}
-    monkeypatch.setattr(verify, "_PROGRESS_S", 3600)
+    monkeypatch.setattr(verify_progress, "_PROGRESS_S", 3600)
     case.verify()
     assert len(case.of(StageProgress)) == 1
 
