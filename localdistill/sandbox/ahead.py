@@ -8,7 +8,7 @@ known before the test runs. An answer is still used only when the test comes to 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 # Below these, an expression is computed whatever the others come to.
@@ -17,11 +17,24 @@ _NO_MATTER = (ast.Assign, ast.Import, ast.ImportFrom, ast.Pass, ast.Expr)
 
 
 def calls_ahead(
-    statements: list[ast.stmt], functions: frozenset[str]
+    statements: list[ast.stmt],
+    functions: frozenset[str],
+    leading: frozenset[str] = frozenset(),
+    before: Sequence[ast.stmt] = (),
 ) -> Iterator[tuple[str, list[Any]]]:
-    """Name and arguments of the calls with which ``statements`` begin, in their order."""
+    """Name and arguments of the calls with which ``statements`` begin, in their order.
+
+    ``leading`` are other names by which ``functions`` can be reached, and ``before`` is run before.
+    A call that is made in such a way could else be given an answer that came ahead, and with it no
+    word of what has become of its arguments.
+    """
+    known = functions | leading
+    if any(_reaches(part, known) for each in before for part in _run_at_once(each)):
+        return
     for statement in statements:
         calls = [node for node in ast.walk(statement) if _is_call(node, functions)]
+        if any(_is_named(node, known) for node in _all_but_called(statement, calls)):
+            return
         if not calls and isinstance(statement, (ast.Assert, *_NO_MATTER)):
             continue
         if not (isinstance(statement, ast.Assert) and len(calls) == 1):
@@ -41,6 +54,28 @@ def body_of_check(tree: ast.Module) -> tuple[list[ast.stmt], frozenset[str]]:
         if isinstance(node, ast.FunctionDef) and node.name == "check" and node.args.args:
             return node.body, frozenset({node.args.args[0].arg})
     return [], frozenset()
+
+
+def _all_but_called(statement: ast.stmt, calls: list[ast.AST]) -> Iterator[ast.AST]:
+    called = {getattr(call, "func", None) for call in calls}
+    return (node for node in ast.walk(statement) if node not in called)
+
+
+def _run_at_once(statement: ast.stmt) -> list[ast.AST]:
+    """What of a statement is run where it stands: not the body of a function."""
+    if isinstance(statement, ast.FunctionDef):
+        return [statement.args, *statement.decorator_list]
+    return [statement]
+
+
+def _reaches(tree: ast.AST, names: frozenset[str]) -> bool:
+    return any(_is_named(node, names) for node in ast.walk(tree))
+
+
+def _is_named(node: ast.AST, names: frozenset[str]) -> bool:
+    return (isinstance(node, ast.Name) and node.id in names) or (
+        isinstance(node, ast.Attribute) and node.attr in names
+    )
 
 
 def _is_call(node: ast.AST, functions: frozenset[str]) -> bool:

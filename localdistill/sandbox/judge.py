@@ -85,6 +85,7 @@ class _Tests:
         self._raised: BaseException | None = None  # the last exception that crossed
         self._last: tuple[str, tuple[Any, ...], Any] | None = None  # the last call and its value
         self._not_gradable = ""
+        self._called = False
         self.prepared = b""
         self._returned: dict[Any, Handle | None] = {}  # stubs of functions that calls returned
         # Answers that came before the tests asked: the request, the kind of answer, the answer.
@@ -116,8 +117,14 @@ class _Tests:
         except BaseException as error:
             if not self._not_gradable:  # else it may be the test's answer to that
                 return self._outcome(step, error)
+        return self._no_error(step)
+
+    def _no_error(self, step: str) -> tuple[str, str]:
+        """What it means that the tests came to their end."""
         if self._not_gradable:
             return "infra_error", f"{step}: {self._not_gradable}"[:_DETAIL_CHARACTERS]
+        if not self._called:  # an answer that came ahead is none until the tests come to it
+            return "failed", "the tests never call the candidate"
         return "passed", ""
 
     def _prepared(self) -> _Prepared:
@@ -214,7 +221,8 @@ class _Tests:
         except CodecError as error:
             self._not_gradable = f"the tests pass {error}"
             raise _NotGradable from None
-        if self._ahead and self._ahead[0][0] == encoded:
+        self._called |= kind == CALL
+        if kind == CALL and self._ahead and self._ahead[0][0] == encoded:
             _, answer_kind, body = self._ahead.popleft()
         else:
             self._ahead.clear()
@@ -260,21 +268,33 @@ def _prepare(
             (f"assert {number}: {' '.join(each.split())}", expected_first(each, set(known)))
             for number, each in enumerate(code, start=1)
         ]
-    if kind == "check":
-        statements, called = body_of_check(ast.parse(code[0]))
-    else:
-        statements, called = [s for each in code for s in ast.parse(each).body], functions
     return _Prepared(
-        ahead=tuple(
-            pack((entry_point if kind == "check" else name, arguments, {}))
-            for name, arguments in calls_ahead(statements, called)
-        ),
+        ahead=_ahead(kind, setup, code, entry_point, functions),
         steps=tuple(
             (name, compile(tree, f"{name.split()[0]}.py", "exec", dont_inherit=True))
             for name, tree in trees
         ),
         checks_something=any(checks_something(tree) for _, tree in trees),
         plain=is_plain([tree for _, tree in trees]),
+    )
+
+
+def _ahead(
+    kind: str, setup: str, code: tuple[str, ...], entry_point: str, functions: frozenset[str]
+) -> tuple[bytes, ...]:
+    """The requests with which the tests are certain to begin."""
+    tree = ast.parse("\n".join((setup, *code)))
+    if kind == "check":  # nothing reaches the candidate before ``check`` is called
+        before: list[ast.stmt] = []
+        statements, called = body_of_check(ast.parse(code[0]))
+        leading = {entry_point}
+    else:
+        before, called = ast.parse(setup).body, functions
+        statements, leading = [s for each in code for s in ast.parse(each).body], set()
+    leading |= leading_to(tree, leading | called)
+    return tuple(
+        pack((entry_point if kind == "check" else name, arguments, {}))
+        for name, arguments in calls_ahead(statements, called, frozenset(leading), before)
     )
 
 

@@ -91,8 +91,6 @@ class Judging:
         if outcome[0] == NOT_PLAIN:
             self._known.plain = False
             outcome = self._alone(pack({**order, "plain": False}))
-        if outcome[0] == "passed" and self._calls == 0:
-            return "failed", "the tests never call the candidate"
         return outcome
 
     def _load(self) -> list[Answered]:
@@ -154,7 +152,9 @@ class Judging:
         while kind in (CALL, CALLS, MAKE, GET, SET):
             if kind == CALLS:
                 calls = self._learned(body)
-                answers = self._ask_all(CALLS, pack(calls), calls)
+                # Not asked again once it has ended: it could answer late, in time given twice.
+                ended = self._ended is not None
+                answers = [] if ended else self._ask_all(CALLS, pack(calls), calls)
                 kind, body = self._to_judge(judge, VALUE, pack(answers))
                 continue
             if self._ended is not None:
@@ -183,7 +183,8 @@ class Judging:
             calls = tuple(decode_blobs(body))
         except CodecError:
             raise Over("infra_error", "the judge asked out of turn") from None
-        self._known.learn_calls(calls)
+        if not self._task.names_from_candidate:  # else they are calls of what this one has named
+            self._known.learn_calls(calls)
         return calls
 
     def _ask_all(
@@ -207,8 +208,11 @@ class Judging:
             if answers[0][0] != first:
                 raise claimed_end(*answers[0])
             del answers[0]
-        if answers and answers[-1][0] not in (VALUE, RAISED):
-            self._ended = claimed_end(*answers.pop())
+        for place, (answer_kind, answer) in enumerate(answers):
+            if answer_kind not in (VALUE, RAISED):
+                self._ended = claimed_end(answer_kind, answer)
+                del answers[place:]
+                break
         self._calls += len(answers)
         return [(call, *answer) for call, answer in zip(calls, answers, strict=False)]
 

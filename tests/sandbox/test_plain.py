@@ -111,6 +111,26 @@ def test_calls_that_are_certain_are_known_ahead() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "run = f\nassert f(1) == 2",
+        "assert list(map(f, [[1]]))\nassert f([1]) == 2",
+        "assert helper([1])\nassert f([1]) == 2",
+        "x.method([1])\nassert f([1]) == 2",
+        "assert f([1]) == helper([1])",
+        "assert f([1]) == f",
+    ],
+)
+def test_a_call_that_may_be_made_otherwise_before_ends_what_is_known(source: str) -> None:
+    statements, leading = ast.parse(source).body, frozenset({"helper", "method"})
+    assert list(calls_ahead(statements, frozenset({"f"}), leading)) == []
+    after = ast.parse("assert f(1) == 2").body
+    assert list(calls_ahead(after, frozenset({"f"}), leading, statements)) == []
+    unused = ast.parse("def helper(x):\n    return f(x)").body
+    assert list(calls_ahead(after, frozenset({"f"}), leading, unused)) == [("f", [1])]
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "assert f(x) == 2",
