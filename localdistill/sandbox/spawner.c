@@ -102,6 +102,7 @@ static void drop_capabilities(void) {
 
 static void confine(struct spawner *s, const int *given, int count, pid_t parent) {
     int channel = given[0];
+    if (channel < 3) refuse("a channel in the place of a standard descriptor");
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) refuse("open /dev/null");
     for (int standard = 0; standard < 2; standard++)
@@ -157,25 +158,32 @@ static ssize_t receive(struct spawner *s, void *message, int *given, int *count)
     return size;
 }
 
+/* Whether a call failed because the pit is gone; it may have left messages unread. */
+static int is_gone(ssize_t result) {
+    return result < 0 && (errno == EPIPE || errno == ECONNRESET);
+}
+
 static int tell(struct spawner *s, const void *message, size_t size) {
     ssize_t sent;
     do sent = send(s->control, message, size, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    return sent < 0 && errno != EPIPE ? -1 : 0; /* the pit is gone: clear, then go */
+    return sent < 0 && !is_gone(sent) ? -1 : 0; /* the pit is gone: clear, then go */
 }
 
 /* Wait until the child ends, or the pit asks for its end. 1: it is to be looked at. */
 static int wait_for(struct spawner *s) {
     struct pollfd watched[2] = {{s->pidfd, POLLIN, 0}, {s->control, POLLIN, 0}};
     char message[MESSAGE];
+    ssize_t size;
     int ready;
     do ready = poll(watched, 2, s->sampled ? FIRST_LOOK_MS : -1);
     while (ready < 0 && errno == EINTR);
     if (ready < 0) return -1;
     if (ready == 0) return 1;
     s->killed = !watched[0].revents;
-    if (s->killed && recv(s->control, message, sizeof message, 0) < 0) return -1;
-    return 0;
+    if (!s->killed) return 0;
+    size = recv(s->control, message, sizeof message, 0);
+    return size < 0 && !is_gone(size) ? -1 : 0;
 }
 
 /* Whether a folder holds anything; with a user, only what belongs to that user. -1: it cannot be read. */
@@ -264,8 +272,8 @@ int ld_serve(struct spawner *s) {
     struct start order;
     for (;;) {
         ssize_t size = receive(s, message, given, &count);
+        if (size == 0 || is_gone(size)) return GONE;
         if (size < 0) return fail(s);
-        if (size == 0) return GONE;
         if (message[0] != 'S') continue; /* a KILL for a run that was over already */
         if (size != sizeof order || (count != 1 && count != 3)) {
             errno = EPROTO;

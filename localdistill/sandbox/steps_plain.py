@@ -60,7 +60,9 @@ class PlainSteps:
     def serve(self) -> int:
         """See ``steps.Steps``."""
         while True:
-            message, descriptors, _, _ = self._receive(self._control, 64, 4)
+            message, descriptors = b"", list[int]()
+            with contextlib.suppress(ConnectionError):  # gone, with messages of ours unread
+                message, descriptors, _, _ = self._receive(self._control, 64, 4)
             if not message:
                 return GONE
             if message[:1] != START:  # a KILL for a run that was over already
@@ -74,7 +76,7 @@ class PlainSteps:
             self.end()
             if not (nobody_left() and is_clean(self._place)):
                 return LEFT
-            with contextlib.suppress(BrokenPipeError):  # the pit is gone
+            with contextlib.suppress(ConnectionError):  # the pit is gone
                 why = "killed" if self._run.killed else "exit"
                 self._control.send(report(self._run.status, self._run.used_s, why))
 
@@ -118,12 +120,13 @@ class PlainSteps:
         ready = dict(poll.poll(FIRST_LOOK_MS if limits.sampled else None))
         self._run.killed = bool(ready) and self._run.pidfd not in ready
         if self._run.killed:
-            self._control.recv(64)  # KILL, or nothing: the pit is gone
+            with contextlib.suppress(ConnectionError):
+                self._control.recv(64)  # KILL, or nothing: the pit is gone
         return bool(ready)
 
     def end(self) -> None:
         """End the child, if it has not ended, and reap it."""
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(ConnectionError):
             self._control.send(OVER)  # clearing up may take longer than the run
         with acting_as(self._place):
             os.kill(

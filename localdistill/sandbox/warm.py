@@ -62,7 +62,7 @@ class WarmParent:
             else:
                 why = "killed" if run.killed else "exit"
             self._clear()
-            with contextlib.suppress(BrokenPipeError):  # the pit is gone: clear, then go
+            with contextlib.suppress(ConnectionError):  # the pit is gone: clear, then go
                 os.write(self._control, steps.report(run.status, run.used_s, why))
 
     def _steps(self, ruleset: int) -> steps.Steps:
@@ -86,7 +86,8 @@ class WarmParent:
             if run.pidfd in ready:
                 return "exit"
             if ready:
-                os.read(self._control, 64)  # KILL, or nothing: the pit is gone
+                with contextlib.suppress(ConnectionError):
+                    os.read(self._control, 64)  # KILL, or nothing: the pit is gone
                 return "killed"
 
     def _clear(self) -> None:

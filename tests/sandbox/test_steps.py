@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 from programs import programs
 
-from localdistill.sandbox import kernel, link, steps_compiled, tier_local
+from localdistill.sandbox import kernel, link, steps, steps_compiled, tier_local
+from localdistill.sandbox.place import Place
+from localdistill.sandbox.steps_plain import PlainSteps
 
 _SOURCES = Path(kernel.__file__).parent
 # What one candidate could leave for the next, and what leads out of its process.
@@ -30,6 +33,24 @@ def test_what_was_compiled_from_another_source_is_not_taken(
     changed.write_text(Path(steps_compiled.SOURCE).read_text() + "\n")
     monkeypatch.setattr(steps_compiled, "SOURCE", str(changed))
     assert not steps_compiled.are_current()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_pit_that_goes_with_messages_unread_is_gone(compiled: bool) -> None:
+    library = steps_compiled.load() if compiled else None
+    if compiled and library is None:
+        pytest.skip("the compiled steps are NOT tested here")
+    pit, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control.send(steps.OVER)
+    pit.close()  # what a warm parent hears of this is ECONNRESET, and then nothing
+    place = Place("/nonexistent", None, namespaces=True, landlock=False)
+    at = (
+        steps_compiled.CompiledSteps(library, place, control.fileno(), -1)
+        if library is not None
+        else PlainSteps(place, os.dup(control.fileno()), -1)
+    )
+    assert at.serve() == steps.GONE
+    control.close()
 
 
 @pytest.mark.real
