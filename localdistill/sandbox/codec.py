@@ -30,6 +30,7 @@ MAX_VALUES = 1_000_000
 MAX_ITEMS = 500_000  # of one generator
 MAX_INT_BYTES = 4 << 20  # some ten million digits
 MAX_FIELDS = 100  # of a named tuple
+MAX_NAME = 200  # characters of one of its names: the classes are kept
 OWN_MODULE = "candidate"  # of the classes that a candidate defines
 
 _size = struct.Struct("<I")

@@ -12,6 +12,7 @@ from localdistill.sandbox.codec import (
     MAX_DEPTH,
     MAX_FIELDS,
     MAX_INT_BYTES,
+    MAX_NAME,
     MAX_VALUES,
     TYPES,
     CodecError,
@@ -185,6 +186,16 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
     return _mapping([part for item in items for part in item])
 
 
+# What built-in types have to say of themselves: taken from a candidate's object, or out of a named
+# tuple of its own, it would be a verdict and no value.
+_SAID_OF_VALUES = frozenset(
+    name
+    for kind in (str, bytes, tuple, frozenset, float, int)
+    for name in dir(kind)
+    if name.startswith("is") or name in ("startswith", "endswith", "count", "index")
+)
+
+
 class Record:
     """Attributes of an object whose class did not cross: to be looked at, and equal to nothing."""
 
@@ -194,7 +205,8 @@ def _record(items: list[Any]) -> Record:
     for name, value in _mapping(items).items():
         if type(name) is not str or name.startswith("_"):  # nothing that Python itself calls
             raise CodecError("no attribute")
-        setattr(record, name, value)
+        if not (callable(value) and name in _SAID_OF_VALUES):
+            setattr(record, name, value)
     return record
 
 
@@ -208,8 +220,11 @@ def _named_tuple(items: list[Any]) -> Any:
     name, fields, *values = items
     if not (type(name) is str and type(fields) is tuple and len(fields) <= MAX_FIELDS):
         raise CodecError("no named tuple")
-    if not all(type(field) is str for field in fields):
+    if not all(type(field) is str and len(field) <= MAX_NAME for field in (name, *fields)):
         raise CodecError("no named tuple")
+    for field, value in zip(fields, values, strict=False):
+        if callable(value) and field in _SAID_OF_VALUES:
+            raise CodecError("a named tuple that answers for itself")
     return _named(name, fields)(*values)
 
 

@@ -111,6 +111,31 @@ def test_objects_of_a_candidate_cross_as_their_attributes() -> None:
             decode(_tagged(b"R", name, 1))
 
 
+def test_nothing_of_a_candidate_answers_for_a_value() -> None:
+    kept = {0: lambda *given: True}
+
+    def decoded(tag: bytes, *parts: bytes) -> Any:
+        return decode(tag + len(parts).to_bytes(4, "little") + b"".join(parts), kept.__getitem__)
+
+    stub = encode(Handle(0))
+    pairs = {"isdigit": stub, "isupper": encode(object), "size": stub, "index": encode(3)}
+    record = decoded(
+        b"R", *(each for name, value in pairs.items() for each in (encode(name), value))
+    )
+    assert vars(record) == {"size": kept[0], "index": 3}
+    point = collections.namedtuple("point", "index x")(3, int)
+    assert decode(encode(point)) == (3, int)
+    for value in (encode(int), stub):
+        with pytest.raises(CodecError, match="answers for itself"):
+            decoded(b"n", encode("point"), encode(("count",)), value)
+
+
+def test_named_tuples_of_long_names_are_refused() -> None:
+    for name, field in (("a" * 1000, "b"), ("b", "a" * 1000)):
+        with pytest.raises(CodecError):  # their classes are kept for the next candidates
+            decode(encode(collections.namedtuple(name, [field])(1)))
+
+
 def test_coroutines_cross_as_ones_that_have_run() -> None:
     async def three() -> int:
         await asyncio.sleep(0)
