@@ -130,8 +130,13 @@ def _name_of_answer(statement: ast.stmt, functions: set[str]) -> str:
 
 
 def _is_check(statement: ast.stmt) -> bool:
-    called = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-    return (called or isinstance(statement, ast.Assert)) and not _has(statement, _BOUND_TO_PLACE)
+    checked = isinstance(statement, ast.Assert) or (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        # A method may change what is looked at afterwards: ``seen.append(got)``.
+        and getattr(statement.value.func, "attr", "assert").startswith("assert")
+    )
+    return checked and not _has(statement, _BOUND_TO_PLACE)
 
 
 def _condition(check: ast.stmt) -> ast.expr:

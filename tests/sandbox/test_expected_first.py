@@ -54,6 +54,7 @@ def test_a_changed_argument_does_not_change_what_is_expected(statement: str) -> 
         "assert solve(xs) is None and xs == [1, 2, 3]",
         "assert solve(xs) == None",
         "k = solve(xs)\nassert xs[0] == 1",
+        "seen = []\nk = solve(xs)\nseen.append(k)\nassert k == seen[-1]",
         "k = solve(xs)\nassert k is None and xs[0] == 1",
         "k = solve(xs) or 2\nassert xs[:k] == [1, 2]",
         "k = solve(xs)\nhead = xs[:2]\nassert (k, head) == (None, [1, 2])",
