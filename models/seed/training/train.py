@@ -1,4 +1,7 @@
-"""Training from scratch, on the answers only, in float32 weights with bfloat16 arithmetic."""
+"""Training from scratch, on the answers only, in float32 weights.
+
+The arithmetic is bfloat16 where the processor has it, else float32.
+"""
 
 from __future__ import annotations
 
@@ -125,10 +128,15 @@ def _loss(model: Qwen3ForCausalLM, inputs: torch.Tensor, labels: torch.Tensor) -
 
     Padding is on the right, and attention is causal, so no mask is needed.
     """
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bfloat16()):
         logits = model(input_ids=inputs, use_cache=False).logits
     predicted, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
     return torch.nn.functional.cross_entropy(predicted.float(), targets, ignore_index=IGNORED)
+
+
+def has_bfloat16() -> bool:
+    """Whether bfloat16 is the faster arithmetic here: with AVX2 alone it takes 16 times as long."""
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def _rate(step: int, steps: int, recipe: Recipe) -> float:
