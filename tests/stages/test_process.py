@@ -116,8 +116,11 @@ def test_the_stage_dies_with_the_run(stuck, inputs):
     assert child.wait(timeout=30) is None or not child.is_running()
 
 
-def test_an_interrupted_run_ends_its_stage(stuck, inputs):
+def test_an_interrupted_run_ends_its_stage(stuck, inputs, request):
     seen = []
+    # A shell that starts the tests in the background has them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def interrupt():
         seen.append(child_of(os.getpid()))
