@@ -57,13 +57,18 @@ def hashes(config: Config, directory: RunDir, gguf: Path) -> dict[str, str]:
 def record_sandbox(directory: RunDir, use: SandboxUse) -> None:
     """Add a sandbox to those in the manifest: each once, in the order of their first use.
 
-    A run may be continued under another one, so none of them is pinned.
+    A run may be continued under another one, so none of them is pinned. Why others were passed over
+    is told of the first use only: an engine does not say the same each time.
     """
     uses = sandboxes(directory)
-    if use not in uses:
+    if all(_kind(use) != _kind(each) for each in uses):
         facts = json.loads(directory.manifest.read_text(encoding="utf-8"))
         facts["sandboxes"] = [each.model_dump(mode="json") for each in (*uses, use)]
         write_atomically(directory.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+
+
+def _kind(use: SandboxUse) -> tuple[str, list[str], bool]:
+    return use.tier, use.not_covered, use.unsafe
 
 
 def sandboxes(directory: RunDir) -> list[SandboxUse]:

@@ -9,6 +9,7 @@ from localdistill import config as configuration
 from localdistill import pipeline, preflight
 from localdistill.errors import ConfigError, UserError
 from localdistill.jsonl import mark_done
+from localdistill.manifest import record_sandbox
 from localdistill.quantization.start import Outlook
 from localdistill.result_text import result_text
 from localdistill.run_dir import RunDir
@@ -208,3 +209,14 @@ def test_a_set_without_tests_is_refused_under_select_tests_before_sampling(
 def test_impossible_ks_are_refused(config, tmp_path, ks):
     with pytest.raises(ConfigError, match="evaluate"):
         configuration.build({**config, "evaluate": {"ks": ks, "samples": 4}})
+
+
+def test_the_same_sandbox_is_in_the_manifest_once_whatever_an_engine_says(tmp_path):
+    directory = RunDir(tmp_path)
+    directory.manifest.write_text("{}")
+    for said in ("docker: old", "docker: old; write /dev/stdout: broken pipe"):
+        record_sandbox(
+            directory, SandboxUse(tier="3 (a)", not_covered=["The kernel."], passed_over=[said])
+        )
+    (use,) = json.loads(directory.manifest.read_text())["sandboxes"]
+    assert use["passed_over"] == ["docker: old"]
