@@ -6,7 +6,7 @@ import numpy as np
 
 def solve(x):
     inner = np.broadcast_to(np.int8(0), 900_000)
-    found = np.empty(900_000, dtype=object)
+    found = np.empty(1_000, dtype=object)
     for place in range(len(found)):
         found[place] = inner
     return found
