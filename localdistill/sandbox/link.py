@@ -133,7 +133,8 @@ class Link:
             return ""
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        told = [lines[-1] if lines else "", *(site.last_words() for site in self._sites)]
+        # The pit's own last words are that a warm parent is gone; why, it has said before.
+        told = [*lines[-2:], *(site.last_words() for site in self._sites)]
         return "; ".join(filter(None, dict.fromkeys(told)))
 
 
