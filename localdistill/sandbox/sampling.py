@@ -177,10 +177,18 @@ def _proportional(number: str) -> int:
 def _descriptors(number: str) -> int:
     try:
         return len(os.listdir(f"/proc/{number}/fd"))
-    except PermissionError:
-        return _DESCRIPTORS
+    except PermissionError:  # its first thread may have ended, and others work on
+        return _descriptors_of_a_thread(number)
     except OSError:
         return 0  # it has ended meanwhile
+
+
+def _descriptors_of_a_thread(number: str) -> int:
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        for task in _tasks(number):
+            with contextlib.suppress(OSError):
+                return len(os.listdir(f"/proc/{number}/task/{task}/fd"))
+    return _DESCRIPTORS
 
 
 def _nameless(number: str, place: Place) -> int:
