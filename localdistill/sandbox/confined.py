@@ -20,7 +20,7 @@ from localdistill.sandbox.finder import Finder
 from localdistill.sandbox.place import Place
 
 # What candidates commonly import: loaded once, inherited by every fork. No more than that, since
-# each megabyte makes every fork slower by 2%: not dataclasses, which brings inspect, ast, dis ...
+# all that is loaded makes every fork slower: not dataclasses, which brings inspect, ast, dis ...
 _PRELOADED = (
     "bisect collections contextlib copy enum functools heapq io itertools math operator random re "
     "string time typing"

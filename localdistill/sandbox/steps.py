@@ -1,7 +1,7 @@
 """What a warm parent does for every candidate: fork, confine, wait, reap, see that nothing is left.
 
 There are two of it. ``steps_plain`` is the one to read; ``spawner.c`` does the same where it has
-been compiled (``compiled``), and costs a candidate some 300 copied pages of memory less.
+been compiled (``steps_compiled``), and copies far fewer pages of memory.
 """
 
 from __future__ import annotations
