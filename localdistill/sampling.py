@@ -1,4 +1,4 @@
-"""How the next token is drawn from a model's distribution."""
+"""How the next token is drawn from a model's distribution, and where a completion ends."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class Sampling(BaseModel):
     min_p: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of the likeliest token's; 0 is off
     max_tokens: int = Field(default=512, ge=1)  # tokens a completion, the end token included
     order: SamplerOrder = "paper"
+    stop_at_code: bool = False  # end a completion with its first complete code block
+    end_loops: bool = True  # end a completion that says the same again and again
+    # Tokens that a thinking model may think before it has to answer; None: no limit of its own.
+    max_thinking_tokens: int | None = Field(default=None, ge=1)
 
     @property
     def greedy(self) -> bool:

@@ -87,18 +87,30 @@ class Message(Row):
     content: str
 
 
+# The model's own end token; the end of its first complete code block; its length, or the context's;
+# a loop in which it said the same again and again. The last two are finish_reason "length".
+EndedBy = Literal["end_token", "code_block", "length", "repetition"]
+
+
 class Completion(Row):
     """One sample drawn from a model."""
 
     problem_id: str
     sample: int = Field(ge=0)  # 0..n-1 within its problem
     text: str
+    # "stop": it came to its end; "length": it was cut, and is never trained on with an end token.
     finish_reason: Literal["stop", "length"]
-    token_count: int = Field(ge=0)  # tokens sampled, the end token included
+    token_count: int = Field(ge=0)  # tokens sampled, the end token and thinking included
     # Nats a token under the model's own distribution at temperature 1 without truncation;
     # None where the generator cannot tell.
     mean_logprob: float | None
     seed: int
+    # The least of its tokens' log-probabilities, of the same kind.
+    min_logprob: float | None = None
+    # What ended it. None: made by another tool, or a server that does not tell.
+    ended_by: EndedBy | None = None
+    # A thinking model's `<think>` part, without the tags; ``text`` is what followed it.
+    thinking: str | None = None
 
     @property
     def key(self) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,28 @@ class GenerationStats:
 Tick = Callable[[GenerationStats], None]
 
 
+class RequestSource(Protocol):
+    """Hands out requests one at a time, so that what comes next may depend on what came out."""
+
+    def take(self, *, wait: bool) -> GenerationRequest | None:
+        """The next request.
+
+        With ``wait`` it may block until one is there, and None means that there will be none any
+        more. Without, None means only that there is none now.
+        """
+
+
+class ListSource:
+    """A source that is known from the start."""
+
+    def __init__(self, requests: Iterable[GenerationRequest]) -> None:
+        self._requests = iter(requests)
+
+    def take(self, *, wait: bool) -> GenerationRequest | None:
+        """See ``RequestSource``; it never blocks."""
+        return next(self._requests, None)
+
+
 class Generator(Protocol):
     """Draws completions from one model with one ``Sampling``.
 
@@ -67,14 +89,14 @@ class Generator(Protocol):
         """Check that all ``requests`` fit, and size the context for them."""
 
     def generate(
-        self, requests: Sequence[GenerationRequest], tick: Tick | None = None
+        self, requests: Sequence[GenerationRequest] | RequestSource, tick: Tick | None = None
     ) -> Iterator[Completion]:
         """Yield one completion a request, in the order in which they finish.
 
-        Requests of one problem stand side by side, so that they can share its prompt. A call
-        begins from an empty cache: what it yields does not depend on earlier calls. Up to ``slots``
-        requests make one fixed batch: nothing is refilled while it runs. ``tick`` is called once
-        a decoding step.
+        Requests of one problem stand side by side, so that they can share its prompt. A source may
+        hand out only what ``prepare`` has seen. A call begins from an empty cache: what it yields
+        does not depend on earlier calls. Up to ``slots`` requests make one fixed batch: nothing is
+        refilled while it runs. ``tick`` is called once a decoding step.
         """
 
     def close(self) -> None:
