@@ -24,8 +24,8 @@ class Sample:
     """
 
     __slots__ = (
-        "_least", "_model", "_sum", "ended", "limit", "position", "prompt", "request", "slot",
-        "token", "tokens",
+        "_least", "_model", "_sum", "ended", "limit", "position", "prompt",
+        "prompt_copy", "request", "slot", "token", "tokens",
     )  # fmt: skip
 
     def __init__(
@@ -34,6 +34,7 @@ class Sample:
         self._model = model
         self.request = request
         self.prompt = prompt
+        self.prompt_copy = 0  # which one of its copies in the cache the sample shares
         self.slot = slot
         self.limit = limit
         self.token = prompt.tokens[-1]  # what the next step appends, at ``position``
