@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from localdistill.backends.endings import Watcher
 
 from localdistill.backends.base import GenerationRequest, GenerationStats, ListSource
 from localdistill.backends.draw_plain import PlainDraw
@@ -27,7 +28,10 @@ class FakeModel:
     vocab_size, end_tokens, path = VOCABULARY, frozenset([END]), "fake.gguf"
 
     def text(self, tokens):
-        return " ".join(map(str, tokens))
+        return b"".join(map(self.piece, tokens)).decode()
+
+    def piece(self, token):
+        return f" {token}".encode()
 
 
 def logits_after(tokens):
@@ -94,7 +98,7 @@ def request(problem, sample):
 def expected(wanted, prompt, limit, sampling):
     """The completion, drawn on its own."""
     model, draw = FakeModel(), PlainDraw(sampling)
-    sample = Sample(model, wanted, prompt, 0, limit)
+    sample = Sample(model, wanted, prompt, 0, limit=limit, watcher=Watcher(sampling))
     while not sample.ended:
         row = np.array([logits_after([*prompt.tokens, *sample.tokens])], dtype=np.float32)
         seeds = np.array([wanted.seed], dtype=np.uint64)
@@ -118,7 +122,8 @@ class Batch:
         return self.prompts[int(wanted.problem_id[1:])]
 
     def new_sample(self, wanted, prompt, slot):
-        return Sample(FakeModel(), wanted, prompt, slot, self.limit)
+        watcher = Watcher(self.sampling)
+        return Sample(FakeModel(), wanted, prompt, slot, limit=self.limit, watcher=watcher)
 
     def run(self, source):
         return list(self.batch.run(source, self.prompt_of, self.new_sample, None))
