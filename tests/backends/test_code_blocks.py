@@ -92,7 +92,22 @@ def test_where_a_name_is_asked_for_only_its_definition_counts():
 
 
 PIECES = st.sampled_from(
-    ["```", "~~~", "`", "````", "python", "\n", "\r\n", " ", "def f():", "f", "=", "x", "é", "\ufeff"]
+    [
+        "```",
+        "~~~",
+        "`",
+        "````",
+        "python",
+        "\n",
+        "\r\n",
+        " ",
+        "def f():",
+        "f",
+        "=",
+        "x",
+        "é",
+        "\ufeff",
+    ]
 )
 TEXTS = st.lists(PIECES, max_size=60).map("".join)
 

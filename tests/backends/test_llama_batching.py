@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from localdistill.backends.endings import Watcher
 
 from localdistill.backends.base import GenerationRequest, GenerationStats, ListSource
 from localdistill.backends.draw_plain import PlainDraw
+from localdistill.backends.endings import Watcher
 from localdistill.backends.llama_batching import ContinuousBatch
 from localdistill.backends.prompt_sequence import Prompt
 from localdistill.backends.sample import Sample
@@ -196,6 +196,35 @@ def test_the_batch_stays_full_until_nothing_waits():
     first_smaller = next(i for i, size in enumerate(sizes) if size < 8)
     rest = sizes[first_smaller:]
     assert rest == sorted(rest, reverse=True)
+
+
+class Ends(Watcher):
+    """Ends a sample after so many tokens, for ``reason``."""
+
+    def __init__(self, sampling, tokens, reason):
+        super().__init__(sampling)
+        self.left, self.reason = tokens, reason
+
+    def feed(self, token, piece):
+        self.left -= 1
+        return self.reason if self.left == 0 else None
+
+
+@pytest.mark.parametrize(("reason", "finish"), [("code_block", "stop"), ("repetition", "length")])
+def test_other_ends_are_told_and_free_the_slot(reason, finish):
+    run = Batch([[1, 2]], slots=2, cells=200)
+
+    def new_sample(wanted, prompt, slot):
+        watcher = Ends(run.sampling, 3, reason)
+        return Sample(FakeModel(), wanted, prompt, slot, limit=30, watcher=watcher)
+
+    source = ListSource([request(0, sample) for sample in range(12)])
+    found = list(run.batch.run(source, run.prompt_of, new_sample, None))
+    assert len(found) == 12
+    ended = [row for row in found if row.ended_by != "end_token"]
+    assert ended
+    for row in ended:
+        assert (row.ended_by, row.finish_reason, row.token_count) == (reason, finish, 3)
 
 
 class Waves:
