@@ -42,6 +42,7 @@ class LlamaCppGenerator:
         cells: tokens that the cache holds, for all samples and prompts together. Without it: as
             many as if every slot had the longest prompt and became as long as it may. With fewer,
             a sample that finds no room begins again later.
+        batch: tokens in a forward pass, at most.
         gpu_layers: layers to put on a GPU, -1 for all (a build without GPU ignores it).
 
     Raises:
@@ -58,6 +59,7 @@ class LlamaCppGenerator:
         threads: int,
         context_per_slot: int | None = None,
         cells: int | None = None,
+        batch: int = 256,
         gpu_layers: int = -1,
     ) -> None:
         if not 1 <= slots <= MAX_SLOTS:
@@ -69,6 +71,7 @@ class LlamaCppGenerator:
         self._model = LlamaModel(model_path, gpu_layers=gpu_layers)
         self._context = context_per_slot
         self._cells = cells
+        self._batch = batch
         self._closing = self._model.tokenize(CLOSING)
         self._draw = new_draw(sampling, self._model.vocab_size)
         self._decoder: LlamaDecoder | None = None
@@ -96,7 +99,11 @@ class LlamaCppGenerator:
             most, least = self.slots * room + longest, room + longest
             cells = most if self._cells is None else max(least, min(most, self._cells))
             self._decoder = LlamaDecoder(
-                self._model, sequences=self.slots + 1, cells=cells, threads=self.threads
+                self._model,
+                sequences=self.slots + 1,
+                cells=cells,
+                threads=self.threads,
+                batch=self._batch,
             )
 
     def _prompt(self, request: GenerationRequest) -> Prompt:
