@@ -7,10 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from localdistill.backends.base import GenerationRequest, GenerationStats, Tick
+from localdistill.backends.base import (
+    GenerationRequest,
+    GenerationStats,
+    ListSource,
+    RequestSource,
+    Tick,
+)
+from localdistill.backends.draw import new_draw
 from localdistill.backends.llama_batching import ContinuousBatch
 from localdistill.backends.llama_decoder import LlamaDecoder
 from localdistill.backends.llama_model import LlamaModel
+from localdistill.backends.prompt_sequence import Prompt
+from localdistill.backends.sample import Sample
 from localdistill.errors import UserError
 from localdistill.sampling import Sampling
 from localdistill.types import Completion, Message
@@ -28,6 +37,9 @@ class LlamaCppGenerator:
         threads: CPU threads of a forward pass.
         context_per_slot: tokens of prompt and completion of one sample. Without it: the longest
             prompt plus ``max_tokens``, at most what the model was trained for.
+        cells: tokens that the cache holds, for all samples and prompts together. Without it: as
+            many as if every slot had the longest prompt and became as long as it may. With fewer,
+            a sample that finds no room begins again later.
         gpu_layers: layers to put on a GPU, -1 for all (a build without GPU ignores it).
 
     Raises:
@@ -43,6 +55,7 @@ class LlamaCppGenerator:
         slots: int,
         threads: int,
         context_per_slot: int | None = None,
+        cells: int | None = None,
         gpu_layers: int = -1,
     ) -> None:
         if not 1 <= slots <= MAX_SLOTS:
@@ -53,17 +66,19 @@ class LlamaCppGenerator:
         self.stats = GenerationStats()
         self._model = LlamaModel(model_path, gpu_layers=gpu_layers)
         self._context = context_per_slot
+        self._cells = cells
+        self._draw = new_draw(sampling, self._model.vocab_size)
         self._decoder: LlamaDecoder | None = None
         self._room = 0  # tokens of one sample, prompt included
         # Packed: ten thousand prompts as lists of Python integers would take 100 MB.
-        self._prompts: dict[str, tuple[list[Message], array[int]]] = {}
+        self._prompts: dict[str, tuple[list[Message], Prompt]] = {}
 
     def prepare(self, requests: Sequence[GenerationRequest]) -> None:
         """See ``base.Generator``. The context grows if later requests need more of it."""
-        longest = max((len(self._prompt(request)) for request in requests), default=1)
+        longest = max((len(self._prompt(request).tokens) for request in requests), default=1)
         allowed = min(self._context or self._model.trained_context, self._model.trained_context)
         for request in requests:
-            needed = len(self._prompt(request)) + 1
+            needed = len(self._prompt(request).tokens) + 1
             if needed > allowed:
                 raise UserError(
                     f"problem {request.problem_id}: its prompt needs a context of {needed} tokens "
@@ -73,33 +88,39 @@ class LlamaCppGenerator:
         if self._decoder is None or room > self._room:
             self._close_decoder()
             self._room = room
-            # Every slot full, and a prompt that no sample has begun with yet.
+            # Every slot full, and a prompt that no sample has begun with yet. At the least, one
+            # sample must come to its end beside such a prompt.
+            most, least = self.slots * room + longest, room + longest
+            cells = most if self._cells is None else max(least, min(most, self._cells))
             self._decoder = LlamaDecoder(
-                self._model,
-                sequences=self.slots + 1,
-                cells=self.slots * room + longest,
-                threads=self.threads,
+                self._model, sequences=self.slots + 1, cells=cells, threads=self.threads
             )
 
-    def _prompt(self, request: GenerationRequest) -> array[int]:
+    def _prompt(self, request: GenerationRequest) -> Prompt:
         known = self._prompts.get(request.problem_id)
         if known is None or (known[0] is not request.messages and known[0] != request.messages):
             tokens = array("i", self._model.prompt_tokens(request.messages))
-            known = self._prompts[request.problem_id] = (request.messages, tokens)
+            known = self._prompts[request.problem_id] = (request.messages, Prompt(tokens))
         return known[1]
 
+    def _new_sample(self, request: GenerationRequest, prompt: Prompt, slot: int) -> Sample:
+        # The last token drawn is never fed back, so it needs no place in the context.
+        limit = min(self.sampling.max_tokens, self._room - len(prompt.tokens) + 1)
+        return Sample(self._model, request, prompt, slot, limit)
+
     def generate(
-        self, requests: Sequence[GenerationRequest], tick: Tick | None = None
+        self, requests: Sequence[GenerationRequest] | RequestSource, tick: Tick | None = None
     ) -> Iterator[Completion]:
         """See ``base.Generator``."""
-        self.prepare(requests)
+        if isinstance(requests, Sequence):
+            self.prepare(requests)
+            requests = ListSource(requests)
         assert self._decoder is not None  # noqa: S101 - prepare has made it
         batch = ContinuousBatch(
-            self._model, self._decoder, self.sampling, self.stats, slots=self.slots, room=self._room
+            self._model, self._decoder, self._draw, self.stats, slots=self.slots
         )
-        work = ((request, self._prompt(request)) for request in requests)
         try:
-            yield from batch.run(work, tick)
+            yield from batch.run(requests, self._prompt, self._new_sample, tick)
         finally:
             batch.close()
 
