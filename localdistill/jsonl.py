@@ -242,6 +242,11 @@ def mark_done(path: Path, **facts: Any) -> None:
     write_atomically(marker(path), json.dumps(facts, sort_keys=True) + "\n")
 
 
+def stopped_record(path: Path) -> Path:
+    """Where it stands, if samples of ``path`` were stopped by their own results, when and why."""
+    return path.with_name(path.name + ".stopped.json")
+
+
 def is_done(path: Path) -> bool:
     """Whether ``path`` is there and was completed."""
     return path.exists() and marker(path).exists()

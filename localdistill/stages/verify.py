@@ -76,8 +76,8 @@ def run(
         ConfigError: completions of problems that are not in the set, or ``out`` was begun with
             other problems or completions.
         SandboxUnavailable: no tier holds on this machine.
-        StageFailed: the sandbox left completions without a verdict, or whoever wrote the followed
-            completions has ended before it was done.
+        StageFailed: the sandbox left completions without a verdict.
+        WriterGone: whoever wrote the followed completions has ended before it was done.
     """
     refuse_as_output(request.out, request.completions, Path(request.problems))
     problems = load(request.problems, request.limit)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from localdistill.errors import StageFailed
+from localdistill.errors import WriterGone
 from localdistill.jsonl import JsonlWriter, parse_row
 from localdistill.problems import ProblemSet
 from localdistill.stages import verify_resume as resume
@@ -83,10 +83,10 @@ class FollowedCompletions:
         """Whether the writer has ended before it was done."""
         return self._following.died
 
-    def left_alone(self) -> StageFailed:
+    def left_alone(self) -> WriterGone:
         """What to raise then."""
         message = f"verify: nobody writes {self._completions} any more, and it is not finished"
-        return StageFailed(f"{message}; go on with `localdistill generate` first.")
+        return WriterGone(f"{message}; go on with `localdistill generate` first.")
 
     def put_off(self, key: resume.Key) -> None:
         """Tell those who wait for verdicts that this one will come at the end."""

@@ -108,8 +108,8 @@ class Work:
         What ran out of time, or broke, is tried again then, when the machine is at rest.
 
         Raises:
-            StageFailed: the sandbox left completions without a verdict, or the writer has ended
-                before it was done.
+            StageFailed: the sandbox left completions without a verdict.
+            WriterGone: the writer has ended before it was done.
         """
         with JsonlWriter(self.request.out) as writer, contextlib.ExitStack() as stack:
             jobs = self._arriving(completions, writer)
