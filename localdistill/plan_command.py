@@ -20,7 +20,8 @@ from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import find_gguf
 from localdistill.stages.generate import GenerateRequest
-from localdistill.stages.sizing import Task, choose, longest_prompt, shape_of
+from localdistill.stages.model_shape import shape_of
+from localdistill.stages.sizing import Task, choose, longest_prompt
 
 _PROMPT = 512  # tokens of a prompt where no problems are named
 
@@ -37,6 +38,7 @@ def add_plan_command(commands: Any) -> None:
     parser.add_argument("--problems", help="[FORMAT:]FILE[#PART], for the length of prompts")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
+    parser.add_argument("--threads", type=int)
 
 
 def run_plan_command(options: argparse.Namespace) -> None:
@@ -53,11 +55,11 @@ def run_plan_command(options: argparse.Namespace) -> None:
     shape = shape_of(read_header(path))
     _check(options, path)
     prompt = longest_prompt(load(options.problems).problems) if options.problems else _PROMPT
-    task = Task(options.max_tokens, prompt, options.slots, path=path)
+    threads = options.threads or usable_cores()
+    task = Task(options.max_tokens, prompt, options.slots, path=path, threads=threads)
     offload = _offload()
     found = gpus()
     sizing = choose(shape, task, free=memory.available_bytes(), gpus=found if offload else ())
-    threads = usable_cores()
     show(Plan(path, shape, task, sizing, threads, found, offload), sys.stdout)
 
 
@@ -70,6 +72,7 @@ def _check(options: argparse.Namespace, path: Path) -> None:
                 "problems": "",
                 "out": path,
                 "slots": options.slots,
+                "threads": options.threads,
                 "sampling": sampling,
             }
         )

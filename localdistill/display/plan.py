@@ -50,8 +50,11 @@ def rows(plan: Plan) -> list[tuple[str, int, str]]:
         ("cache", need.cache, f"keys and values of {sizing.cells:,} tokens"),
         ("compute", need.compute, f"passes of {sizing.batch} tokens"),
         ("logits", need.logits, f"of {sizing.slots + 1} sequences"),
-        ("in all", need.total, f"of {size(sizing.free)} that are free; swap is not counted"),
     ]
+    if sizing.there:
+        parts.append(("on GPUs", -sizing.there, "of weights and cache"))
+    free = f"of {size(sizing.free)} that are free; swap is not counted"
+    parts.append(("in all", sizing.taken, free))
     return parts
 
 
@@ -78,6 +81,7 @@ def lines(plan: Plan) -> list[str]:
     if plan.gpus and not plan.offload:
         found.append("This llama.cpp was built without CUDA and does not use it: docs/docker.md.")
     elif plan.gpus:
-        layers = "all" if sizing.gpu_layers < 0 else f"{sizing.gpu_layers} of {plan.shape.layers}"
+        every = plan.shape.layers + 1  # the output matrix counts as one
+        layers = "all" if sizing.gpu_layers < 0 else f"{sizing.gpu_layers} of {every}"
         found.append(f"Layers on the GPU: {layers} (by calculation; not measured on a GPU).")
     return found

@@ -33,14 +33,8 @@ from localdistill.sampling import Sampling
 from localdistill.stages import generate_resume as resume
 from localdistill.stages.adaptive_rule import Rule
 from localdistill.stages.generate_work import adaptive, fixed, requests, seed_of, started
-from localdistill.stages.sizing import (
-    DEFAULT_SLOTS,
-    MAX_SLOTS,
-    Task,
-    choose,
-    longest_prompt,
-    shape_of,
-)
+from localdistill.stages.model_shape import shape_of
+from localdistill.stages.sizing import DEFAULT_SLOTS, MAX_SLOTS, Task, choose, longest_prompt
 from localdistill.stages.writer_lock import WriterLock
 from localdistill.types import Completion
 
@@ -66,6 +60,7 @@ class GenerateRequest(BaseModel):
     out: Path
     slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)  # samples decoded together
     threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)  # None: usable_cores()
+    gpu_layers: int | None = Field(default=None, ge=-1)  # -1: all; None: as many as have room
     deterministic: bool = False  # the same texts after a kill, for some speed
     # Draw by what passes, as `verify` with `follow` finds out while this stage is at work. Of a
     # problem so many different passes are wanted; ``samples`` a problem bound the whole set, and
@@ -120,7 +115,10 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
         longest_prompt(problems),
         # Texts that are promised to be the same depend on how batches are composed.
         slots if request.slots or request.deterministic else None,
+        requests=len(problems) * request.samples,
         exact=request.deterministic,
+        gpu_layers=request.gpu_layers,
+        threads=threads,
         path=request.model,
     )
     sizing = choose(

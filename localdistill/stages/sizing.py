@@ -5,33 +5,29 @@ From the header of the model's file and the memory that is free now. Swap is nev
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from localdistill.backends.llama_memory import ModelShape, Need, need, rounded
+from localdistill.backends.llama_memory import CELLS, ModelShape, Need, need, rounded
 from localdistill.errors import MemoryShortage
 from localdistill.gpus import Gpu
 from localdistill.memory import size
 from localdistill.problems.prompt import messages
-from localdistill.quantization.gguf_file import GgufFile
+from localdistill.stages.offload import GPU_BATCH, gpu_layers, on_gpus
 from localdistill.types import Problem
 
 # On a CPU more gain little: 0.5B model, 2 cores, 81 tok/s with 16, 85 with 32.
 DEFAULT_SLOTS = 16
+# A GPU has more arithmetic to spare for the weights that it reads in a step. Not measured here.
+GPU_SLOTS = 64
 MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
-CPU_BATCH, GPU_BATCH = 256, 512  # tokens in a forward pass
+CPU_BATCH = 256  # tokens in a forward pass
 # Samples are expected to be no longer than this, whatever they may: where more are, the youngest
 # make room. The cache of 16 samples at 32,768 tokens would be as large as a small model.
 _EXPECTED = 2048
 # What is left for others: the machine's own work, and what is known not exactly.
 _MARGIN = 0.1
-# ggml types that llama.cpp copies for the processor's wide instructions (ggml-cpu/repack.cpp):
-# Q4_0, Q4_K and IQ4_NL, on ARM Q5_K and Q6_K as well.
-_REPACKED = frozenset({2, 12, 20})
-_REPACKED_ARM = _REPACKED | {13, 14}
 
 
 @dataclass(frozen=True)
@@ -44,44 +40,12 @@ class Sizing:
     gpu_layers: int  # -1: all
     need: Need
     free: int  # bytes of memory that this process could take
+    there: int = 0  # bytes of ``need`` that are on GPUs
 
-
-def shape_of(gguf: GgufFile, machine: str = "") -> ModelShape:
-    """What the memory for a model depends on.
-
-    Raises:
-        ModelError: the header does not tell.
-    """
-    name = gguf.architecture
-
-    def number(key: str, default: Any = None) -> int:
-        value = gguf.get(f"{name}.{key}", default)
-        found = gguf.need(f"{name}.{key}") if value is None else value
-        # Some models have a number for each layer.
-        return int(max(found)) if isinstance(found, list) else int(found)
-
-    layers, embedding = number("block_count"), number("embedding_length")
-    heads = max(1, number("attention.head_count"))
-    shared = number("attention.head_count_kv", heads)
-    width = embedding // heads
-    key, value = number("attention.key_length", width), number("attention.value_length", width)
-    experts = number("expert_used_count", 0)
-    inner = number("expert_feed_forward_length", 0) * experts
-    arm = (machine or platform.machine()).lower() in ("aarch64", "arm64")
-    repacked = _REPACKED_ARM if arm else _REPACKED
-    tensors = gguf.tensors.values()
-    return ModelShape(
-        weights=sum(tensor.size for tensor in tensors),
-        repacked=sum(
-            t.size for t in tensors if t.type in repacked and t.name != "token_embd.weight"
-        ),
-        vocabulary=len(gguf.get("tokenizer.ggml.tokens", ())),
-        cache_per_token=layers * shared * (key + value) * 2,
-        embedding=embedding,
-        feed_forward=max(number("feed_forward_length", 0), inner),
-        layers=layers,
-        context=number("context_length"),
-    )
+    @property
+    def taken(self) -> int:
+        """Bytes of this machine's own memory."""
+        return self.need.total - self.there
 
 
 @dataclass(frozen=True)
@@ -93,6 +57,8 @@ class Task:
     slots: int | None = None  # the user's choice; None to choose
     requests: int = MAX_SLOTS  # completions that are wanted at all
     exact: bool = False  # with room for all of it, or not at all
+    gpu_layers: int | None = None  # the user's choice; None to choose
+    threads: int = 1
     path: Path | str = "the model"
 
 
@@ -100,51 +66,135 @@ def choose(shape: ModelShape, task: Task, *, free: int, gpus: Sequence[Gpu] = ()
     """The size of a generation where this process can take ``free`` bytes.
 
     Where memory is short the cache shrinks first, down to what one sample needs at its longest
-    (others then make room for it), and then, unless the user chose it, the number of slots.
-    ``gpus`` are those that llama.cpp can use; none for a build without.
+    (others then make room for it), and then, unless the user chose it, the number of slots; on a
+    GPU both before layers are left out. ``gpus`` are those that llama.cpp can use; none for a build
+    without.
 
     Raises:
         MemoryShortage: that does not fit; the message has the figures and what would.
     """
-    layers = gpu_layers(shape, gpus, cells=cells_for(shape, 1, task))
-    there = (shape.layers if layers < 0 else layers) / max(1, shape.layers)
-    usable = int(free * (1 - _MARGIN))
+    most = task.slots or min(GPU_SLOTS if gpus else DEFAULT_SLOTS, max(1, task.requests))
+    tried = [most]
+    while not task.slots and not task.exact and tried[-1] > 1:
+        tried.append(max(1, tried[-1] // 2))
+    if gpus and task.gpu_layers is None:
+        for slots in tried:
+            whole = _largest(shape, task, slots, -1, free, gpus)
+            if whole is not None:
+                return whole
+    layers: int | None = task.gpu_layers if gpus else 0
+    for slots in tried:
+        part = _largest(shape, task, slots, layers, free, gpus)
+        if part is not None:
+            return part
+    wanted = _sizing(shape, task, tried[-1], None, layers, free, gpus)
+    raise MemoryShortage(_refusal(shape, task, wanted, gpus))
+
+
+def _largest(
+    shape: ModelShape,
+    task: Task,
+    slots: int,
+    layers: int | None,
+    free: int,
+    gpus: Sequence[Gpu],
+) -> Sizing | None:
+    """The largest cache with which ``slots`` fit; None if none is large enough.
+
+    ``layers`` are to be on GPUs, -1 for all; None for as many as have room there.
+    """
+    full = cells_for(shape, slots, task)
+    # Below a third of what samples are expected to need, they would mostly make room.
+    least = full // 3 if task.slots is None else 0
+    least = full if task.exact else rounded(max(least, cells_for(shape, 1, task)))
+
+    def fits(cells: int) -> Sizing | None:
+        if layers == -1 and task.gpu_layers is None and room(cells) != -1:
+            return None
+        found = _sizing(shape, task, slots, cells, layers, free, gpus)
+        return found if found.taken <= _usable(free) else None
+
+    def room(cells: int) -> int:
+        return gpu_layers(shape, gpus, slots=slots, cells=cells, threads=task.threads)
+
+    if (all_of_it := fits(full)) is not None:
+        return all_of_it
+    best, low, high = None, least // CELLS, full // CELLS - 1
+    while low <= high:
+        middle = (low + high) // 2
+        found = fits(middle * CELLS)
+        if found is None:
+            high = middle - 1
+        else:
+            best, low = found, middle + 1
+    return best
+
+
+def _usable(free: int) -> int:
+    return int(free * (1 - _MARGIN))
+
+
+def _sizing(
+    shape: ModelShape,
+    task: Task,
+    slots: int,
+    cells: int | None,
+    layers: int | None,
+    free: int,
+    gpus: Sequence[Gpu],
+) -> Sizing:
+    if cells is None:
+        cells = cells_for(shape, 1 if not task.exact else slots, task)
+    if layers is None:
+        layers = gpu_layers(shape, gpus, slots=slots, cells=cells, threads=task.threads)
     batch = GPU_BATCH if gpus else CPU_BATCH
-
-    def sizing(slots: int, cells: int) -> Sizing:
-        found = need(shape, sequences=slots + 1, cells=cells, batch=batch)
-        return Sizing(slots, cells, batch, layers, found, free)
-
-    def taken(sizing: Sizing) -> int:
-        return sizing.need.total - int(there * (sizing.need.weights + sizing.need.cache))
-
-    slots = task.slots or min(DEFAULT_SLOTS, max(1, task.requests))
-    least = cells_for(shape, 1, task)
-    while True:
-        wanted = sizing(slots, cells_for(shape, slots, task))
-        over = taken(wanted) - usable
-        if over > 0 and not task.exact:
-            per_cell = shape.cache_per_token * (1 - there) + batch * 2
-            fewer = wanted.cells - rounded(int(over / per_cell) + 1)
-            # Below a third of what samples are expected to need, they would mostly make room.
-            enough = least if task.slots else max(least, wanted.cells // 3)
-            wanted = sizing(slots, max(fewer, enough))
-        if taken(wanted) <= usable:
-            return wanted
-        if task.slots or task.exact or slots == 1:
-            break
-        slots = max(1, slots // 2)
-    raise MemoryShortage(_refusal(task, taken(wanted), usable, free, slots))
+    found = need(
+        shape,
+        sequences=slots + 1,
+        cells=cells,
+        batch=batch,
+        threads=task.threads,
+        requests=task.requests,
+    )
+    there = on_gpus(shape, layers, found) if gpus else 0
+    return Sizing(slots, cells, batch, layers if gpus else 0, found, free, there)
 
 
-def _refusal(task: Task, taken: int, usable: int, free: int, slots: int) -> str:
+def _refusal(shape: ModelShape, task: Task, wanted: Sizing, gpus: Sequence[Gpu]) -> str:
+    free, slots = wanted.free, wanted.slots
     text = (
         f"{task.path}: {slots} sample{'s' if slots > 1 else ''} at once, up to "
-        f"{task.prompt + task.max_tokens} tokens with the prompt, take {size(taken)} of memory. Of "
-        f"{size(free)} that are free {size(usable)} can be used."
+        f"{task.prompt + task.max_tokens} tokens with the prompt, take {size(wanted.taken)} of "
+        f"memory. Of {size(free)} that are free {size(_usable(free))} can be used."
     )
-    lower = "lower --slots or" if slots > 1 else "lower"
-    return f"{text} Close other programs, {lower} --max-tokens, or take a smaller quantisation."
+    return f"{text} {_what_fits(shape, task, slots, free, gpus)}"
+
+
+def _what_fits(shape: ModelShape, task: Task, slots: int, free: int, gpus: Sequence[Gpu]) -> str:
+    """The nearest setting that fits: the most slots, else the most tokens of one."""
+
+    def most(limit: int, change: Callable[[int], Task]) -> int:
+        low, high = 0, limit
+        while low < high:
+            middle = (low + high + 1) // 2
+            other = change(middle)
+            layers = task.gpu_layers if gpus else 0
+            if _largest(shape, other, other.slots or 1, layers, free, gpus) is not None:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    if slots > 1:
+        fewer = most(slots - 1, lambda number: replace(task, slots=number))
+        if fewer:
+            return f"Lower --slots to {fewer}, or close other programs."
+    limit = min(task.max_tokens, shape.context)
+    shorter = most(limit - 1, lambda number: replace(task, slots=1, max_tokens=number))
+    if shorter:
+        also = "--slots to 1 and " if slots > 1 else ""
+        return f"Lower {also}--max-tokens to {shorter}, or close other programs."
+    return "Close other programs, or take a smaller model or quantisation."
 
 
 def cells_for(shape: ModelShape, slots: int, task: Task) -> int:
@@ -155,22 +205,6 @@ def cells_for(shape: ModelShape, slots: int, task: Task) -> int:
     room = min(task.prompt + task.max_tokens, shape.context)
     usual = min(room, task.prompt + _EXPECTED)
     return rounded(task.prompt + max(room, slots * usual))
-
-
-def gpu_layers(shape: ModelShape, gpus: Sequence[Gpu], *, cells: int) -> int:
-    """Layers that the GPUs have room for; -1 if for all of them, with the output.
-
-    A layer takes its weights and its part of the cache; a pass's intermediate results stay on
-    each GPU. By llama.cpp's documentation, and not measured on a GPU.
-    """
-    if not gpus:
-        return 0
-    whole = need(shape, sequences=DEFAULT_SLOTS + 1, cells=cells, batch=GPU_BATCH)
-    buffers = whole.compute + whole.logits
-    room = sum(max(0, int(gpu.free * (1 - _MARGIN)) - buffers) for gpu in gpus)
-    each = (shape.weights + whole.cache) / max(1, shape.layers)
-    fitting = int(room / each)
-    return -1 if fitting >= shape.layers + 1 else fitting
 
 
 def longest_prompt(problems: Iterable[Problem]) -> int:

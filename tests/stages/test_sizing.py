@@ -6,7 +6,8 @@ from localdistill.backends.llama_memory import ModelShape, need
 from localdistill.errors import MemoryShortage
 from localdistill.gpus import Gpu
 from localdistill.quantization.gguf_file import read_header
-from localdistill.stages.sizing import DEFAULT_SLOTS, Task, choose, shape_of
+from localdistill.stages.model_shape import shape_of
+from localdistill.stages.sizing import DEFAULT_SLOTS, Task, choose
 from tests.backends.reference import SEED_MODEL
 
 SMALL = ModelShape(
@@ -50,7 +51,7 @@ def test_a_plan_never_takes_more_than_is_free(free, max_tokens, prompt, slots):
     except MemoryShortage as error:
         assert "--max-tokens" in str(error)
         return
-    assert sizing.need.total <= 0.9 * free
+    assert sizing.taken == sizing.need.total <= 0.9 * free
     assert sizing.need == need(
         SMALL, sequences=sizing.slots + 1, cells=sizing.cells, batch=sizing.batch
     )
@@ -72,7 +73,7 @@ def test_what_cannot_fit_is_refused_with_figures():
         MemoryShortage, match=r"1 sample at once, .* of memory\. Of .* that are free"
     ):
         choose(SMALL, TASK, free=500_000_000)
-    with pytest.raises(MemoryShortage, match=r"64 samples at once.*lower --slots"):
+    with pytest.raises(MemoryShortage, match=r"64 samples at once.*or take a smaller model"):
         choose(SMALL, Task(512, 200, slots=64), free=600_000_000)
 
 
