@@ -82,7 +82,7 @@ def choose(shape: ModelShape, task: Task, *, free: int, gpus: Sequence[Gpu] = ()
             whole = _largest(shape, task, slots, -1, free, gpus)
             if whole is not None:
                 return whole
-    layers: int | None = task.gpu_layers if gpus else 0
+    layers = task.gpu_layers if gpus or task.gpu_layers is not None else 0
     for slots in tried:
         part = _largest(shape, task, slots, layers, free, gpus)
         if part is not None:
@@ -157,7 +157,7 @@ def _sizing(
         requests=task.requests,
     )
     there = on_gpus(shape, layers, found) if gpus else 0
-    return Sizing(slots, cells, batch, layers if gpus else 0, found, free, there)
+    return Sizing(slots, cells, batch, layers, found, free, there)
 
 
 def _refusal(shape: ModelShape, task: Task, wanted: Sizing, gpus: Sequence[Gpu]) -> str:
@@ -178,7 +178,7 @@ def _what_fits(shape: ModelShape, task: Task, slots: int, free: int, gpus: Seque
         while low < high:
             middle = (low + high + 1) // 2
             other = change(middle)
-            layers = task.gpu_layers if gpus else 0
+            layers = task.gpu_layers if gpus or task.gpu_layers is not None else 0
             if _largest(shape, other, other.slots or 1, layers, free, gpus) is not None:
                 low = middle
             else:
