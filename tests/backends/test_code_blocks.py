@@ -1,4 +1,4 @@
-"""The end of the first complete block, found while a text grows, against the whole text's blocks."""
+"""The end of the first complete block in a growing text, against the blocks of the whole text."""
 
 import pytest
 from hypothesis import given
@@ -92,7 +92,22 @@ def test_where_a_name_is_asked_for_only_its_definition_counts():
 
 
 PIECES = st.sampled_from(
-    ["```", "~~~", "`", "````", "python", "\n", "\r\n", " ", "def f():", "f", "=", "x", "é", "\ufeff"]
+    [
+        "```",
+        "~~~",
+        "`",
+        "````",
+        "python",
+        "\n",
+        "\r\n",
+        " ",
+        "def f():",
+        "f",
+        "=",
+        "x",
+        "é",
+        "\ufeff",
+    ]
 )
 TEXTS = st.lists(PIECES, max_size=60).map("".join)
 

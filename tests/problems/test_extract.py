@@ -165,7 +165,9 @@ def test_what_was_thought_before_the_answer_is_not_searched(opening, answer):
     assert extract_code(f"{opening}{THOUGHT}\n</think>\n\n{answer}", F) == CODE
 
 
-@pytest.mark.parametrize("text", [f"<think>{THOUGHT}", "<think>", f"<think>\n{THOUGHT}\n</think>\n"])
+@pytest.mark.parametrize(
+    "text", [f"<think>{THOUGHT}", "<think>", f"<think>\n{THOUGHT}\n</think>\n"]
+)
 def test_thinking_without_an_answer_is_no_code(text):
     assert extract_code(text, F) is None
 
