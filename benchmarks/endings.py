@@ -1,6 +1,6 @@
 """Claim: what the detector of loops ends is a loop, and looking for ends costs next to nothing.
 
-    python benchmarks/endings.py --model FILE.gguf --problems mbpp.jsonl --problems HumanEval.jsonl.gz
+    python benchmarks/endings.py --model FILE.gguf --problems mbpp.jsonl --problems HumanEval.jsonl
 
 No text here is a loop: the reference solutions of the problems, and Python's standard library with
 its tests, each as if the model had said it as one completion, in its own tokens. The JSON says

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
 
 MAX_PERIOD = 512  # tokens of the longest turn that is recognised
 TURNS = 4  # a turn and three exact copies of it, at least
@@ -18,9 +17,10 @@ TOKENS_OF_WORDS = 160  # of all turns, at least, where they are lines or sentenc
 TOKENS = 320  # and of anything else
 _EVERY = 16  # tokens between two looks
 _GRAM = 32  # tokens whose last occurrence names the periods to try
+_SIZE = array("i").itemsize
 
-_TABLE = re.compile(r"[\d\"'\\,\[\]]")
-_WORDS = re.compile(r"[^\W\d_]{2}")
+_TABLE = re.compile(r"[\d\"'\\\[\]]")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 class Repetition:
@@ -39,43 +39,55 @@ class Repetition:
         if len(tokens) < self._next:
             return False
         self._next = len(tokens) + _EVERY
-        return any(
-            repeats(tokens, period, needed(period, self._pieces[-period:]))
-            for period in candidates(tokens)
-        )
+        return self._is_loop()
+
+    def _is_loop(self) -> bool:
+        tail = self._tokens[-TURNS * MAX_PERIOD :].tobytes()
+        for period in candidates(tail):
+            least = max(TOKENS_OF_WORDS, TURNS * period)
+            if repeats(tail, period, least):
+                length = needed(period, self._pieces[-period:])
+                if length == least or repeats(tail, period, length):
+                    return True
+        return False
 
 
-def needed(period: int, turn: Sequence[bytes]) -> int:
+def needed(period: int, turn: list[bytes]) -> int:
     """Tokens that must repeat with ``period`` to be a loop of ``turn``, the pieces of one turn."""
-    text = b"".join(turn).decode("utf-8", errors="replace")
-    is_words = not _TABLE.search(text) and _WORDS.search(text) and any(map(str.isspace, text))
+    # Three times, as a turn may begin and end within a word or a fence.
+    text = b"".join(turn * 3).decode("utf-8", errors="replace")
     # No program repeats its fence, and it is the commonest thing to be repeated for ever.
-    least = TOKENS_OF_WORDS if is_words or "```" in text else TOKENS
-    return max(least, TURNS * period)
+    soon = "```" in text or _are_words(text)
+    return max(TOKENS_OF_WORDS if soon else TOKENS, TURNS * period)
 
 
-def candidates(tokens: array[int]) -> list[int]:
-    """The periods, least first, that a loop at the end of ``tokens`` can have.
+def _are_words(text: str) -> bool:
+    if _TABLE.search(text) or not any(map(str.isspace, text)):
+        return False
+    # Tables of names have commas too, but hardly three different names in every row.
+    return len(set(_WORD.findall(text)[1:-1])) >= (3 if "," in text else 1)
+
+
+def candidates(tail: bytes) -> list[int]:
+    """The periods, least first, that a loop at the end of the tokens ``tail`` can have.
 
     A loop has its last 32 tokens once more, as many tokens before as its period. So the places
     where they occur are all there is to try; in a text that is no loop they are few or none.
     """
-    size = tokens.itemsize
-    data = tokens[-(MAX_PERIOD + _GRAM) :].tobytes()
-    gram = data[-_GRAM * size :]
+    first = max(0, len(tail) - (MAX_PERIOD + _GRAM) * _SIZE)
+    last = len(tail) - _GRAM * _SIZE
+    gram = tail[last:]
     found = []
-    end = len(data) - 1
-    while (start := data.rfind(gram, 0, end)) >= 0:
+    end = len(tail) - 1
+    while (start := tail.rfind(gram, first, end)) >= 0:
         end = start + len(gram) - 1
-        period, rest = divmod(len(data) - len(gram) - start, size)
+        period, rest = divmod(last - start, _SIZE)
         if rest == 0:  # else it lies across the borders of tokens
             found.append(period)
     return found
 
 
-def repeats(tokens: array[int], period: int, length: int) -> bool:
-    """Whether the last ``length`` tokens are there and repeat with ``period``."""
-    if len(tokens) < length:
-        return False
-    tail = tokens[-length:]
-    return tail[period:] == tail[:-period]
+def repeats(tail: bytes, period: int, length: int) -> bool:
+    """Whether the last ``length`` of the tokens ``tail`` are there and repeat with ``period``."""
+    shift, size = period * _SIZE, length * _SIZE
+    return len(tail) >= size and tail[-size + shift :] == tail[-size:-shift]
