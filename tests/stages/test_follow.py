@@ -256,7 +256,7 @@ def test_an_interrupted_following_goes_on_where_it_was(tmp_path):
     with Round(tmp_path) as round_:
         round_.append(("a", 0), "pass")
         round_.start()
-        round_.until(lambda: round_.statuses())
+        round_.until(round_.statuses)
     round_.end()
     with Round(tmp_path) as again:
         again.start()
@@ -303,7 +303,7 @@ def test_a_row_that_does_not_belong_there_ends_it_with_one_line(tmp_path, line, 
     with Round(tmp_path) as round_:
         round_.start()
         round_.append(("a", 0), "pass")
-        round_.until(lambda: round_.statuses())
+        round_.until(round_.statuses)
         with round_.completions.open("ab") as file:
             file.write(line)
         round_.end()
