@@ -4,7 +4,7 @@
     python benchmarks/generate_killed.py --deterministic   # and the same text as undisturbed
 
 The command is killed with SIGKILL and called again, until it is through. Moments are drawn evenly
-over the work: a kill comes when a random number of bytes has been written, and a random while
+over the work: a kill comes when a random number of rows has been written, and a random while
 later. The problems are the seed model's, taken again under other names until they are enough.
 Prints one line of JSON: kills, and completions that are lost, double or, in deterministic mode,
 different from those of a run that was left alone.
