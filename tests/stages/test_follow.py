@@ -154,8 +154,8 @@ class Round:
         with self.completions.open("a") as file:
             file.write(completion(key, text).model_dump_json() + "\n")
 
-    def start(self, expected=None):
-        self.box, self.error, self.summary = Box(), None, None
+    def start(self, expected=None, box=None):
+        self.box, self.error, self.summary = box or Box(), None, None
         request = VerifyRequest(
             problems=str(self.problems),
             completions=self.completions,
@@ -309,3 +309,25 @@ def test_a_row_that_does_not_belong_there_ends_it_with_one_line(tmp_path, line, 
         round_.end()
     assert isinstance(round_.error, UserError)
     assert said in str(round_.error) and round_.box.closed
+
+
+@pytest.mark.real
+def test_the_real_sandbox_gives_verdicts_while_the_next_job_is_awaited(tmp_path):
+    from localdistill.sandbox import open_sandbox
+
+    slow = Problem(id="a", prompt="Write f.", entry_point="f", tests=ASSERTS, time_limit_s=0.5)
+    right, loop = "def f(x):\n    return 1", "def f(x):\n    while True:\n        pass"
+    with Round(tmp_path, [slow]) as round_:
+        round_.start(box=open_sandbox("local", 2))
+        round_.append(("a", 0), right)
+        round_.append(("a", 1), loop)
+        round_.until(lambda: round_.statuses() == {("a", 0): "passed"})
+        round_.until(lambda: b"\n" in put_off_path(round_.out).read_bytes())
+        round_.append(("a", 2), right)
+        round_.until(lambda: len(round_.statuses()) == 2)
+        mark_done(round_.completions)
+        round_.end()
+    assert round_.error is None
+    assert round_.statuses() == {
+        ("a", 0): "passed", ("a", 1): "timeout", ("a", 2): "passed",
+    }  # fmt: skip
