@@ -13,14 +13,21 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from localdistill import memory
 from localdistill.backends.base import GenerationRequest, GenerationStats, Generator
-from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
+from localdistill.events import (
+    Callback,
+    Notice,
+    Scalar,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+)
 from localdistill.jsonl import (
     JsonlWriter,
     done_facts,
@@ -49,7 +56,8 @@ class GenerateRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: Path  # a GGUF file
+    model: Path  # a GGUF file, or with ``server`` the model's name there
+    server: str | None = None  # the URL of an OpenAI-compatible server to draw from
     problems: str  # a specification, see localdistill.problems
     limit: int | None = Field(default=None, ge=1)
     samples: int = Field(default=1, ge=1, le=100_000)  # completions a problem
@@ -61,6 +69,13 @@ class GenerateRequest(BaseModel):
     slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)  # samples decoded together
     threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)  # None: usable_cores()
     deterministic: bool = False  # the same texts after a kill, for some speed
+
+    @model_validator(mode="after")
+    def _server_decides(self) -> Self:
+        if self.server is not None and (self.deterministic or self.threads is not None):
+            name = "--deterministic" if self.deterministic else "--threads"
+            raise ValueError(f"{name} is the server's affair: leave it out with --server")
+        return self
 
 
 class GenerateSummary(BaseModel):
@@ -77,6 +92,7 @@ class GenerateSummary(BaseModel):
     slots: int
     threads: int
     skipped: bool = False  # the file was complete before
+    notes: list[str] = []  # what a server may have done otherwise than asked, for a person
 
 
 Open = Callable[[GenerateRequest, int, int], Generator]
@@ -89,8 +105,18 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
     return LlamaCppGenerator(request.model, request.sampling, slots=slots, threads=threads)
 
 
+def open_by_request(request: GenerateRequest, slots: int, threads: int) -> Generator:
+    """A server where the request names one, else the file in this process."""
+    if request.server is None:
+        return open_llama_cpp(request, slots, threads)
+    from localdistill.backends.openai_server import OpenAIServerGenerator
+
+    name = str(request.model)
+    return OpenAIServerGenerator(request.server, name, request.sampling, slots=slots)
+
+
 def run(
-    request: GenerateRequest, callback: Callback, *, open_generator: Open = open_llama_cpp
+    request: GenerateRequest, callback: Callback, *, open_generator: Open = open_by_request
 ) -> GenerateSummary:
     """Write ``samples`` completions of each problem to ``request.out``, each exactly once.
 
@@ -98,7 +124,7 @@ def run(
         ConfigError: ``out`` was begun with other settings; the message names them.
         ProblemSetError, ModelError, UserError: what is wrong with problems, model or a prompt.
     """
-    if not is_done(request.out):  # a finished file outlives its model
+    if request.server is None and not is_done(request.out):  # a finished file outlives its model
         check_model(request.model)  # before the whole file is read for its hash
     slots, threads = request.slots or DEFAULT_SLOTS, request.threads or usable_cores()
     wanted = _requests(request, load(request.problems, request.limit).problems)
@@ -121,11 +147,13 @@ def run(
     try:
         # All of them and not the missing ones: the context must not depend on where we resume.
         generator.prepare(wanted)
+        told = _tell(generator, callback, 0)
         resume.write_record(request.out, identity)
         _generate(generator, chunks, request, callback, done)
+        _tell(generator, callback, told)
     finally:
         generator.close()
-    summary = _summary(request, generator.stats, slots, threads)
+    summary = _summary(request, generator.stats, slots, generator.threads, _notes(generator))
     mark_done(request.out, **summary.model_dump(mode="json"))
     callback(StageFinished(stage="generate", summary=_shown(summary)))
     return summary
@@ -211,11 +239,13 @@ def _identity(
 ) -> dict[str, Any]:
     """What the completions depend on, by names that a user knows."""
     found: dict[str, Any] = {
-        "model": resume.model_digest(request.model),
+        "model": None if request.server else resume.model_digest(request.model),
         "problems": resume.prompts_digest(wanted),
         **request.model_dump(include={"samples", "seed", "round", "purpose", "deterministic"}),
         **request.sampling.model_dump(),
     }
+    if request.server:  # its name and not the URL: a server that has moved is the same one
+        found |= {"model": str(request.model), "drawn_by": "server"}
     if request.deterministic:
         found |= {"slots": slots, "threads": threads}
     return found
@@ -228,7 +258,11 @@ def _started(total: int, done: int) -> StageStarted:
 
 
 def _summary(
-    request: GenerateRequest, stats: GenerationStats, slots: int, threads: int
+    request: GenerateRequest,
+    stats: GenerationStats,
+    slots: int,
+    threads: int,
+    notes: list[str],
 ) -> GenerateSummary:
     rows = read_rows(request.out, Completion)
     return GenerateSummary(
@@ -240,7 +274,20 @@ def _summary(
         sampler_order=request.sampling.order,
         slots=slots,
         threads=threads,
+        notes=notes,
     )
+
+
+def _notes(generator: Generator) -> list[str]:
+    return list(getattr(generator, "notes", []))
+
+
+def _tell(generator: Generator, callback: Callback, told: int) -> int:
+    """Pass on the notes after the first ``told``; how many there are now."""
+    notes = _notes(generator)
+    for note in notes[told:]:
+        callback(Notice(level="warning", message=note))
+    return len(notes)
 
 
 def _shown(summary: GenerateSummary) -> dict[str, Scalar]:
