@@ -74,7 +74,10 @@ def refused(url: str, status: int, body: bytes, about: str) -> ServerError:
         return ServerError(f"{text} {' or '.join(KEY_VARIABLES)}.")
     if 300 <= status < 400:
         return ServerError(f"{url} sends its requests elsewhere (status {status}): name that URL.")
-    if status == 413 or (status < 500 and _TOO_LONG.search(words)):
+    if status == 413 or (
+        # Of the whole body: some makes say it in the error's type or code only.
+        status < 500 and _TOO_LONG.search(body.decode("utf-8", errors="replace"))
+    ):
         return too_long(about, words)
     if status == 404:
         text = f"{url}: not found{said}. Check with `curl {url}/models` that the model is still"

@@ -107,7 +107,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.note()
-        answer = self.faults.next_answer(body)
+        # A stopped server's open connections would go on being answered by their threads.
+        answer = DROP if self.faults.let_go.is_set() else self.faults.next_answer(body)
         if answer == HANG:
             self.hang()
         if answer in (HANG, DROP):
