@@ -53,6 +53,20 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, default=1.0, help="1: off")
     parser.add_argument("--min-p", type=float, default=0.0, help="0: off")
     parser.add_argument("--max-tokens", type=int, default=512)
+    parser.add_argument(
+        "--stop-at-code",
+        action="store_const",
+        const=True,
+        help="end with the first complete block of code that defines the entry point",
+    )
+    parser.add_argument(
+        "--no-end-loops",
+        dest="end_loops",
+        action="store_const",
+        const=False,
+        help="let completions that only repeat themselves go on to their length",
+    )
+    parser.add_argument("--max-thinking-tokens", type=int, help="then a thinking model must answer")
     parser.add_argument("--sampler-order", choices=("paper", "llama.cpp"), default="paper")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slots", type=int, help="sequences decoded together")

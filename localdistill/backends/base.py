@@ -17,6 +17,7 @@ class GenerationRequest:
     sample: int
     messages: list[Message]
     seed: int  # 0 .. 2**32 - 2
+    entry_point: str | None = None  # what its program must define, to end with the first that does
 
     @property
     def key(self) -> tuple[str, int]:

@@ -196,7 +196,7 @@ def _requests(request: GenerateRequest, problems: Sequence[Problem]) -> list[Gen
         prompt = messages(problem)
         for sample in range(request.samples):
             seed = seed_of(request.seed, request.round, request.purpose, problem.id, sample)
-            found.append(GenerationRequest(problem.id, sample, prompt, seed))
+            found.append(GenerationRequest(problem.id, sample, prompt, seed, problem.entry_point))
     return found
 
 
