@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from localdistill.backends.base import GenerationRequest
+from localdistill.backends.code_blocks import CodeBlocks
 from localdistill.backends.openai_errors import Trouble
+from localdistill.backends.repetition import needed, period
+from localdistill.sampling import Sampling
+from localdistill.thinking import CLOSE, answer_of, split_thinking
 from localdistill.types import Completion, EndedBy
 
 # Other servers' words for the model's own end.
@@ -18,8 +22,6 @@ _FAILED = frozenset({"abort", "error", "cancelled"})
 # What stands for "not told" in some makes (vLLM: -9999, llama-server: the lowest float). A token
 # that was drawn is never that unlikely.
 _NO_LOGPROB = -1000.0
-_OPEN, _CLOSE = "<think>", "</think>"
-_FENCE = re.compile(r"^[ \t]*```(.*)$", re.MULTILINE)
 
 
 class Garbled(Trouble):
@@ -57,14 +59,15 @@ class Token:
 def read(
     answer: Mapping[str, Any],
     request: GenerationRequest,
+    sampling: Sampling,
     *,
     record_logprobs: bool,
-    stop_at_code: bool = False,
 ) -> Answer:
     """Make a completion of ``answer``.
 
-    With ``stop_at_code`` the text is cut after its first whole code block, which a server cannot
-    be asked for; ``token_count`` stays what was sampled.
+    A server cannot be asked to end with a program or in a loop. So with ``stop_at_code`` the text
+    is cut after its first complete program, and with ``end_loops`` one that was cut in a loop is
+    marked, if its tokens are listed. ``token_count`` stays what was sampled.
 
     Raises:
         Garbled: there is no completion in it, or the server says that it failed.
@@ -81,11 +84,12 @@ def read(
     ended: EndedBy | None = None
     if reason in _STOPPED or reason == "length":
         ended = "end_token" if finish == "stop" else "length"
-    cut = end_of_first_block(text) if stop_at_code else None
-    if cut is not None and cut < len(text.rstrip()):
-        whole, text = text, text[:cut]
-        drawn = _up_to(drawn, whole, cut)
-        finish, ended = "stop", "code_block"
+    if ended == "length" and sampling.end_loops and _in_a_loop(drawn):
+        ended = "repetition"
+    cut = _cut_after_program(text, request.entry_point) if sampling.stop_at_code else None
+    if cut is not None and cut != text.rstrip():
+        drawn = _up_to(drawn, text, len(cut))
+        text, finish, ended = cut, "stop", "code_block"
     values = [token.logprob for token in drawn] if record_logprobs else []
     # One less than were sampled: some servers leave the end token out.
     complete = ended == "code_block" or not usage.told or usage.completion - len(values) <= 1
@@ -135,16 +139,6 @@ def first_tokens(answer: Mapping[str, Any]) -> list[Token]:
         return []
 
 
-def end_of_first_block(text: str) -> int | None:
-    """Where the first complete fenced code block of ``text`` ends; None if there is none."""
-    opened = False
-    for fence in _FENCE.finditer(text):
-        if opened and not fence[1].strip():
-            return fence.end()
-        opened = True
-    return None
-
-
 def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = answer.get("choices")
     choice = _dict(choices[0]) if isinstance(choices, list) and choices else {}
@@ -163,14 +157,32 @@ def _parts(message: Mapping[str, Any]) -> tuple[str, str | None]:
     for name in ("reasoning_content", "reasoning"):
         if isinstance(message.get(name), str) and message[name]:
             return text.lstrip("\n"), message[name]
-    head = text.lstrip()
-    before, closed, after = head.partition(_CLOSE)
-    # Many templates open the thinking themselves: then only its end is in the text.
-    if closed:
-        return after.lstrip(), before.removeprefix(_OPEN).strip()
-    if head.startswith(_OPEN):  # cut in the middle of it
-        return "", head.removeprefix(_OPEN).strip()
-    return text, None
+    thinking, answer = split_thinking(text)
+    if thinking is None:
+        # Many templates open the thinking themselves: then only its end is in the text.
+        answer = answer_of(text)
+        if answer != text:
+            thinking = text.removesuffix(answer).rstrip().removesuffix(CLOSE).strip()
+    return answer, thinking
+
+
+def _cut_after_program(text: str, entry_point: str | None) -> str | None:
+    """``text`` up to the end of its first complete program, None if there is none."""
+    blocks = CodeBlocks(entry_point)
+    read = ""
+    for line in text.splitlines(keepends=True):
+        read += line
+        if blocks.feed(line.encode()):
+            return blocks.cut(read)
+    return None
+
+
+def _in_a_loop(drawn: Sequence[Token]) -> bool:
+    if len(drawn) < needed(1):
+        return False
+    numbers: dict[str, int] = {}
+    ids = array("i", (numbers.setdefault(token.text, len(numbers)) for token in drawn))
+    return period(ids) is not None
 
 
 def _up_to(drawn: Sequence[Token], whole: str, cut: int) -> list[Token]:

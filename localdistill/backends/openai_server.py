@@ -153,10 +153,7 @@ class OpenAIServerGenerator:
 
         def read(answer: Json) -> Answer:
             return read_answer(
-                answer,
-                request,
-                record_logprobs=model.record_logprobs,
-                stop_at_code=self.sampling.stop_at_code,
+                answer, request, self.sampling, record_logprobs=model.record_logprobs
             )
 
         about = f"problem {request.problem_id}, sample {request.sample}"

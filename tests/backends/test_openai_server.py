@@ -214,21 +214,37 @@ def test_without_usage_and_logprobs_it_is_said_that_nothing_was_counted(serve, c
     assert any("'confidence'" in note for note in generator.notes)
 
 
-def test_with_stop_at_code_the_text_is_cut_after_the_first_block(serve, connect):
-    text = "```\ndef\n```\nSure"
-    tokens = ("```", "\n", "def", "\n", "```", "\n", "Sure")
+def listing(body, tokens, **changes):
+    """An answer whose tokens have the negative of their lengths for log-probabilities."""
+    found = ordinary(body, "".join(tokens), tokens=("def",) * len(tokens), **changes)
+    for item, token in zip(found["choices"][0]["logprobs"]["content"], tokens, strict=True):
+        item |= {"token": token, "logprob": -float(len(token))}
+    return found
 
-    def answer(body, _):
-        found = ordinary(body, text, tokens=("```",) * 7)
-        for item, token in zip(found["choices"][0]["logprobs"]["content"], tokens, strict=True):
-            item |= {"token": token, "logprob": -float(len(token))}
-        return found
 
-    row = only(connect(serve(answer), stop_at_code=True))
-    assert (row.text, row.finish_reason) == ("```\ndef\n```", "stop")
-    assert row.ended_by == "code_block"
-    assert row.token_count == 7  # as many as were sampled
-    assert row.mean_logprob == pytest.approx(-(3 + 1 + 3 + 1 + 3) / 5)
+def test_with_stop_at_code_the_text_is_cut_after_the_first_program(serve, connect):
+    tokens = ("```\n", "ls\n", "```\n", "```\n", "def f(): ", "0\n", "```", "\n", "Sure")
+    server = serve(lambda body, _: listing(body, tokens))
+    row = only(connect(server, stop_at_code=True))
+    assert row.text == "".join(tokens[:7])
+    assert (row.finish_reason, row.ended_by) == ("stop", "code_block")
+    assert row.token_count == 9  # as many as were sampled
+    assert row.mean_logprob == pytest.approx(-len(row.text) / 7)
+    row = only(connect(server))
+    assert (row.text, row.ended_by) == ("".join(tokens), "end_token")
+
+
+def test_with_stop_at_code_a_text_that_ends_there_or_has_none_stays(serve, connect):
+    for tokens in (("```\n", "def f(): 0\n", "```\n"), ("no", " code", "\n")):
+        row = only(connect(serve(lambda body, _, t=tokens: listing(body, t)), stop_at_code=True))
+        assert (row.text, row.ended_by) == ("".join(tokens), "end_token")
+
+
+def test_a_loop_is_marked_where_tokens_are_listed(serve, connect):
+    server = serve(lambda body, _: listing(body, ("and", " on", " ") * 200, finish="length"))
+    row = only(connect(server))
+    assert (row.finish_reason, row.ended_by, row.token_count) == ("length", "repetition", 600)
+    assert only(connect(server, end_loops=False)).ended_by == "length"
 
 
 # Makes

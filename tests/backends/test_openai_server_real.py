@@ -82,7 +82,7 @@ def start(tmp_path):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server") / "log", "--logits_all", "True")
+    server = Server(tmp_path_factory.mktemp("server") / "log")
     yield server
     server.kill()
 
@@ -130,7 +130,7 @@ def test_greedy_texts_and_their_logprobs_are_those_of_the_generator_in_this_proc
 
 
 def test_a_server_without_logprobs_and_a_prompt_that_is_too_long(start):
-    server = start()  # without --logits_all it answers 500 to a request for them
+    server = start("--logits_all", "False")  # then it answers 500 to a request for them
     rows, generator = draw(server, requests(1))
     assert [row.mean_logprob for row in rows] == [None] * 3
     assert any("'confidence'" in note for note in generator.notes)
@@ -189,7 +189,7 @@ def test_a_stage_whose_server_is_killed_goes_on_with_another_one(start, problems
     assert "127.0.0.1" not in record(out).read_text()  # another address is the same work
 
     events = []
-    summary = run(request(start()), events.append)
+    summary = run(request(start("--logits_all", "False")), events.append)
     rows = read_rows(out, Completion)
     assert rows[: len(before)] == before
     assert sorted(row.key for row in rows) == [(f"p{p}", s) for p in range(3) for s in range(4)]
@@ -199,16 +199,20 @@ def test_a_stage_whose_server_is_killed_goes_on_with_another_one(start, problems
     assert notes == summary.notes != []  # this one gives no log-probabilities
 
 
+def code_of(command):
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    return ended.value.code
+
+
 def test_the_command(server, problems, tmp_path, capsys):
     out = tmp_path / "out.jsonl"
     command = ["generate", "--server", server.url.removesuffix("/v1"), "--problems", str(problems)]
     command += ["--max-tokens", "8", "--out", str(out), "--progress", "plain"]
-    with pytest.raises(SystemExit) as ended:
-        main([*command, "--model", "sead"])
-    assert ended.value.code == 2
+    assert code_of([*command, "--model", "sead"]) == 2
     assert "no such model. It offers, the nearest first: seed" in capsys.readouterr().err
     assert not out.exists() and not record(out).exists()
-    main([*command, "--model", "seed"])
+    assert code_of([*command, "--model", "seed"]) == 0
     assert len(read_rows(out, Completion)) == 3
     assert json.loads(record(out).read_text())["model"] == "seed"
 
@@ -216,7 +220,5 @@ def test_the_command(server, problems, tmp_path, capsys):
 @pytest.mark.parametrize("option", [["--deterministic"], ["--threads", "2"]])
 def test_what_is_the_servers_affair_is_refused(option, tmp_path, capsys):
     command = ["generate", "--server", "http://localhost:1", "--model", "m", "--problems", "p"]
-    with pytest.raises(SystemExit) as ended:
-        main([*command, "--out", str(tmp_path / "out"), *option])
-    assert ended.value.code == 2
+    assert code_of([*command, "--out", str(tmp_path / "out"), *option]) == 2
     assert f"{option[0]} is the server's affair" in capsys.readouterr().err
