@@ -101,6 +101,12 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--deterministic", action="store_true", default=None, help="equal texts after a kill"
     )
+    run.add_argument(
+        "--adaptive",
+        action="store_true",
+        default=None,
+        help="draw by what passes: no more of a problem than selection will keep",
+    )
     run.add_argument("--run-dir", type=Path)
     run.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting: train.rank=8"
@@ -129,6 +135,7 @@ _OPTIONS = {
     "select": "select.strategy",
     "seed": "seed",
     "deterministic": "deterministic",
+    "adaptive": "generate.adaptive",
 }
 _PATHS = ("model", "problems", "dev_problems", "eval_problems")
 

@@ -41,6 +41,17 @@ def _server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="URL", help=text)
 
 
+def _adaptive(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--adaptive",
+        action="store_true",
+        help="draw by what passes, as `verify --follow` on --out finds out at the same time",
+    )
+    parser.add_argument("--verdicts", type=Path, help="with --adaptive: where that writes")
+    parser.add_argument("--keep", type=int, help="with --adaptive: passes wanted of a problem")
+    parser.add_argument("--cap", type=int, help="with --adaptive: completions of one problem")
+
+
 def _problem_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--problems", required=True, help="[FORMAT:]FILE[#PART]")
     parser.add_argument("--limit", type=int, help="use the first N problems")
@@ -88,6 +99,11 @@ def _verify(parser: argparse.ArgumentParser) -> None:
         help="do not run passes again with another hash seed",
     )
     parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="test completions while `generate` writes them, until it is done",
+    )
+    parser.add_argument(
         "--inseparable",
         action="store_const",
         const=True,
@@ -129,7 +145,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
     "generate": (
         "sample completions from a GGUF or a server",
-        (_generate, _server, _problem_set, _sampling),
+        (_generate, _server, _problem_set, _sampling, _adaptive),
     ),
     "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing, _verify)),
     "select": ("choose completions to train on", (_problem_set, _completions, _select)),

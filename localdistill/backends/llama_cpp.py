@@ -67,7 +67,7 @@ class LlamaCppGenerator:
         self.sampling = sampling
         self.slots = slots
         self.threads = threads
-        self.stats = GenerationStats()
+        self.stats = GenerationStats(slots=slots, gpu_layers=gpu_layers)
         self._model = LlamaModel(model_path, gpu_layers=gpu_layers)
         self._context = context_per_slot
         self._cells = cells
@@ -105,6 +105,7 @@ class LlamaCppGenerator:
                 threads=self.threads,
                 batch=self._batch,
             )
+            self.stats.cells = self._decoder.cells
 
     def _prompt(self, request: GenerationRequest) -> Prompt:
         known = self._prompts.get(request.problem_id)

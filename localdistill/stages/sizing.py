@@ -92,6 +92,7 @@ class Task:
     prompt: int  # tokens of the longest prompt
     slots: int | None = None  # the user's choice; None to choose
     requests: int = MAX_SLOTS  # completions that are wanted at all
+    exact: bool = False  # with room for all of it, or not at all
     path: Path | str = "the model"
 
 
@@ -122,7 +123,7 @@ def choose(shape: ModelShape, task: Task, *, free: int, gpus: Sequence[Gpu] = ()
     while True:
         wanted = sizing(slots, cells_for(shape, slots, task))
         over = taken(wanted) - usable
-        if over > 0:
+        if over > 0 and not task.exact:
             per_cell = shape.cache_per_token * (1 - there) + batch * 2
             fewer = wanted.cells - rounded(int(over / per_cell) + 1)
             # Below a third of what samples are expected to need, they would mostly make room.
@@ -130,7 +131,7 @@ def choose(shape: ModelShape, task: Task, *, free: int, gpus: Sequence[Gpu] = ()
             wanted = sizing(slots, max(fewer, enough))
         if taken(wanted) <= usable:
             return wanted
-        if task.slots or slots == 1:
+        if task.slots or task.exact or slots == 1:
             break
         slots = max(1, slots // 2)
     raise MemoryShortage(_refusal(task, taken(wanted), usable, free, slots))
@@ -173,11 +174,12 @@ def gpu_layers(shape: ModelShape, gpus: Sequence[Gpu], *, cells: int) -> int:
 
 
 def longest_prompt(problems: Iterable[Problem]) -> int:
-    """Tokens of the longest prompt, estimated before there is a tokenizer: 2 characters each.
+    """Tokens of the longest prompt, estimated before there is a tokenizer: 3 characters each.
 
-    Code and prose have 3 to 4; what is left stands for the template's own words.
+    Code and prose have 3 to 4; 32 are for the template's own words. If it was too few, the cache is
+    still large enough for one sample, and others may have to wait.
     """
     lengths = (
         sum(len(message.content.encode()) for message in messages(problem)) for problem in problems
     )
-    return max(lengths, default=0) // 2 + 64
+    return max(lengths, default=0) // 3 + 32
