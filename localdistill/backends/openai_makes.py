@@ -28,6 +28,7 @@ class Make:
     min_p: bool | None = None
     top_k_off: int = 0  # the value that switches it off
     takes_samplers: bool = False  # the order can be asked for
+    min_p_first: bool = False  # it cuts by min-p before top-k and top-p, not after
     # Switches off what a server's own settings or a model's generation_config.json may ask for.
     neutral: Mapping[str, Any] = field(default_factory=dict)
     thinking_field: str | None = None  # a budget of tokens for thinking
@@ -53,6 +54,7 @@ VLLM = Make(
     top_k=True,
     min_p=True,
     top_k_off=-1,  # 0 as well in later versions
+    min_p_first=True,
     neutral={"repetition_penalty": 1.0},
     thinking_field="thinking_token_budget",
 )
@@ -146,6 +148,8 @@ def order_matters(sampling: Sampling) -> bool:
 
 
 def _order_notes(make: Make, sampling: Sampling) -> list[str]:
+    if make.min_p_first and sampling.min_p and sampling.top_p < 1.0 and not sampling.greedy:
+        return [f"{make.name} cuts by min-p before top-p, which may keep some tokens fewer."]
     if make.orders or not order_matters(sampling):
         return []
     return [

@@ -277,6 +277,13 @@ def test_a_truncation_that_is_off_is_switched_off_also_where_a_server_has_a_defa
     assert (ours["top_k"], ours["min_p"], ours["repeat_penalty"]) == (0, 0.0, 1.0)
 
 
+def test_vllm_cuts_by_min_p_first_which_is_said_where_it_matters(serve, connect):
+    _, notes = body_at(serve, connect, "vllm", temperature=1.6, top_p=0.8, min_p=0.1)
+    assert "min-p before top-p" in notes
+    _, notes = body_at(serve, connect, "vllm", temperature=1.6, top_k=20, min_p=0.1)
+    assert notes == ""
+
+
 def test_a_server_of_unknown_make_gets_only_what_was_asked_for(serve, connect):
     body, notes = body_at(serve, connect, "somebody")
     assert not {"top_k", "min_p", "samplers"} & set(body)
@@ -298,6 +305,12 @@ def test_a_server_of_unknown_make_gets_only_what_was_asked_for(serve, connect):
 def test_what_a_make_is_known_not_to_do_is_refused(serve, connect, owner, sampling, words):
     with pytest.raises(ConfigError, match=words):
         body_at(serve, connect, owner, **sampling)
+
+
+def test_a_limit_for_thinking_that_a_make_lacks_is_said(serve, connect):
+    body, notes = body_at(serve, connect, "me", max_thinking_tokens=9)
+    assert "llama_cpp.server has no limit for thinking" in notes
+    assert 9 not in body.values()
 
 
 @pytest.mark.parametrize("sampling", [{"temperature": 1.6, "top_k": 20}, {"top_p": 0.8}])
