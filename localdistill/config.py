@@ -46,6 +46,8 @@ class GenerateConfig(Sampling):
     threads: int | None = Field(
         default=None, ge=1, le=_MAX_THREADS
     )  # None: the cores of this machine
+    # Layers on a GPU, the output matrix counted as one; -1: all; None: as many as have room
+    gpu_layers: int | None = Field(default=None, ge=-1)
     overlap: bool = True  # test completions while others are being drawn
     adaptive: bool = False  # draw by what passes: samples a problem then bound the whole set
     cap: int | None = Field(default=None, ge=1, le=_MANY)  # and this one problem; None: chosen

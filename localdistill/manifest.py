@@ -30,8 +30,12 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def manifest(config: Config, directory: RunDir, gguf: Path) -> dict[str, Any]:
-    """The manifest of a run; ``hashes`` is what may not change while it is continued."""
+def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[str, Any]:
+    """The manifest of a run; ``hashes`` is what may not change while it is continued.
+
+    ``cells`` is the cache, in tokens, for which there was room when the run was begun; each stage
+    takes what has room in its time, and its marker has what that was.
+    """
     return {
         "localdistill": localdistill.__version__,
         "hashes": hashes(config, directory, gguf),
@@ -40,6 +44,8 @@ def manifest(config: Config, directory: RunDir, gguf: Path) -> dict[str, Any]:
         "sampler_chain": chain(config.generate.sampling()),
         "slots": config.generate.slots,
         "threads": config.generate.threads,
+        "gpu_layers": config.generate.gpu_layers,
+        "cells": cells,
         "deterministic": config.deterministic,
         "versions": {"python": platform.python_version(), **_versions()},
     }

@@ -25,6 +25,7 @@ from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
+from localdistill.stages.this_machine import settled
 from localdistill.types import EvalResult, SandboxUse
 
 
@@ -101,12 +102,14 @@ class _Run:
         self.journal = journal
 
     def all_rounds(self, ready: preflight.Ready) -> RunResult:
-        config, directory = self.config, self.directory
+        directory = self.directory
         if ready.splits is not None:
-            split.write(preflight.split_request(config, directory), ready.splits)
+            split.write(preflight.split_request(self.config, directory), ready.splits)
         base = self.prepare()
         if not ready.pinned:
-            directory.write_manifest(manifest(config, directory, base.gguf))
+            cells = self.settle(base.gguf)
+            directory.write_manifest(manifest(self.config, directory, base.gguf, cells))
+        config = self.config
         if ready.sandbox is not None:
             record_sandbox(directory, ready.sandbox)
         self.journal.open(directory.events)
@@ -132,6 +135,7 @@ class _Run:
                 out=paths.completions,
                 slots=config.generate.slots,
                 threads=config.generate.threads,
+                gpu_layers=config.generate.gpu_layers,
                 deterministic=config.deterministic,
                 adaptive=config.generate.adaptive,
                 keep=config.select.max_per_problem,
@@ -191,6 +195,15 @@ class _Run:
             self.stage("verify", verify_)
         self.record_sandbox(verify_.out)
 
+    def settle(self, gguf: Path) -> int:
+        """Choose what is open of generation's size; gives the tokens of its cache."""
+        sets = (self.directory.problems(name) for name in ("train", "eval"))
+        config, cells = settled(self.config, sets, gguf)
+        if config != self.config:
+            self.directory.settle(config)
+        self.config = config
+        return cells
+
     def prepare(self) -> Model:
         start = self.stage(
             "prepare",
@@ -227,6 +240,7 @@ class _Run:
                 seed=config.seed,
                 slots=config.generate.slots,
                 threads=config.generate.threads,
+                gpu_layers=config.generate.gpu_layers,
                 deterministic=config.deterministic,
                 sandbox=config.verify.sandbox,
                 workers=config.verify.workers,

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from localdistill import memory
 from localdistill.catalogue_command import model_path
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
@@ -21,7 +20,8 @@ from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import find_gguf
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import Task, choose, longest_prompt
+from localdistill.stages.sizing import Task, longest_prompt
+from localdistill.stages.this_machine import choose_here, offloads
 
 _PROMPT = 512  # tokens of a prompt where no problems are named
 
@@ -57,10 +57,8 @@ def run_plan_command(options: argparse.Namespace) -> None:
     prompt = longest_prompt(load(options.problems).problems) if options.problems else _PROMPT
     threads = options.threads or usable_cores()
     task = Task(options.max_tokens, prompt, options.slots, path=path, threads=threads)
-    offload = _offload()
-    found = gpus()
-    sizing = choose(shape, task, free=memory.available_bytes(), gpus=found if offload else ())
-    show(Plan(path, shape, task, sizing, threads, found, offload), sys.stdout)
+    sizing = choose_here(shape, task)
+    show(Plan(path, shape, task, sizing, threads, gpus(), offloads()), sys.stdout)
 
 
 def _check(options: argparse.Namespace, path: Path) -> None:
@@ -80,10 +78,3 @@ def _check(options: argparse.Namespace, path: Path) -> None:
         first = error.errors()[0]
         name = str(first["loc"][-1]).replace("_", "-")
         raise ConfigError(f"--{name} {first['input']}: {first['msg']}.") from error
-
-
-def _offload() -> bool:
-    """Whether llama.cpp was built to use a GPU."""
-    from localdistill.backends.llama_model import bindings
-
-    return bool(bindings().llama_supports_gpu_offload())

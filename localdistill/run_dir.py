@@ -195,6 +195,10 @@ class RunDir:
         write_atomically(self.config, chosen.to_toml())
         return chosen
 
+    def settle(self, config: Config) -> None:
+        """Save ``config`` once more, now that the size of generation has been chosen."""
+        write_atomically(self.config, config.to_toml())
+
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write the manifest, or check that what it pins has not changed under a continued run.
 
@@ -254,17 +258,24 @@ def require_room(path: Path, needed: int) -> None:
 
 
 def freeze(config: Config, saved: Config | None = None) -> Config:
-    """Replace what is left to the machine by numbers: those of ``saved``, else this machine's."""
+    """Replace what is left to the machine by numbers: those of ``saved``, else this machine's.
+
+    Slots and GPU layers depend on the model: where ``saved`` has none they stay open.
+    """
     cores = len(os.sched_getaffinity(0))
     generate, verify = config.generate, config.verify
     old_generate = saved.generate if saved else None
     old_verify = saved.verify if saved else None
-    slots = generate.slots or (old_generate.slots if old_generate else None) or 16
+    slots = generate.slots or (old_generate.slots if old_generate else None)
+    layers = generate.gpu_layers
+    if layers is None and old_generate is not None:
+        layers = old_generate.gpu_layers
     threads = generate.threads or (old_generate.threads if old_generate else None) or usable_cores()
     workers = verify.workers or (old_verify.workers if old_verify else None) or cores
+    sizes = {"slots": slots, "threads": threads, "gpu_layers": layers}
     return config.model_copy(
         update={
-            "generate": generate.model_copy(update={"slots": slots, "threads": threads}),
+            "generate": generate.model_copy(update=sizes),
             "verify": verify.model_copy(update={"workers": workers}),
         }
     )

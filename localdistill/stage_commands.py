@@ -82,6 +82,7 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--gpu-layers", type=int, help="-1: all; else as many as have room")
     parser.add_argument("--deterministic", action="store_true")
 
 

@@ -50,6 +50,7 @@ class EvaluateRequest(BaseModel):
     round: int = 0
     slots: int | None = Field(default=None, ge=1, le=generate.MAX_SLOTS)
     threads: int | None = Field(default=None, ge=1, le=generate.MAX_THREADS)
+    gpu_layers: int | None = Field(default=None, ge=-1)
     deterministic: bool = False
     sandbox: str = "auto"
     workers: int | None = Field(default=None, ge=1, le=verify.MAX_WORKERS)
@@ -134,6 +135,7 @@ def _verdicts(request: EvaluateRequest, model: ModelUnderTest, callback: Callbac
             out=completions,
             slots=request.slots,
             threads=request.threads,
+            gpu_layers=request.gpu_layers,
             deterministic=request.deterministic,
         ),
         relabel,

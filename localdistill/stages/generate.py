@@ -19,7 +19,6 @@ from localdistill.backends.draw import chain
 from localdistill.cores import usable_cores
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Scalar, StageFinished
-from localdistill.gpus import gpus
 from localdistill.jsonl import (
     done_facts,
     is_done,
@@ -35,7 +34,8 @@ from localdistill.stages.adaptive_rule import Rule
 from localdistill.stages.generate_server import notes_of, open_server, tell
 from localdistill.stages.generate_work import adaptive, fixed, requests, seed_of, started
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import DEFAULT_SLOTS, MAX_SLOTS, Task, choose, longest_prompt
+from localdistill.stages.sizing import DEFAULT_SLOTS, MAX_SLOTS, Task, longest_prompt
+from localdistill.stages.this_machine import choose_here
 from localdistill.stages.writer_lock import WriterLock
 from localdistill.types import Completion
 
@@ -117,7 +117,6 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
         MemoryShortage: there is not enough for one sample, or for the slots that were asked for.
     """
     from localdistill.backends.llama_cpp import LlamaCppGenerator
-    from localdistill.backends.llama_model import bindings
 
     problems = load(request.problems, request.limit).problems
     task = Task(
@@ -131,12 +130,7 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
         threads=threads,
         path=request.model,
     )
-    sizing = choose(
-        shape_of(read_header(request.model)),
-        task,
-        free=memory.available_bytes(),
-        gpus=gpus() if bindings().llama_supports_gpu_offload() else (),
-    )
+    sizing = choose_here(shape_of(read_header(request.model)), task)
     return LlamaCppGenerator(
         request.model,
         request.sampling,
@@ -230,6 +224,8 @@ def _identity(
         found |= {"model": str(request.model), "drawn_by": "server"}
     if request.deterministic:
         found |= {"slots": slots, "threads": threads}
+        if request.gpu_layers is not None:
+            found["gpu_layers"] = request.gpu_layers
     if request.adaptive:
         found |= {"adaptive": True, **request.model_dump(include={"keep", "cap"})}
     return found

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from localdistill import memory
 from localdistill.backends.llama_memory import ModelShape
+from localdistill.config import Config
 from localdistill.gpus import Gpu, gpus
-from localdistill.stages.sizing import Sizing, Task, choose
+from localdistill.problems import load
+from localdistill.quantization.gguf_file import read_header
+from localdistill.stages.model_shape import shape_of
+from localdistill.stages.sizing import Sizing, Task, choose, longest_prompt
 
 
 def offloads() -> bool:
@@ -34,9 +39,33 @@ def choose_here(
     Raises:
         MemoryShortage: see ``choose``.
     """
-    if not offload():
+    if not offload():  # a build without; it would ignore any wish
         return choose(shape, replace(task, gpu_layers=0), free=available())
     known = found()
     if not known and task.gpu_layers is None:
         task = replace(task, gpu_layers=-1)
     return choose(shape, task, free=available(), gpus=known)
+
+
+def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, int]:
+    """A run's configuration with its slots and GPU layers chosen, and the tokens of the cache.
+
+    ``sets`` are the problems that it will draw for. What is set already stays.
+
+    Raises:
+        MemoryShortage: see ``choose``.
+    """
+    generate = config.generate
+    task = Task(
+        max(generate.max_tokens, config.evaluate.max_tokens),
+        longest_prompt(problem for path in sets for problem in load(str(path)).problems),
+        generate.slots,
+        exact=config.deterministic,
+        gpu_layers=generate.gpu_layers,
+        threads=generate.threads or 1,
+        path=gguf,
+    )
+    sizing = choose_here(shape_of(read_header(gguf)), task)
+    chosen = {"slots": sizing.slots, "gpu_layers": sizing.gpu_layers}
+    generate = generate.model_copy(update=chosen)
+    return config.model_copy(update={"generate": generate}), sizing.cells

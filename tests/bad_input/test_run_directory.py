@@ -24,7 +24,7 @@ def begun(world, command, tiny):
         config = directory.adopt(cli.run_config(options))
         request = preflight.split_request(config, directory)
         split.write(request, split.separate(request, lambda event: None))
-        directory.write_manifest(manifest.manifest(config, directory, tiny.gguf))
+        directory.write_manifest(manifest.manifest(config, directory, tiny.gguf, cells=256))
         directory.events.write_text("{}\n")
         directory.log.write_text("what llama.cpp said\n")
         directory.round(1).completions.parent.mkdir(parents=True)

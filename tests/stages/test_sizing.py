@@ -1,13 +1,18 @@
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from localdistill.backends.llama_memory import ModelShape, need
+from localdistill.config import build
 from localdistill.errors import MemoryShortage
 from localdistill.gpus import Gpu
 from localdistill.quantization.gguf_file import read_header
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import DEFAULT_SLOTS, Task, choose
+from localdistill.stages.sizing import DEFAULT_SLOTS, GPU_SLOTS, Task, choose
+from localdistill.stages.this_machine import choose_here, settled
 from tests.backends.reference import SEED_MODEL
 
 SMALL = ModelShape(
@@ -70,11 +75,37 @@ def test_with_less_memory_the_cache_shrinks_and_then_the_slots():
 
 def test_what_cannot_fit_is_refused_with_figures():
     with pytest.raises(
-        MemoryShortage, match=r"1 sample at once, .* of memory\. Of .* that are free"
+        MemoryShortage, match=r"1 sample at once, .* of memory\. Of .* that are free .* smaller"
     ):
         choose(SMALL, TASK, free=500_000_000)
-    with pytest.raises(MemoryShortage, match=r"64 samples at once.*or take a smaller model"):
-        choose(SMALL, Task(512, 200, slots=64), free=600_000_000)
+
+
+def refused(task, free):
+    with pytest.raises(MemoryShortage) as caught:
+        choose(SMALL, task, free=free)
+    return str(caught.value)
+
+
+def test_a_refusal_names_the_most_slots_that_fit():
+    free = 850_000_000
+    text = refused(Task(512, 200, slots=200), free)
+    fitting = int(re.search(r"Lower --slots to (\d+)", text)[1])
+    assert choose(SMALL, Task(512, 200, slots=fitting), free=free).slots == fitting
+    refused(Task(512, 200, slots=fitting + 1), free)
+
+
+def test_a_refusal_names_the_most_tokens_that_fit():
+    free = 800_000_000
+    text = refused(Task(30_000, 200), free)
+    fitting = int(re.search(r"Lower --max-tokens to (\d+)", text)[1])
+    assert choose(SMALL, Task(fitting, 200), free=free).slots == 1
+    refused(Task(fitting + 256, 200), free)  # the cache grows by 256 tokens
+
+
+def test_exact_room_is_not_bargained_with():
+    free = 900_000_000
+    assert choose(SMALL, Task(4096, 200), free=free).cells < 16 * 2248
+    refused(Task(4096, 200, exact=True), free)
 
 
 def test_a_gpu_takes_all_layers_or_as_many_as_it_has_room_for():
@@ -86,3 +117,67 @@ def test_a_gpu_takes_all_layers_or_as_many_as_it_has_room_for():
     assert full.gpu_layers == 0
     # What stands on the GPU need not fit here.
     assert choose(SMALL, TASK, free=500_000_000, gpus=[Gpu("large", 24 * GB, 20 * GB)])
+
+
+SPLIT = replace(SMALL, inputs=100_000_000, output=145_000_000)
+
+
+@given(free=st.integers(0, 4 * GB), number=st.integers(1, 3))
+def test_gpus_have_room_for_what_they_are_given(free, number):
+    sizing = choose(SPLIT, TASK, free=16 * GB, gpus=[Gpu("one", 4 * GB, free)] * number)
+    if sizing.gpu_layers == 0:
+        assert sizing.there == 0
+        return
+    inner = SPLIT.layers if sizing.gpu_layers < 0 else sizing.gpu_layers - 1
+    layers = SPLIT.weights - SPLIT.inputs - SPLIT.output + sizing.need.cache
+    given = SPLIT.output + layers * inner / SPLIT.layers
+    assert given + number * sizing.need.compute <= 0.9 * free * number
+    # Nothing is on GPUs twice, and the embedding never.
+    assert sizing.taken >= sizing.need.process + SPLIT.inputs
+    assert sizing.there >= given - 1
+
+
+def test_more_samples_at_once_on_a_gpu_and_fewer_where_its_memory_is_short():
+    def on(free):
+        return choose(SPLIT, TASK, free=16 * GB, gpus=[Gpu("one", 24 * GB, free)])
+
+    assert on(20 * GB).slots == GPU_SLOTS
+    short = on(1_450_000_000)
+    assert short.gpu_layers == -1 and 1 <= short.slots < GPU_SLOTS
+
+
+def test_the_users_layers_are_taken():
+    gpus = [Gpu("one", 24 * GB, 20 * GB)]
+    task = replace(TASK, gpu_layers=5)
+    assert choose(SPLIT, task, free=16 * GB, gpus=gpus).gpu_layers == 5
+    assert choose(SPLIT, replace(TASK, gpu_layers=0), free=16 * GB, gpus=gpus).there == 0
+
+
+def here(task, *, offload, known=()):
+    return choose_here(
+        SPLIT, task, found=lambda: known, offload=lambda: offload, available=lambda: 16 * GB
+    )
+
+
+def test_a_build_without_gpus_gets_no_layers():
+    known = [Gpu("one", 24 * GB, 20 * GB)]
+    assert here(replace(TASK, gpu_layers=7), offload=False, known=known).gpu_layers == 0
+    assert here(TASK, offload=True, known=known).gpu_layers == -1
+
+
+def test_a_gpu_that_nvml_does_not_know_gets_all_layers():
+    sizing = here(TASK, offload=True)
+    assert (sizing.gpu_layers, sizing.there) == (-1, 0)
+    assert here(replace(TASK, gpu_layers=3), offload=True).gpu_layers == 3
+
+
+def test_a_run_keeps_what_is_set_and_chooses_the_rest(tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text('{"id": "1", "prompt": "Add."}\n')
+    config = build({"model": str(SEED_MODEL), "problems": str(problems)})
+    chosen, cells = settled(config, [problems], SEED_MODEL)
+    assert chosen.generate.slots == DEFAULT_SLOTS and chosen.generate.gpu_layers is not None
+    assert cells % 256 == 0
+    assert settled(chosen, [problems], SEED_MODEL) == (chosen, cells)
+    own = chosen.model_copy(update={"generate": chosen.generate.model_copy(update={"slots": 3})})
+    assert settled(own, [problems], SEED_MODEL)[0].generate.slots == 3
