@@ -13,15 +13,14 @@ from localdistill.catalogue_command import model_path
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
 from localdistill.errors import ConfigError
-from localdistill.gpus import gpus
 from localdistill.models import models_dir
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import find_gguf
+from localdistill.stages import this_machine
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import Task, longest_prompt
-from localdistill.stages.this_machine import choose_here, offloads
 
 _PROMPT = 512  # tokens of a prompt where no problems are named
 
@@ -57,8 +56,11 @@ def run_plan_command(options: argparse.Namespace) -> None:
     prompt = longest_prompt(load(options.problems).problems) if options.problems else _PROMPT
     threads = options.threads or usable_cores()
     task = Task(options.max_tokens, prompt, options.slots, path=path, threads=threads)
-    sizing = choose_here(shape, task)
-    show(Plan(path, shape, task, sizing, threads, gpus(), offloads()), sys.stdout)
+    sizing = this_machine.choose_here(shape, task)
+    show(
+        Plan(path, shape, task, sizing, threads, this_machine.gpus(), this_machine.offloads()),
+        sys.stdout,
+    )
 
 
 def _check(options: argparse.Namespace, path: Path) -> None:

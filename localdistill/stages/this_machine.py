@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from localdistill import memory
 from localdistill.backends.llama_memory import ModelShape
 from localdistill.config import Config
-from localdistill.gpus import Gpu, gpus
+from localdistill.gpus import gpus
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.stages.model_shape import shape_of
@@ -23,14 +23,7 @@ def offloads() -> bool:
     return bool(bindings().llama_supports_gpu_offload())
 
 
-def choose_here(
-    shape: ModelShape,
-    task: Task,
-    *,
-    found: Callable[[], Sequence[Gpu]] = gpus,
-    offload: Callable[[], bool] = offloads,
-    available: Callable[[], int] = memory.available_bytes,
-) -> Sizing:
+def choose_here(shape: ModelShape, task: Task) -> Sizing:
     """``choose`` with what is free now.
 
     A GPU that NVML does not know (of another maker, or one that shares the machine's memory) gets
@@ -39,12 +32,13 @@ def choose_here(
     Raises:
         MemoryShortage: see ``choose``.
     """
-    if not offload():  # a build without; it would ignore any wish
-        return choose(shape, replace(task, gpu_layers=0), free=available())
-    known = found()
+    free = memory.available_bytes()
+    if not offloads():  # a build without; it would ignore any wish
+        return choose(shape, replace(task, gpu_layers=0), free=free)
+    known = gpus()
     if not known and task.gpu_layers is None:
         task = replace(task, gpu_layers=-1)
-    return choose(shape, task, free=available(), gpus=known)
+    return choose(shape, task, free=free, gpus=known)
 
 
 def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, int]:

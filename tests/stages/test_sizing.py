@@ -5,14 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localdistill import memory
 from localdistill.backends.llama_memory import ModelShape, need
 from localdistill.config import build
 from localdistill.errors import MemoryShortage
 from localdistill.gpus import Gpu
 from localdistill.quantization.gguf_file import read_header
+from localdistill.stages import this_machine
 from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import DEFAULT_SLOTS, GPU_SLOTS, Task, choose
-from localdistill.stages.this_machine import choose_here, settled
+from localdistill.stages.this_machine import settled
 from tests.backends.reference import SEED_MODEL
 
 SMALL = ModelShape(
@@ -153,19 +155,26 @@ def test_the_users_layers_are_taken():
     assert choose(SPLIT, replace(TASK, gpu_layers=0), free=16 * GB, gpus=gpus).there == 0
 
 
-def here(task, *, offload, known=()):
-    return choose_here(
-        SPLIT, task, found=lambda: known, offload=lambda: offload, available=lambda: 16 * GB
-    )
+@pytest.fixture
+def here(monkeypatch):
+    """Chooses on a machine with so many GPUs."""
+
+    def choose_with(task, *, offload, known=()):
+        monkeypatch.setattr(memory, "available_bytes", lambda: 16 * GB)
+        monkeypatch.setattr(this_machine, "gpus", lambda: known)
+        monkeypatch.setattr(this_machine, "offloads", lambda: offload)
+        return this_machine.choose_here(SPLIT, task)
+
+    return choose_with
 
 
-def test_a_build_without_gpus_gets_no_layers():
+def test_a_build_without_gpus_gets_no_layers(here):
     known = [Gpu("one", 24 * GB, 20 * GB)]
     assert here(replace(TASK, gpu_layers=7), offload=False, known=known).gpu_layers == 0
     assert here(TASK, offload=True, known=known).gpu_layers == -1
 
 
-def test_a_gpu_that_nvml_does_not_know_gets_all_layers():
+def test_a_gpu_that_nvml_does_not_know_gets_all_layers(here):
     sizing = here(TASK, offload=True)
     assert (sizing.gpu_layers, sizing.there) == (-1, 0)
     assert here(replace(TASK, gpu_layers=3), offload=True).gpu_layers == 3
