@@ -83,6 +83,8 @@ def choose(shape: ModelShape, task: Task, *, free: int, gpus: Sequence[Gpu] = ()
             if whole is not None:
                 return whole
     layers = task.gpu_layers if gpus or task.gpu_layers is not None else 0
+    if layers != -1 and not task.slots:  # the processor works as well, and gains little by more
+        tried = [slots for slots in tried if slots <= DEFAULT_SLOTS] or tried[-1:]
     for slots in tried:
         part = _largest(shape, task, slots, layers, free, gpus)
         if part is not None:

@@ -56,11 +56,15 @@ def test_a_plan_never_takes_more_than_is_free(free, max_tokens, prompt, slots):
     try:
         sizing = choose(SMALL, task, free=free)
     except MemoryShortage as error:
-        assert "--max-tokens" in str(error)
+        assert "lose other programs" in str(error)
         return
     assert sizing.taken == sizing.need.total <= 0.9 * free
     assert sizing.need == need(
-        SMALL, sequences=sizing.slots + 1, cells=sizing.cells, batch=sizing.batch
+        SMALL,
+        sequences=sizing.slots + 1,
+        cells=sizing.cells,
+        batch=sizing.batch,
+        requests=task.requests,
     )
     # One sample can get to its end beside the next prompt.
     assert sizing.cells >= min(prompt + max_tokens, SMALL.context) + prompt
@@ -100,7 +104,7 @@ def test_a_refusal_names_the_most_tokens_that_fit():
     free = 800_000_000
     text = refused(Task(30_000, 200), free)
     fitting = int(re.search(r"Lower --max-tokens to (\d+)", text)[1])
-    assert choose(SMALL, Task(fitting, 200), free=free).slots == 1
+    assert choose(SMALL, Task(fitting, 200), free=free).cells >= fitting + 400
     refused(Task(fitting + 256, 200), free)  # the cache grows by 256 tokens
 
 
@@ -113,7 +117,7 @@ def test_exact_room_is_not_bargained_with():
 def test_a_gpu_takes_all_layers_or_as_many_as_it_has_room_for():
     all_of_it = choose(SMALL, TASK, free=16 * GB, gpus=[Gpu("large", 24 * GB, 20 * GB)])
     assert all_of_it.gpu_layers == -1
-    some = choose(SMALL, TASK, free=16 * GB, gpus=[Gpu("small", GB, 500_000_000)])
+    some = choose(SMALL, TASK, free=16 * GB, gpus=[Gpu("small", 2 * GB, GB)])
     assert 0 < some.gpu_layers < SMALL.layers
     full = choose(SMALL, TASK, free=16 * GB, gpus=[Gpu("full", GB, 0)])
     assert full.gpu_layers == 0
@@ -144,7 +148,7 @@ def test_more_samples_at_once_on_a_gpu_and_fewer_where_its_memory_is_short():
         return choose(SPLIT, TASK, free=16 * GB, gpus=[Gpu("one", 24 * GB, free)])
 
     assert on(20 * GB).slots == GPU_SLOTS
-    short = on(1_450_000_000)
+    short = on(1_300_000_000)
     assert short.gpu_layers == -1 and 1 <= short.slots < GPU_SLOTS
 
 
