@@ -17,14 +17,13 @@ RUN python -m venv /venv \
     && rm -rf /opt/localdistill/packages/bin
 
 
-# The part of the sandbox that is written in C.
-FROM base AS spawner
+# The parts that are written in C.
+FROM base AS compiled
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
-COPY localdistill/sandbox/spawner.c /src/
-COPY scripts/compile_sandbox.py /src/
-RUN python /src/compile_sandbox.py /src
+COPY localdistill/sandbox/spawner.c localdistill/backends/draw.c scripts/compile_c.py /src/
+RUN python /src/compile_c.py /src/spawner.c /src/draw.c
 
 
 # Where candidate programs and test code run, each in containers of their own: a Python, and the sandbox's files, which
@@ -33,7 +32,7 @@ RUN python /src/compile_sandbox.py /src
 FROM base AS pit
 COPY --from=packages /opt/localdistill/packages /opt/localdistill/packages
 COPY localdistill/sandbox /opt/localdistill/sandbox
-COPY --from=spawner /src/_spawner.so /opt/localdistill/sandbox/
+COPY --from=compiled /src/_spawner.so /opt/localdistill/sandbox/
 # For containers that stand beside the tool's (compose.yaml): in other ones the command line names the way to a slot.
 ENTRYPOINT ["python3", "-I", "-S", "-B", "/opt/localdistill/sandbox/boot.py"]
 CMD ["--listen", "/run/localdistill"]
@@ -46,7 +45,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake g++ ninja-build \
     && rm -rf /var/lib/apt/lists/*
 COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt /src/requirements/
-COPY scripts/install.py scripts/compile_sandbox.py /src/scripts/
+COPY scripts/install.py scripts/compile_c.py /src/scripts/
 RUN python /src/scripts/install.py --venv /opt/localdistill --set cpu --portable --dependencies-only
 # A quarter of it is of no use in a CPU image without a compiler: the packages' own tests, C headers, libraries for GPUs,
 # and the copy of llama.cpp's libraries that its build leaves beside the one that is loaded.
@@ -68,11 +67,12 @@ COPY --from=dependencies-cpu /opt/localdistill /opt/localdistill
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
-COPY scripts/install.py scripts/compile_sandbox.py scripts/
+COPY scripts/install.py scripts/compile_c.py scripts/
 # With the seed model, which the package holds: `run` takes it when no other is named.
 COPY models models
 COPY localdistill localdistill
-COPY --from=spawner /src/_spawner.so localdistill/sandbox/
+COPY --from=compiled /src/_spawner.so localdistill/sandbox/
+COPY --from=compiled /src/_draw.so localdistill/backends/
 RUN python scripts/install.py --venv /opt/localdistill --project-only && rm -rf /src/*
 
 ENV PATH=/opt/localdistill/bin:$PATH \

@@ -11,6 +11,7 @@
     │   └── MissingDependency     a part of the installation is not there
     ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
     ├── StageFailed               a stage's process ended without its result (exit code 1)
+    │   └── WriterGone            whoever wrote a file that a stage follows has ended too early
     └── ExportRejected            a finished file did not stand the check against its source
 
 One bad sample is a record in a file (a verdict, a dropped example), never one of these.
@@ -67,6 +68,10 @@ class SandboxBreached(LocaldistillError):
 
 class StageFailed(LocaldistillError):
     """A stage's process ended without its result."""
+
+
+class WriterGone(StageFailed):
+    """Whoever wrote a file that a stage follows has ended before it was done."""
 
 
 class ExportRejected(LocaldistillError):

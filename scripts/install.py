@@ -23,7 +23,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-from compile_sandbox import compile_in
+from compile_c import SOURCES, compile_c
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -220,8 +220,8 @@ def main() -> None:
     if options.project_only:
         environment.pip("install", "--no-deps", str(ROOT))
         return
-    if not options.dependencies_only and not compile_in(ROOT / "localdistill" / "sandbox"):
-        print("install: no C compiler: the sandbox will be slower")
+    if not options.dependencies_only and not all([compile_c(ROOT / name) for name in SOURCES]):
+        print("install: no C compiler: the sandbox and sampling will be slower")
     wanted = stamp(kind, options.portable, options.dev)
     stamp_file = environment.folder / ".localdistill-installed"
     if stamp_file.exists() and stamp_file.read_text(encoding="utf-8") == wanted:

@@ -17,6 +17,7 @@ class GenerationRequest:
     sample: int
     messages: list[Message]
     seed: int  # 0 .. 2**32 - 2
+    entry_point: str | None = None  # what its program must define, to end with the first that does
 
     @property
     def key(self) -> tuple[str, int]:
@@ -26,14 +27,24 @@ class GenerationRequest:
 
 @dataclass
 class GenerationStats:
-    """Running totals of one generator. Times are wall-clock seconds."""
+    """Running totals of one generator. Times are wall-clock seconds.
+
+    A forward pass may hold prompt tokens beside sampled ones: its time is divided by their numbers.
+    """
 
     prefill_tokens: int = 0  # prompt tokens computed; a prefix shared by samples counts once
     decoded_tokens: int = 0  # tokens sampled, end tokens included
+    discarded_tokens: int = 0  # of those: of samples that had to begin again for lack of room
     prefill_s: float = 0.0
-    decode_s: float = 0.0  # forward passes, sampling and log-probabilities
+    decode_s: float = 0.0  # forward passes, sampling and bookkeeping
     model_s: float = 0.0  # the part of both that was spent inside the model's forward passes
+    sample_s: float = (
+        0.0  # the part of decode_s in which tokens and log-probabilities were computed
+    )
     in_flight: int = 0  # sequences being decoded now
+    slots: int = 0  # sequences decoded together at most; 0 where it is not told
+    cells: int = 0  # tokens that the cache holds; 0 where there is none of ours
+    gpu_layers: int = 0  # -1: all
 
     @property
     def tokens_per_second(self) -> float:

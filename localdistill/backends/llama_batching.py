@@ -2,158 +2,183 @@
 
 A *slot* is one sequence of the decoder that a sample holds from its first token to its last; then
 the next sample gets it, so that a batch stays full however long its members are. One more sequence
-holds the prompt of the problem whose samples are being started: each of them begins as its copy.
+holds the prompt of the samples that are started next: each of them begins as its copy. It is
+computed in chunks, in the same forward passes in which the others go on.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from localdistill.backends.base import GenerationRequest, GenerationStats, Tick
+import numpy as np
+
+from localdistill.backends.base import GenerationRequest, GenerationStats, RequestSource, Tick
+from localdistill.backends.cells import Cells
+from localdistill.backends.draw import Draw, Logits, NotNumbers
 from localdistill.backends.llama_decoder import LlamaDecoder
-from localdistill.backends.llama_model import LlamaModel, bindings
-from localdistill.backends.llama_sampler import new_chain
-from localdistill.sampling import Sampling
+from localdistill.backends.llama_model import LlamaModel
+from localdistill.backends.prompt_sequence import Prompt, PromptSequence
+from localdistill.backends.sample import Sample
+from localdistill.errors import ModelError
 from localdistill.types import Completion
 
-
-@dataclass
-class _Sample:
-    """One completion while it grows."""
-
-    request: GenerationRequest
-    slot: int
-    chain: Any  # its C samplers, with their own random stream
-    token: int  # what the next step appends, at ``position``
-    position: int
-    limit: int  # tokens that it may have
-    tokens: list[int] = field(default_factory=list)
-    logprob: float = 0.0  # sum over its tokens, nats
+# Prompt tokens in a pass beside running samples: few enough that these need not wait for long.
+_CHUNK = 128
+PromptOf = Callable[[GenerationRequest], Prompt]
+NewSample = Callable[[GenerationRequest, Prompt, int], Sample]
 
 
 class ContinuousBatch:
-    """The samples that are being decoded now. ``room`` is a sample's context, prompt included."""
+    """The samples that are being decoded now, ``slots`` of them at most."""
 
     def __init__(
         self,
         model: LlamaModel,
         decoder: LlamaDecoder,
-        sampling: Sampling,
+        draw: Draw,
         stats: GenerationStats,
         *,
         slots: int,
-        room: int,
     ) -> None:
         self._model = model
         self._decoder = decoder
-        self._sampling = sampling
+        self._draw = draw
         self._stats = stats
-        self._room = room
-        self._prompt_sequence = slots  # slots are the sequences below it
+        self._prompts = PromptSequence(decoder, slots)  # slots are the sequences below it
+        self._cells = Cells(decoder.cells)
         self._free = list(range(slots - 1, -1, -1))
-        self._active: list[_Sample] = []
-        self._shared: Sequence[int] | None = None  # the prompt in the prompt sequence
+        self._active: list[Sample] = []
+        self._next: GenerationRequest | None = None  # taken, and not begun yet
+        self._returned: list[GenerationRequest] = []  # begun, and given up for lack of cells
 
     def run(
-        self, work: Iterable[tuple[GenerationRequest, Sequence[int]]], tick: Tick | None
+        self,
+        source: RequestSource,
+        prompt_of: PromptOf,
+        new_sample: NewSample,
+        tick: Tick | None,
     ) -> Iterator[Completion]:
-        """Decode all of ``work``, pairs of a request and its prompt's tokens."""
+        """Decode all that ``source`` hands out."""
         self._decoder.clear()
-        waiting = iter(work)
         while True:
-            self._fill(waiting)
-            if not self._active:
+            self._admit(source, prompt_of, new_sample)
+            if not self._active and not self._prompts.owed:
                 return
+            self._make_room()
             yield from self._step()
             if tick is not None:
                 tick(self._stats)
 
-    def _fill(self, waiting: Iterator[tuple[GenerationRequest, Sequence[int]]]) -> None:
-        while self._free:
-            item = next(waiting, None)
-            if item is None:
+    def _admit(self, source: RequestSource, prompt_of: PromptOf, new_sample: NewSample) -> None:
+        """Begin samples in free slots, and find out whose prompt is to be computed next."""
+        while True:
+            if self._next is None:
+                self._next = self._take(source)
+            if self._next is None:
                 return
-            request, prompt = item
-            if self._shared is not prompt:
-                self._prefill(prompt)
+            prompt = prompt_of(self._next)
+            self._prompts.turn_to(prompt)
+            if self._prompts.owed or not self._free:
+                return
+            if not self._cells.has_room_for_another(self._active, self._prompts):
+                return
             slot = self._free.pop()
-            self._decoder.share(self._prompt_sequence, slot)
-            sample = _Sample(
-                request=request,
-                slot=slot,
-                chain=new_chain(self._sampling, request.seed),
-                token=prompt[-1],
-                position=len(prompt) - 1,
-                # The last token drawn is never fed back, so it needs no place in the context.
-                limit=min(self._sampling.max_tokens, self._room - len(prompt) + 1),
-            )
+            sample = new_sample(self._next, prompt, slot)
+            self._prompts.begin(sample)
             self._active.append(sample)
+            self._next = None
             self._stats.in_flight = len(self._active)
 
-    def _prefill(self, prompt: Sequence[int]) -> None:
-        # All but the last token: each sample's first step appends that one, like any other token,
-        # and so gets its own row of logits whenever it starts.
-        began = time.perf_counter()
-        self._decoder.forget(self._prompt_sequence)
-        self._decoder.prefill(self._prompt_sequence, prompt[:-1])
-        self._shared = prompt
-        seconds = time.perf_counter() - began
-        self._stats.prefill_tokens += len(prompt) - 1
-        self._stats.prefill_s += seconds
-        self._stats.model_s += seconds
+    def _take(self, source: RequestSource) -> GenerationRequest | None:
+        if self._returned:
+            return self._returned.pop()
+        found = source.take(wait=False)
+        if found is None and not self._active:
+            found = source.take(wait=True)
+        return found
+
+    def _make_room(self) -> None:
+        """Give up the youngest samples where the next tokens would not fit into the cache.
+
+        They lose least, and begin again with the same random numbers as soon as there is room.
+        """
+        while len(self._active) > 1 and not self._cells.hold(
+            self._active, self._prompts, more=len(self._active)
+        ):
+            youngest = min(reversed(self._active), key=lambda sample: len(sample.tokens))
+            self._stats.discarded_tokens += len(youngest.tokens)
+            self._release(youngest)
+            if self._next is not None:
+                self._returned.append(self._next)
+            self._next = youngest.request
 
     def _step(self) -> list[Completion]:
         """Append one token to every active sample; return those that it completed."""
         began = time.perf_counter()
-        active, decoder = self._active, self._decoder
-        decoder.step(
+        active, stats = self._active, self._stats
+        room = self._decoder.batch - len(active)
+        part = self._prompts.part(min(_CHUNK, room) if active else room)
+        logits = self._decoder.step(
             [sample.slot for sample in active],
             [sample.token for sample in active],
             [sample.position for sample in active],
+            part,
         )
-        self._stats.model_s += time.perf_counter() - began
-        drawn = [decoder.sample(sample.chain, row) for row, sample in enumerate(active)]
-        logprobs = decoder.logprobs(drawn)
-        end_tokens = self._model.end_tokens
-        ended = []
-        for sample, token, logprob in zip(active, drawn, logprobs, strict=True):
-            sample.tokens.append(token)
-            sample.logprob += logprob
-            sample.token = token
-            sample.position += 1
-            if token in end_tokens or len(sample.tokens) >= sample.limit:
-                ended.append(sample)
-        self._stats.decoded_tokens += len(active)
-        completions = [self._complete(sample) for sample in ended]
-        self._stats.decode_s += time.perf_counter() - began
+        decoded = time.perf_counter()
+        completions = self._extend(logits)
+        ended = time.perf_counter()
+        share = 0.0
+        if part is not None:
+            count = len(part[1])
+            self._prompts.advance(count)
+            stats.prefill_tokens += count
+            share = count / (count + len(active))
+        stats.decoded_tokens += len(active)
+        stats.model_s += decoded - began
+        stats.prefill_s += (decoded - began) * share
+        stats.decode_s += (decoded - began) * (1 - share) + ended - decoded
+        self._active = [sample for sample in active if not sample.ended]
+        stats.in_flight = len(self._active)
         return completions
 
-    def _complete(self, sample: _Sample) -> Completion:
-        self._release(sample)
-        self._active.remove(sample)
-        self._free.append(sample.slot)
-        self._stats.in_flight = len(self._active)
-        stopped = sample.tokens[-1] in self._model.end_tokens
-        return Completion(
-            problem_id=sample.request.problem_id,
-            sample=sample.request.sample,
-            text=self._model.text(sample.tokens[:-1] if stopped else sample.tokens),
-            finish_reason="stop" if stopped else "length",
-            token_count=len(sample.tokens),
-            mean_logprob=sample.logprob / len(sample.tokens),
-            seed=sample.request.seed,
-        )
+    def _extend(self, logits: Logits) -> list[Completion]:
+        """Draw the next token of each active sample."""
+        active = self._active
+        if not active:
+            return []
+        began = time.perf_counter()
+        try:
+            tokens, logprobs = self._draw(
+                logits,
+                np.array([sample.request.seed for sample in active], dtype=np.uint64),
+                np.array([len(sample.tokens) for sample in active], dtype=np.uint32),
+            )
+        except NotNumbers as error:
+            raise ModelError(
+                f"{self._model.path} computes values that are not numbers: the file is damaged or "
+                "its training diverged"
+            ) from error
+        self._stats.sample_s += time.perf_counter() - began
+        completions = []
+        for sample, token, logprob in zip(active, tokens.tolist(), logprobs.tolist(), strict=True):
+            sample.append(token, logprob)
+            if sample.ended:
+                completions.append(sample.completion())
+                self._cells.finished(sample)
+                self._leave(sample)
+        return completions
 
-    def _release(self, sample: _Sample) -> None:
-        bindings().llama_sampler_free(sample.chain)
+    def _leave(self, sample: Sample) -> None:
         self._decoder.forget(sample.slot)
+        self._free.append(sample.slot)
+
+    def _release(self, sample: Sample) -> None:
+        self._leave(sample)
+        self._active.remove(sample)
+        self._stats.in_flight = len(self._active)
 
     def close(self) -> None:
         """Drop what is still being decoded."""
-        for sample in self._active:
+        for sample in list(self._active):
             self._release(sample)
-        self._active.clear()
-        self._stats.in_flight = 0

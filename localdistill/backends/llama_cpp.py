@@ -7,12 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from localdistill.backends.base import GenerationRequest, GenerationStats, Tick
+from localdistill.backends.base import (
+    GenerationRequest,
+    GenerationStats,
+    ListSource,
+    RequestSource,
+    Tick,
+)
+from localdistill.backends.draw import new_draw
+from localdistill.backends.endings import Watcher
 from localdistill.backends.llama_batching import ContinuousBatch
 from localdistill.backends.llama_decoder import LlamaDecoder
 from localdistill.backends.llama_model import LlamaModel
+from localdistill.backends.prompt_sequence import Prompt
+from localdistill.backends.sample import Sample
 from localdistill.errors import UserError
 from localdistill.sampling import Sampling
+from localdistill.thinking import CLOSING, opened_by
 from localdistill.types import Completion, Message
 
 MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
@@ -28,6 +39,10 @@ class LlamaCppGenerator:
         threads: CPU threads of a forward pass.
         context_per_slot: tokens of prompt and completion of one sample. Without it: the longest
             prompt plus ``max_tokens``, at most what the model was trained for.
+        cells: tokens that the cache holds, for all samples and prompts together. Without it: as
+            many as if every slot had the longest prompt and became as long as it may. With fewer,
+            a sample that finds no room begins again later.
+        batch: tokens in a forward pass, at most.
         gpu_layers: layers to put on a GPU, -1 for all (a build without GPU ignores it).
 
     Raises:
@@ -43,6 +58,8 @@ class LlamaCppGenerator:
         slots: int,
         threads: int,
         context_per_slot: int | None = None,
+        cells: int | None = None,
+        batch: int = 256,
         gpu_layers: int = -1,
     ) -> None:
         if not 1 <= slots <= MAX_SLOTS:
@@ -50,20 +67,24 @@ class LlamaCppGenerator:
         self.sampling = sampling
         self.slots = slots
         self.threads = threads
-        self.stats = GenerationStats()
+        self.stats = GenerationStats(slots=slots, gpu_layers=gpu_layers)
         self._model = LlamaModel(model_path, gpu_layers=gpu_layers)
         self._context = context_per_slot
+        self._cells = cells
+        self._batch = batch
+        self._closing = self._model.tokenize(CLOSING)
+        self._draw = new_draw(sampling, self._model.vocab_size)
         self._decoder: LlamaDecoder | None = None
         self._room = 0  # tokens of one sample, prompt included
         # Packed: ten thousand prompts as lists of Python integers would take 100 MB.
-        self._prompts: dict[str, tuple[list[Message], array[int]]] = {}
+        self._prompts: dict[str, tuple[list[Message], Prompt]] = {}
 
     def prepare(self, requests: Sequence[GenerationRequest]) -> None:
         """See ``base.Generator``. The context grows if later requests need more of it."""
-        longest = max((len(self._prompt(request)) for request in requests), default=1)
+        longest = max((len(self._prompt(request).tokens) for request in requests), default=1)
         allowed = min(self._context or self._model.trained_context, self._model.trained_context)
         for request in requests:
-            needed = len(self._prompt(request)) + 1
+            needed = len(self._prompt(request).tokens) + 1
             if needed > allowed:
                 raise UserError(
                     f"problem {request.problem_id}: its prompt needs a context of {needed} tokens "
@@ -73,33 +94,52 @@ class LlamaCppGenerator:
         if self._decoder is None or room > self._room:
             self._close_decoder()
             self._room = room
-            # Every slot full, and a prompt that no sample has begun with yet.
+            # Every slot full, and a prompt that no sample has begun with yet. At the least, one
+            # sample must come to its end beside such a prompt.
+            most, least = self.slots * room + longest, room + longest
+            cells = most if self._cells is None else max(least, min(most, self._cells))
             self._decoder = LlamaDecoder(
                 self._model,
                 sequences=self.slots + 1,
-                cells=self.slots * room + longest,
+                cells=cells,
                 threads=self.threads,
+                batch=self._batch,
             )
+            self.stats.cells = self._decoder.cells
 
-    def _prompt(self, request: GenerationRequest) -> array[int]:
+    def _prompt(self, request: GenerationRequest) -> Prompt:
         known = self._prompts.get(request.problem_id)
         if known is None or (known[0] is not request.messages and known[0] != request.messages):
-            tokens = array("i", self._model.prompt_tokens(request.messages))
-            known = self._prompts[request.problem_id] = (request.messages, tokens)
+            text = self._model.template.render(request.messages)
+            tokens = array("i", self._model.tokens_of_prompt(text))
+            prompt = Prompt(tokens, opens_thinking=opened_by(text))
+            known = self._prompts[request.problem_id] = (request.messages, prompt)
         return known[1]
 
+    def _new_sample(self, request: GenerationRequest, prompt: Prompt, slot: int) -> Sample:
+        watcher = Watcher(
+            self.sampling,
+            thinking_opened=prompt.opens_thinking,
+            closing=self._closing,
+            entry_point=request.entry_point,
+        )
+        # The last token drawn is never fed back, so it needs no place in the context.
+        limit = min(self.sampling.max_tokens, self._room - len(prompt.tokens) + 1)
+        return Sample(self._model, request, prompt, slot, limit=limit, watcher=watcher)
+
     def generate(
-        self, requests: Sequence[GenerationRequest], tick: Tick | None = None
+        self, requests: Sequence[GenerationRequest] | RequestSource, tick: Tick | None = None
     ) -> Iterator[Completion]:
         """See ``base.Generator``."""
-        self.prepare(requests)
+        if isinstance(requests, Sequence):
+            self.prepare(requests)
+            requests = ListSource(requests)
         assert self._decoder is not None  # noqa: S101 - prepare has made it
         batch = ContinuousBatch(
-            self._model, self._decoder, self.sampling, self.stats, slots=self.slots, room=self._room
+            self._model, self._decoder, self._draw, self.stats, slots=self.slots
         )
-        work = ((request, self._prompt(request)) for request in requests)
         try:
-            yield from batch.run(work, tick)
+            yield from batch.run(requests, self._prompt, self._new_sample, tick)
         finally:
             batch.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,24 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from localdistill import memory
+from localdistill.backends.draw import Logits
 from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.errors import ModelError
 
 _LOWER = "Lower generate.slots or max_tokens (--slots, --max-tokens)."
-_BATCH = 512  # prompt tokens in one forward pass
 _FLASH_ATTENTION = -1  # where llama.cpp can; without it decoding was slower in all trials
 
 
 class LlamaDecoder:
     """One context with ``sequences`` sequences over a cache of ``cells`` tokens that they share.
 
-    Tokens that several sequences have in common (a prompt) are stored once.
+    Tokens that several sequences have in common (a prompt) are stored once. A forward pass holds up
+    to ``batch`` tokens, or one of each sequence if there are more of them.
 
     Raises:
         MemoryShortage, ModelError: there is not enough memory for the context.
     """
 
-    def __init__(self, model: LlamaModel, *, sequences: int, cells: int, threads: int) -> None:
+    def __init__(
+        self, model: LlamaModel, *, sequences: int, cells: int, threads: int, batch: int = 256
+    ) -> None:
         self._lib = bindings()
         self._model = model
         self.cells = -(-cells // 256) * 256  # llama.cpp rounds up to this, too
@@ -38,7 +40,7 @@ class LlamaDecoder:
             memory.require(self.cells * model.cache_bytes, what, _LOWER)
         params = self._lib.llama_context_default_params()
         params.n_ctx = self.cells
-        params.n_batch = params.n_ubatch = max(_BATCH, sequences)
+        params.n_batch = params.n_ubatch = max(batch, sequences)
         params.n_seq_max = sequences
         params.n_outputs_max = sequences  # else room is made for the logits of a whole batch
         params.n_threads = params.n_threads_batch = threads
@@ -51,9 +53,9 @@ class LlamaDecoder:
                 f"{model.path}: no memory for a context of {self.cells} tokens. {_LOWER}"
             )
         self._memory = self._lib.llama_get_memory(self.handle)
-        self._allocate_batch(int(params.n_batch))
-        self._scratch = np.empty(model.vocab_size, dtype=np.float32)
-        self._rows: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
+        self.batch = int(params.n_batch)  # tokens that one pass may hold
+        self._allocate_batch(self.batch)
+        self._rows: dict[tuple[int, int], Logits] = {}
 
     def _allocate_batch(self, size: int) -> None:
         # The batch's arrays belong to numpy and llama.cpp reads them: nothing is copied a step.
@@ -86,72 +88,65 @@ class LlamaDecoder:
         """Forget one sequence; what others share with it stays."""
         self._lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
+    def cut(self, sequence: int, length: int) -> int:
+        """Forget all but the first ``length`` tokens of a sequence; says how many it kept.
+
+        A recurrent model keeps none: its state cannot be taken back to an earlier one.
+        """
+        if length > 0 and self._lib.llama_memory_seq_rm(self._memory, sequence, length, -1):
+            return length
+        self.forget(sequence)
+        return 0
+
     def share(self, source: int, target: int) -> None:
         """Make the empty sequence ``target`` begin as ``source`` is now."""
         self._lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
-    def prefill(self, sequence: int, tokens: Sequence[int]) -> None:
-        """Append ``tokens`` to the empty ``sequence`` without reading logits."""
-        size = len(self._tokens)
-        for start in range(0, len(tokens), size):
-            part = tokens[start : start + size]
-            count = len(part)
-            self._tokens[:count] = part
-            self._positions[:count] = np.arange(start, start + count)
-            self._sequences[:count] = sequence
-            self._wanted[:count] = 0
-            self._decode(count)
-
     def step(
-        self, sequences: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
-    ) -> None:
-        """Append one token to each of ``sequences``; logits of row i are then those of item i."""
+        self,
+        sequences: Sequence[int],
+        tokens: Sequence[int],
+        positions: Sequence[int],
+        prompt: tuple[int, Sequence[int], int] | None = None,
+    ) -> Logits:
+        """Append one token to each of ``sequences``, and a part of a prompt to another one.
+
+        Args:
+            sequences: to append to, each once.
+            tokens: what is appended, one for each of them.
+            positions: where each token stands in its sequence, from 0.
+            prompt: sequence, tokens and the position of the first of them.
+
+        Returns:
+            Logits of shape (len(sequences), vocabulary), in llama.cpp's memory: valid until the
+            next step. The tokens of the prompt have none.
+        """
         count = len(sequences)
         self._tokens[:count] = tokens
         self._positions[:count] = positions
         self._sequences[:count] = sequences
         self._wanted[:count] = 1
-        self._decode(count)
-
-    def _decode(self, count: int) -> None:
-        self._batch.n_tokens = count
+        total = count
+        if prompt is not None:
+            sequence, part, start = prompt
+            total += len(part)
+            self._tokens[count:total] = part
+            self._positions[count:total] = np.arange(start, start + len(part))
+            self._sequences[count:total] = sequence
+            self._wanted[count:total] = 0
+        self._batch.n_tokens = total
         status = self._lib.llama_decode(self.handle, self._batch)
         if status != 0:
             reason = "its cache is full" if status == 1 else f"llama.cpp error {status}"
             raise ModelError(
                 f"{self._model.path}: decoding failed ({reason}); lower --slots or --max-tokens"
             )
+        return self._logits(count)  # waits for a GPU, too
 
-    def sample(self, chain: Any, row: int) -> int:
-        """Draw the next token of row ``row`` of the last step."""
-        return int(self._lib.llama_sampler_sample(chain, self.handle, row))
-
-    def logprobs(self, tokens: Sequence[int]) -> list[float]:
-        """Log-probability in nats of token i under row i of the last step.
-
-        log softmax of the raw logits: temperature 1, nothing truncated.
-
-        Raises:
-            ModelError: a logit is not a number.
-        """
-        rows = self._logits(len(tokens))
-        scratch = self._scratch
-        result = []
-        for row, token in zip(rows, tokens, strict=True):
-            # Row by row: a row of a large vocabulary just fits into a core's cache.
-            highest = row.max()
-            np.subtract(row, highest, out=scratch)
-            np.exp(scratch, out=scratch)
-            result.append(float(row[token] - highest) - math.log(float(scratch.sum())))
-        if not all(map(math.isfinite, result)):
-            raise ModelError(
-                f"{self._model.path} computes values that are not numbers: the file is damaged or "
-                "its training diverged"
-            )
-        return result
-
-    def _logits(self, count: int) -> npt.NDArray[np.float32]:
+    def _logits(self, count: int) -> Logits:
         pointer = self._lib.llama_get_logits(self.handle)
+        if count == 0:
+            return np.empty((0, self._model.vocab_size), dtype=np.float32)
         address = ctypes.addressof(pointer.contents)
         rows = self._rows.get((address, count))
         if rows is None:

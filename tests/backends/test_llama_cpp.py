@@ -1,5 +1,6 @@
 """The generator on the bundled seed model."""
 
+import itertools
 import shutil
 
 import gguf
@@ -8,11 +9,12 @@ import pytest
 
 from localdistill.backends import llama_decoder
 from localdistill.backends.base import GenerationRequest
-from localdistill.backends.llama_batching import ContinuousBatch
 from localdistill.backends.llama_cpp import LlamaCppGenerator
 from localdistill.backends.llama_model import LlamaModel
+from localdistill.backends.sample import Sample
 from localdistill.errors import ModelError, UserError
 from localdistill.sampling import Sampling
+from localdistill.thinking import CLOSING
 from localdistill.types import Message
 from tests.backends.reference import (
     SEED_MODEL,
@@ -63,13 +65,13 @@ def reference():
 def drawn(monkeypatch):
     """Tokens of every completion by its key, the end token included."""
     tokens = {}
-    complete = ContinuousBatch._complete
+    complete = Sample.completion
 
-    def recording(self, sample):
+    def recording(sample):
         tokens[sample.request.key] = list(sample.tokens)
-        return complete(self, sample)
+        return complete(sample)
 
-    monkeypatch.setattr(ContinuousBatch, "_complete", recording)
+    monkeypatch.setattr(Sample, "completion", recording)
     return tokens
 
 
@@ -84,10 +86,17 @@ def test_every_request_is_answered_once_with_more_requests_than_slots():
 
 
 def test_a_prompt_is_computed_once_for_all_of_its_samples(model):
-    lengths = [len(model.prompt_tokens([Message(role="user", content=text)])) for text in PROMPTS]
+    prompts = [model.prompt_tokens([Message(role="user", content=text)]) for text in PROMPTS]
+    # All but the last token, and of the second and third prompt what differs from the one before.
+    owed = len(prompts[0]) - 1
+    for before, prompt in itertools.pairwise(prompts):
+        pairs = zip(before[:-1], prompt[:-1], strict=False)
+        common = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+        owed += len(prompt) - 1 - len(list(common))
+    assert owed < sum(map(len, prompts)) - len(prompts)
     with open_generator(slots=2, max_tokens=4) as generator:
         list(generator.generate(requests(5)))
-        assert generator.stats.prefill_tokens == sum(lengths) - len(PROMPTS)
+        assert generator.stats.prefill_tokens == owed
 
 
 def logprob_errors(model, reference, drawn):
@@ -235,6 +244,16 @@ def test_an_abandoned_generation_leaves_nothing_running():
         assert len(list(generator.generate(requests(1)))) == 3
 
 
+class ThinkingTemplate:
+    """As of a model whose template opens its thinking."""
+
+    def __init__(self, template):
+        self._template = template
+
+    def render(self, messages):
+        return self._template.render(messages) + "<think>\n"
+
+
 def test_slots_are_bounded():
     with pytest.raises(UserError, match="--slots must be from 1 to 255"):
         open_generator(slots=256)
@@ -299,3 +318,21 @@ def test_a_model_that_computes_no_numbers_is_refused(tmp_path, sampling):
     generator = LlamaCppGenerator(broken, Sampling(**sampling), slots=2, threads=1)
     with generator, pytest.raises(ModelError, match="not numbers"):
         list(generator.generate(requests(1)))
+
+
+def test_thinking_is_kept_apart_and_has_a_budget(drawn):
+    generator = open_generator(slots=3, max_tokens=40, max_thinking_tokens=5)
+    with generator:
+        model = generator._model
+        model.template = ThinkingTemplate(model.template)
+        closing = model.tokenize(CLOSING)
+        found = list(generator.generate(requests(2)))
+        texts = {key: model.text(tokens[:5]).strip() for key, tokens in drawn.items()}
+    assert len(found) == 6
+    for row in found:
+        tokens = drawn[row.key]
+        assert row.token_count == len(tokens)
+        assert row.thinking is not None and "</think>" not in row.thinking + row.text
+        if row.token_count > 5 + len(closing) and tokens[5 : 5 + len(closing)] == closing:
+            assert row.thinking == texts[row.key]
+    assert any(drawn[row.key][5 : 5 + len(closing)] == closing for row in found)

@@ -157,8 +157,8 @@ def opened(tmp_path, monkeypatch):
 
 
 def compile_spawner(folder):
-    script = _SOURCES.parents[1] / "scripts" / "compile_sandbox.py"
-    subprocess.run([sys.executable, script, folder], check=True)
+    script = _SOURCES.parents[1] / "scripts" / "compile_c.py"
+    subprocess.run([sys.executable, script, folder / "spawner.c"], check=True)
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
