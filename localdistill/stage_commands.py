@@ -36,6 +36,11 @@ def _generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
 
 
+def _server(parser: argparse.ArgumentParser) -> None:
+    text = "draw from an OpenAI-compatible server; --model is then a name there (docs/servers.md)"
+    parser.add_argument("--server", metavar="URL", help=text)
+
+
 def _adaptive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adaptive",
@@ -138,7 +143,10 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
-    "generate": ("sample completions from a GGUF", (_generate, _problem_set, _sampling, _adaptive)),
+    "generate": (
+        "sample completions from a GGUF or a server",
+        (_generate, _server, _problem_set, _sampling, _adaptive),
+    ),
     "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing, _verify)),
     "select": ("choose completions to train on", (_problem_set, _completions, _select)),
     "train": ("fine-tune a LoRA adapter on a 4-bit base", (_train,)),

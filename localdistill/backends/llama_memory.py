@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # Interpreter, numpy, pydantic and llama.cpp's code, before a model is opened.
-PROCESS = 68_000_000
+PROCESS = 72_000_000
 # Of the vocabulary in memory: text, score, attributes, two tables by text, and a merge.
 _PER_TOKEN = 320
 _FLOAT, _HALF = 4, 2
@@ -54,17 +54,19 @@ def need(shape: ModelShape, *, sequences: int, cells: int, batch: int) -> Need:
 
     The largest moment of a pass is inside of a layer's feed-forward part: its two inner vectors and
     some ten of the layer's width for each token, and the mask of the attention, 16 bits for each
-    pair of token and cell. Logits, which come later, use the same memory.
+    pair of token and cell. Logits, which come later, use the same memory. Beside it, matrices'
+    inputs are converted in a work space of up to 32 bits each.
     """
     cells = rounded(cells)
     inside = batch * (2 * shape.feed_forward + 10 * shape.embedding) * _FLOAT
+    work = batch * shape.feed_forward * _FLOAT
     logits = sequences * shape.vocabulary * _FLOAT
     return Need(
         process=PROCESS,
         weights=shape.weights + shape.repacked,
         vocabulary=shape.vocabulary * _PER_TOKEN,
         cache=cells * shape.cache_per_token,
-        compute=max(inside, logits) + batch * cells * _HALF,
+        compute=max(inside, logits) + batch * cells * _HALF + work,
         logits=logits,
     )
 

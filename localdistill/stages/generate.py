@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from localdistill import memory
-from localdistill.backends.base import GenerationStats, Generator
+from localdistill.backends.base import Generator
 from localdistill.backends.draw import chain
 from localdistill.cores import usable_cores
 from localdistill.errors import ConfigError
@@ -32,6 +32,7 @@ from localdistill.quantization.start import check_template
 from localdistill.sampling import Sampling
 from localdistill.stages import generate_resume as resume
 from localdistill.stages.adaptive_rule import Rule
+from localdistill.stages.generate_server import notes_of, open_server, tell
 from localdistill.stages.generate_work import adaptive, fixed, requests, seed_of, started
 from localdistill.stages.sizing import (
     DEFAULT_SLOTS,
@@ -55,7 +56,8 @@ class GenerateRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: Path  # a GGUF file
+    model: Path  # a GGUF file, or with ``server`` the model's name there
+    server: str | None = None  # the URL of an OpenAI-compatible server to draw from
     problems: str  # a specification, see localdistill.problems
     limit: int | None = Field(default=None, ge=1)
     samples: int = Field(default=1, ge=1, le=100_000)  # completions a problem
@@ -80,6 +82,13 @@ class GenerateRequest(BaseModel):
         cap = self.cap or CAP * self.samples
         return Rule(keep=self.keep, cap=cap, budget=self.samples * problems)
 
+    @model_validator(mode="after")
+    def _server_decides(self) -> Self:
+        if self.server is not None and (self.deterministic or self.threads is not None):
+            name = "--deterministic" if self.deterministic else "--threads"
+            raise ValueError(f"{name} is the server's affair: leave it out with --server")
+        return self
+
 
 class GenerateSummary(BaseModel):
     """What is in the file, and how fast this run of the stage was."""
@@ -92,14 +101,15 @@ class GenerateSummary(BaseModel):
     tokens_per_second: float  # of this run, 0 if it had nothing to do
     prefill_share: float  # of its time
     sampler_order: str
-    sampler_chain: list[str]  # how tokens were drawn, step by step
+    sampler_chain: list[str]  # how tokens were drawn, step by step; empty: by a server
     slots: int
-    threads: int
+    threads: int  # 0: a server's affair
     cells: int  # tokens of the cache; 0 where it is not ours
     gpu_layers: int  # -1: all
     # Of adaptive sampling: how many problems stopped for which reason.
     stopped: dict[str, int] = {}
     skipped: bool = False  # the file was complete before
+    notes: list[str] = []  # what a server may have done otherwise than asked, for a person
 
 
 Open = Callable[[GenerateRequest, int, int], Generator]
@@ -140,8 +150,15 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
     )
 
 
+def open_by_request(request: GenerateRequest, slots: int, threads: int) -> Generator:
+    """A server where the request names one, else the file in this process."""
+    if request.server is None:
+        return open_llama_cpp(request, slots, threads)
+    return open_server(request.server, request.model, request.sampling, slots)
+
+
 def run(
-    request: GenerateRequest, callback: Callback, *, open_generator: Open = open_llama_cpp
+    request: GenerateRequest, callback: Callback, *, open_generator: Open = open_by_request
 ) -> GenerateSummary:
     """Write ``samples`` completions of each problem to ``request.out``, each exactly once.
 
@@ -154,7 +171,7 @@ def run(
     """
     if request.adaptive and request.verdicts is None:
         raise ConfigError("--adaptive goes by verdicts: give --verdicts, as `verify --follow` has.")
-    if not is_done(request.out):  # a finished file outlives its model
+    if request.server is None and not is_done(request.out):  # a finished file outlives its model
         check_model(request.model)  # before the whole file is read for its hash
     slots, threads = request.slots or DEFAULT_SLOTS, request.threads or usable_cores()
     problems = load(request.problems, request.limit).problems
@@ -175,11 +192,13 @@ def run(
         try:
             # All of them and not the missing ones: the context must not depend on where we resume.
             generator.prepare(wanted)
+            told = tell(generator, callback)
             resume.write_record(request.out, identity)
             stopped = work(generator)
+            tell(generator, callback, told)
         finally:
             generator.close()
-        summary = _summary(request, generator.stats, slots, threads, stopped)
+        summary = _summary(request, generator, slots, stopped)
         mark_done(request.out, **summary.model_dump(mode="json"))
     callback(StageFinished(stage="generate", summary=_shown(summary)))
     return summary
@@ -204,11 +223,13 @@ def _identity(
 ) -> dict[str, Any]:
     """What the completions depend on, by names that a user knows."""
     found: dict[str, Any] = {
-        "model": resume.model_digest(request.model),
+        "model": None if request.server else resume.model_digest(request.model),
         "problems": resume.prompts_digest(wanted),
         **request.model_dump(include={"samples", "seed", "round", "purpose", "deterministic"}),
         **request.sampling.model_dump(),
     }
+    if request.server:  # its name and not the URL: a server that has moved is the same one
+        found |= {"model": str(request.model), "drawn_by": "server"}
     if request.deterministic:
         found |= {"slots": slots, "threads": threads}
     if request.adaptive:
@@ -217,12 +238,9 @@ def _identity(
 
 
 def _summary(
-    request: GenerateRequest,
-    stats: GenerationStats,
-    slots: int,
-    threads: int,
-    stopped: dict[str, int],
+    request: GenerateRequest, generator: Generator, slots: int, stopped: dict[str, int]
 ) -> GenerateSummary:
+    stats = generator.stats
     rows = read_rows(request.out, Completion)
     return GenerateSummary(
         completions=len(rows),
@@ -231,20 +249,22 @@ def _summary(
         tokens_per_second=round(stats.tokens_per_second, 2),
         prefill_share=round(stats.prefill_share, 4),
         sampler_order=request.sampling.order,
-        sampler_chain=chain(request.sampling),
+        sampler_chain=[] if request.server else chain(request.sampling),
         slots=stats.slots or slots,
-        threads=threads,
+        threads=generator.threads,
         cells=stats.cells,
         gpu_layers=stats.gpu_layers,
         stopped=stopped,
+        notes=notes_of(generator),
     )
 
 
 def _shown(summary: GenerateSummary) -> dict[str, Scalar]:
+    stopped = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in summary.stopped.items())
     return {
         "completions": summary.completions,
         "tokens": summary.tokens,
         "tokens/s": summary.tokens_per_second,
         "cut by length": summary.cut_by_length,
-        **{f"problems {reason}": count for reason, count in summary.stopped.items()},
+        **({"problems": stopped} if stopped else {}),
     }

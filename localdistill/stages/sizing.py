@@ -174,11 +174,12 @@ def gpu_layers(shape: ModelShape, gpus: Sequence[Gpu], *, cells: int) -> int:
 
 
 def longest_prompt(problems: Iterable[Problem]) -> int:
-    """Tokens of the longest prompt, estimated before there is a tokenizer: 2 characters each.
+    """Tokens of the longest prompt, estimated before there is a tokenizer: 3 characters each.
 
-    Code and prose have 3 to 4; what is left stands for the template's own words.
+    Code and prose have 3 to 4; 32 are for the template's own words. If it was too few, the cache is
+    still large enough for one sample, and others may have to wait.
     """
     lengths = (
         sum(len(message.content.encode()) for message in messages(problem)) for problem in problems
     )
-    return max(lengths, default=0) // 2 + 64
+    return max(lengths, default=0) // 3 + 32

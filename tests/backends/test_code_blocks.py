@@ -1,4 +1,4 @@
-"""The end of the first complete block, found while a text grows, against the whole text's blocks."""
+"""The end of the first complete block in a growing text, against the blocks of the whole text."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""One sample's watcher, fed as the engine feeds it: tokens with their bytes, some of them forced."""
+"""One sample's watcher, fed as an engine feeds it: tokens with their bytes, some forced."""
 
 from zlib import crc32
 
