@@ -81,7 +81,7 @@ def _work(args: argparse.Namespace) -> dict[str, Any]:
 def _measure(name: str, work: dict[str, Any]) -> Run:
     environment = dict(os.environ)
     if "OMP_WAIT_POLICY" not in environment:
-        environment.setdefault("GOMP_SPINCOUNT", "100")
+        environment.setdefault("GOMP_SPINCOUNT", "3000")
     done = subprocess.run(
         [sys.executable, generate_peers.__file__, name],
         input=json.dumps(work), stdout=subprocess.PIPE, text=True, env=environment, check=False,
