@@ -89,27 +89,39 @@ class _Forced:
             self.model, sequences=slots + 1, cells=cells, threads=args.threads
         )
 
-    def rows(self, prompt: list[int], tokens: list[int], copies: int) -> np.ndarray:
+    def rows(
+        self, prompt: list[int], tokens: list[int], others: list[tuple[list[int], list[int]]]
+    ) -> np.ndarray:
         """Shape (len(tokens), vocabulary): row i is what tokens[i] was drawn from.
 
-        With ``copies`` above 1 the same is decoded in as many sequences at once, one of which
-        each time starts with the prompt in the batch: rows are those of the last.
+        ``others`` are prompts with answers that are decoded at the same time, and begun before.
         """
         decoder = self.decoder
         decoder.clear()
-        start = 0
-        while start < len(prompt) - 1:
-            part = prompt[start : min(len(prompt) - 1, start + decoder.batch)]
-            decoder.step([], [], [], (self.slots, part, start))
-            start += len(part)
-        slots = list(range(copies))
-        for slot in slots:
-            decoder.share(self.slots, slot)
+        sequences = [*others, (prompt, tokens)]
+        for slot, (before, _) in enumerate(sequences):
+            # In a full batch prompts are computed in pieces, as they find room.
+            most = 16 if others else decoder.batch
+            for start in range(0, len(before) - 1, most):
+                part = before[start : min(len(before) - 1, start + most)]
+                decoder.step([], [], [], (slot, part, start))
+        slots = list(range(len(sequences)))
         found = np.empty((len(tokens), self.model.vocab_size), dtype=np.float32)
-        fed = [prompt[-1], *tokens[:-1]]
-        for i, token in enumerate(fed):
-            found[i] = decoder.step(slots, [token] * copies, [len(prompt) - 1 + i] * copies)[-1]
+        for i in range(len(tokens)):
+            fed = [
+                before[-1] if i == 0 else after[(i - 1) % len(after)] for before, after in sequences
+            ]
+            at = [len(before) - 1 + i for before, _ in sequences]
+            found[i] = decoder.step(slots, fed, at)[-1]
         return found
+
+
+def _others(
+    one: _Forced, wanted: list[GenerationRequest], greedy: dict[str, list[int]]
+) -> list[tuple[list[int], list[int]]]:
+    """What fills a batch beside the sequence that is looked at."""
+    last = wanted[-(one.slots - 1) :]
+    return [(one.model.prompt_tokens(each.messages), greedy[each.problem_id]) for each in last]
 
 
 def _gaps(rows: np.ndarray) -> np.ndarray:
@@ -136,14 +148,15 @@ def _greedy(
         str(args.model), n_ctx=2048, n_threads=args.threads, n_threads_batch=args.threads,
         n_batch=512, flash_attn=True, verbose=False,
     )  # fmt: skip
+    others = _others(one, wanted, greedy)
     noise, gaps, equal = 0.0, [], 0
     for number, request in enumerate(wanted):
         prompt = one.model.prompt_tokens(request.messages)
-        theirs = _loop_tokens(loop, prompt, args.max_tokens)
+        theirs = _loop_tokens(loop, prompt, one.model.end_tokens, args.max_tokens)
         mine = greedy[request.problem_id]
         # The noise of a full batch, measured on the loop's own texts.
         if number < args.noise_prompts:
-            alone, full = one.rows(prompt, theirs, 1), one.rows(prompt, theirs, one.slots)
+            alone, full = one.rows(prompt, theirs, []), one.rows(prompt, theirs, others)
             noise = max(noise, float(np.abs(_gaps(alone) - _gaps(full)).max()))
         parted = next(
             (i for i, pair in enumerate(zip(mine, theirs, strict=False)) if pair[0] != pair[1]),
@@ -152,7 +165,7 @@ def _greedy(
         if parted is None:
             equal += len(mine) == len(theirs)
             continue
-        rows = one.rows(prompt, theirs[: parted + 1], 1)
+        rows = one.rows(prompt, theirs[: parted + 1], [])
         gaps.append(float(_gaps(rows[-1:])[0]))
     loop.close()
     return {
@@ -162,18 +175,12 @@ def _greedy(
     }  # fmt: skip
 
 
-def _loop_tokens(loop: Any, prompt: list[int], most: int) -> list[int]:
+def _loop_tokens(loop: Any, prompt: list[int], ends: frozenset[int], most: int) -> list[int]:
     tokens: list[int] = []
-    ends = (
-        {token for token in range(loop.n_vocab()) if loop._model.token_is_eog(token)}
-        if not hasattr(loop, "_ends")
-        else loop._ends
-    )
-    loop._ends = ends
     for token in loop.generate(prompt, temp=0.0, repeat_penalty=1.0):
         tokens.append(token)
         if token in ends or len(tokens) >= most:
-            return tokens
+            break
     return tokens
 
 
@@ -184,14 +191,16 @@ def _logprobs(
     greedy: dict[str, list[int]],
 ) -> dict[str, float]:
     errors, composition = [], []
+    others = _others(one, wanted, greedy)
     for request in wanted[:16]:
         prompt, tokens = one.model.prompt_tokens(request.messages), greedy[request.problem_id]
-        alone = _logprob_of(one.rows(prompt, tokens, 1), tokens).mean()
-        full = _logprob_of(one.rows(prompt, tokens, one.slots), tokens).mean()
+        alone = _logprob_of(one.rows(prompt, tokens, []), tokens).mean()
+        full = _logprob_of(one.rows(prompt, tokens, others), tokens).mean()
         errors.append(abs(texts[request.problem_id].mean_logprob - alone))
         composition.append(abs(full - alone))
     return {
-        "logprob_median_error": float(np.median(errors)), "logprob_largest_error": float(max(errors)),
+        "logprob_median_error": float(np.median(errors)),
+        "logprob_largest_error": float(max(errors)),
         "logprob_change_by_batch": float(max(composition)),
     }  # fmt: skip
 
@@ -218,7 +227,7 @@ def _sampled(
         here = [t for t in drawn.values() if tuple(t[:position]) == beginning and len(t) > position]
         if len(here) < 500:
             break
-        rows = one.rows(prompt, [*beginning, 0], 1)
+        rows = one.rows(prompt, [*beginning, 0], [])
         counts = Counter(tokens[position] for tokens in here)
         chances.append(chance(counts, len(here), distribution(rows[-1], sampling)))
         beginning = (*beginning, counts.most_common(1)[0][0])

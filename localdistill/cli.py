@@ -20,6 +20,7 @@ from localdistill.display import KINDS, open_display
 from localdistill.doctor_command import add_doctor_command, run_doctor_command
 from localdistill.errors import ConfigError, LocaldistillError, storage_error
 from localdistill.models import default_home, models_dir
+from localdistill.plan_command import add_plan_command, run_plan_command
 from localdistill.stage_commands import add_stage_commands, run_stage_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
@@ -100,6 +101,12 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--deterministic", action="store_true", default=None, help="equal texts after a kill"
     )
+    run.add_argument(
+        "--adaptive",
+        action="store_true",
+        default=None,
+        help="draw by what passes: no more of a problem than selection will keep",
+    )
     run.add_argument("--run-dir", type=Path)
     run.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting: train.rank=8"
@@ -107,6 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_progress(run)
     add_stage_commands(commands, add_progress)
     add_models_command(commands)
+    add_plan_command(commands)
     add_doctor_command(commands)
     return parser
 
@@ -127,6 +135,7 @@ _OPTIONS = {
     "select": "select.strategy",
     "seed": "seed",
     "deterministic": "deterministic",
+    "adaptive": "generate.adaptive",
 }
 _PATHS = ("model", "problems", "dev_problems", "eval_problems")
 
@@ -200,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "run": _run,
             "models": run_models_command,
             "doctor": run_doctor_command,
+            "plan": run_plan_command,
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:

@@ -46,6 +46,15 @@ class GenerateConfig(Sampling):
     threads: int | None = Field(
         default=None, ge=1, le=_MAX_THREADS
     )  # None: the cores of this machine
+    overlap: bool = True  # test completions while others are being drawn
+    adaptive: bool = False  # draw by what passes: samples a problem then bound the whole set
+    cap: int | None = Field(default=None, ge=1, le=_MANY)  # and this one problem; None: chosen
+
+    @model_validator(mode="after")
+    def _adaptive_needs_overlap(self) -> Self:
+        if self.adaptive and not self.overlap:
+            raise ValueError("adaptive goes by verdicts that come meanwhile, and needs overlap")
+        return self
 
     def sampling(self) -> Sampling:
         """The part that decides what is drawn."""

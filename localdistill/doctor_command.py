@@ -11,7 +11,7 @@ from localdistill.display.doctor import Screen, open_screen
 from localdistill.errors import SandboxBreached
 from localdistill.hardware import this_machine
 from localdistill.result_text import sandbox_lines
-from localdistill.stages.verify import sandbox_use
+from localdistill.stages.verify_work import sandbox_use
 
 # Not ``unsafe``: there is nothing that could hold.
 KINDS = ("auto", "compose", "docker", "podman", "local")

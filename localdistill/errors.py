@@ -8,9 +8,11 @@
     │   ├── SandboxUnavailable    no sandbox tier holds on this machine
     │   ├── StorageError          a disk that is full, or a place that cannot be read or written
     │   ├── MemoryShortage        a model for which there is too little memory
+    │   ├── ServerError           a model server that is not there, refuses, or has gone
     │   └── MissingDependency     a part of the installation is not there
     ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
     ├── StageFailed               a stage's process ended without its result (exit code 1)
+    │   └── WriterGone            whoever wrote a file that a stage follows has ended too early
     └── ExportRejected            a finished file did not stand the check against its source
 
 One bad sample is a record in a file (a verdict, a dropped example), never one of these.
@@ -57,6 +59,10 @@ class MemoryShortage(UserError):
     """A model for which there is too little memory."""
 
 
+class ServerError(UserError):
+    """A model server that cannot be reached, refuses a request, or has gone in the middle."""
+
+
 class MissingDependency(UserError):
     """A library or tool that this command needs is not installed."""
 
@@ -67,6 +73,10 @@ class SandboxBreached(LocaldistillError):
 
 class StageFailed(LocaldistillError):
     """A stage's process ended without its result."""
+
+
+class WriterGone(StageFailed):
+    """Whoever wrote a file that a stage follows has ended before it was done."""
 
 
 class ExportRejected(LocaldistillError):

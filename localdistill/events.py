@@ -23,7 +23,7 @@ class StageStarted(_Event):
     kind: Literal["stage_started"] = "stage_started"
     stage: str
     title: str
-    total: int  # units of work in all
+    total: int | None  # units of work in all; None: not known yet
     done: int = 0
     unit: str = "items"
 
@@ -34,6 +34,10 @@ class StageProgress(_Event):
     kind: Literal["stage_progress"] = "stage_progress"
     stage: str
     done: int
+    total: int | None = None  # where it has changed since the start
+    # Where the stage knows better than by ``done``; ``estimated``: what is to be done may change.
+    seconds_left: float | None = None
+    estimated: bool = False
     info: dict[str, Scalar] = Field(default_factory=dict)
 
 

@@ -130,15 +130,27 @@ def iter_rows(path: Path, row_type: type[RowT]) -> Iterator[RowT]:
     """
     for number, line in iter_lines(path):
         try:
-            row = row_type.model_validate_json(line)
-        except ValidationError as error:
+            row = parse_row(path, number, line, row_type)
+        except UserError:
             if not line.endswith(b"\n"):
                 return  # torn by a kill
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the line"
-            message = f"{path}, line {number}: {where}: {first['msg']}"
-            raise UserError(f"{message}. Correct or delete that line.") from error
+            raise
         yield row
+
+
+def parse_row(path: Path, number: int, line: bytes, row_type: type[RowT]) -> RowT:
+    """The row that is line ``number`` of ``path``.
+
+    Raises:
+        UserError: it is not a row of ``row_type``; the message names file and line.
+    """
+    try:
+        return row_type.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the line"
+        message = f"{path}, line {number}: {where}: {first['msg']}"
+        raise UserError(f"{message}. Correct or delete that line.") from error
 
 
 def read_rows(path: Path, row_type: type[RowT]) -> list[RowT]:
@@ -228,6 +240,11 @@ def marker(path: Path) -> Path:
 def mark_done(path: Path, **facts: Any) -> None:
     """Write the marker of ``path``: its content is complete. ``facts`` are kept for readers."""
     write_atomically(marker(path), json.dumps(facts, sort_keys=True) + "\n")
+
+
+def stopped_record(path: Path) -> Path:
+    """Where it stands, if samples of ``path`` were stopped by their own results, when and why."""
+    return path.with_name(path.name + ".stopped.json")
 
 
 def is_done(path: Path) -> bool:

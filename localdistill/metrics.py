@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from localdistill.errors import StageFailed
+from localdistill.errors import ConfigError, StageFailed
+from localdistill.jsonl import read_rows, stopped_record
 from localdistill.types import EvalResult, ModelScore, PassAtK, Verdict
 
 RESAMPLES = 10_000
@@ -38,6 +40,19 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     if not 1 <= k <= n or not 0 <= c <= n:
         raise ValueError(f"pass@{k} of {c} passes in {n} samples is undefined")
     return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def fixed_verdicts(completions: Path, verdicts: Path) -> list[Verdict]:
+    """The verdicts on ``completions``, for scoring.
+
+    Raises:
+        ConfigError: samples were stopped by their own results (adaptive sampling): an easy problem
+            ends with its passes and a hard one with its failures, and pass@k would be wrong.
+    """
+    if stopped_record(completions).exists():
+        message = f"{completions}: was drawn adaptively, so that no pass@k can be computed from it"
+        raise ConfigError(f"{message}; draw a fixed number of samples (`localdistill evaluate`).")
+    return read_rows(verdicts, Verdict)
 
 
 def score(

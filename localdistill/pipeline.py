@@ -2,8 +2,9 @@
 
     prepare --> [ generate --> verify --> select --> train --> export ] x rounds --> evaluate
 
-Every step is a stage on files; a finished one is recognised by its marker and not done again, so
-the same call on the same directory goes on where an earlier one was stopped.
+*generate* and *verify* work side by side unless ``generate.overlap`` is off. Every step is a stage
+on files; a finished one is recognised by its marker and not done again, so the same call on the
+same directory goes on where an earlier one was stopped.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.process import run_stage
+from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.types import EvalResult, SandboxUse
 
 
@@ -119,8 +121,7 @@ class _Run:
     def one_round(self, number: int, model: Model) -> Model:
         config, paths = self.config, self.directory.round(number)
         problems = str(self.directory.problems("train"))
-        self.stage(
-            "generate",
+        self.sample(
             generate.GenerateRequest(
                 model=model.gguf,
                 problems=problems,
@@ -132,10 +133,11 @@ class _Run:
                 slots=config.generate.slots,
                 threads=config.generate.threads,
                 deterministic=config.deterministic,
+                adaptive=config.generate.adaptive,
+                keep=config.select.max_per_problem,
+                cap=config.generate.cap,
+                verdicts=paths.verdicts,
             ),
-        )
-        self.stage(
-            "verify",
             verify.VerifyRequest(
                 problems=problems,
                 completions=paths.completions,
@@ -143,7 +145,6 @@ class _Run:
                 **config.verify.model_dump(),
             ),
         )
-        self.record_sandbox(paths.verdicts)
         self.stage(
             "select",
             select.SelectRequest(
@@ -179,6 +180,16 @@ class _Run:
             ),
         )
         return Model(f"round-{number:02d}", paths.model, paths.merged)
+
+    def sample(self, generate_: generate.GenerateRequest, verify_: verify.VerifyRequest) -> None:
+        if self.config.generate.overlap and not is_done(generate_.out):
+            follow = verify_.model_copy(update={"follow": True})
+            log, inherit = self.directory.log, (self.directory.stage_lock,)
+            generate_and_verify(generate_, follow, self.callback, log, inherit)
+        else:
+            self.stage("generate", generate_)
+            self.stage("verify", verify_)
+        self.record_sandbox(verify_.out)
 
     def prepare(self) -> Model:
         start = self.stage(

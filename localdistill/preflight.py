@@ -88,9 +88,13 @@ def check_names(config: Config) -> None:
     """Find a misspelt strategy, trainer or type.
 
     Raises:
-        ConfigError, ModelError: the message names the nearest valid one.
+        ConfigError, ModelError: the message names the nearest valid one; or a strategy does not
+            go with how is sampled.
     """
-    selection.load(config.select.strategy)
+    strategy = selection.load(config.select.strategy)
+    if config.generate.adaptive and not getattr(strategy, "NEEDS_VERDICTS", False):
+        message = f"The strategy {config.select.strategy} does not look at what passes, which"
+        raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
     trainers.load(config.train.trainer)
     if config.export.quant != "same":
         file_type(config.export.quant)

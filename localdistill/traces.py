@@ -12,8 +12,8 @@ from localdistill.run_dir import make_folder
 
 # What stages write beside their output OUT, and that itself.
 _SUFFIXES = (
-    "", ".done", ".log", ".partial", ".partial.quantised", ".partial.source", ".request.json",
-    ".tmp", ".work",
+    "", ".done", ".lock", ".log", ".partial", ".partial.quantised", ".partial.source", ".put_off",
+    ".request.json", ".stopped.json", ".tmp", ".waves", ".work",
 )  # fmt: skip
 
 

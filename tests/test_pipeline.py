@@ -42,7 +42,12 @@ def requests(monkeypatch):
             ).model_dump()
         return {}
 
+    def fake_pair(generate, verify, callback, log, inherit=()):
+        fake_stage("generate", generate, callback, log, inherit)
+        fake_stage("verify", verify, callback, log, inherit)
+
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
+    monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
     monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True, 0))
     monkeypatch.setattr(preflight, "find_gguf", lambda model: None)
     return seen

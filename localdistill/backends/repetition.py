@@ -39,17 +39,19 @@ class Repetition:
         if len(tokens) < self._next:
             return False
         self._next = len(tokens) + _EVERY
-        return self._is_loop()
+        return ends_in_a_loop(tokens, self._pieces)
 
-    def _is_loop(self) -> bool:
-        tail = self._tokens[-TURNS * MAX_PERIOD :].tobytes()
-        for period in candidates(tail):
-            least = max(TOKENS_OF_WORDS, TURNS * period)
-            if repeats(tail, period, least):
-                length = needed(period, self._pieces[-period:])
-                if length == least or repeats(tail, period, length):
-                    return True
-        return False
+
+def ends_in_a_loop(tokens: array[int], pieces: list[bytes]) -> bool:
+    """Whether ``tokens``, which have the bytes ``pieces``, end in a loop."""
+    tail = tokens[-TURNS * MAX_PERIOD :].tobytes()
+    for period in candidates(tail):
+        least = max(TOKENS_OF_WORDS, TURNS * period)
+        if repeats(tail, period, least):
+            length = needed(period, pieces[-period:])
+            if length == least or repeats(tail, period, length):
+                return True
+    return False
 
 
 def needed(period: int, turn: list[bytes]) -> int:

@@ -59,20 +59,44 @@ class StageState:
 
     name: str
     title: str
-    total: int
+    total: int | None  # None: not known yet
     done: int
     unit: str
     began: float
     first: int  # units that earlier runs had finished
     info: dict[str, Scalar] = field(default_factory=dict)
     finished: bool = False
+    estimated: bool = False  # its total and the time left may change with what comes out
+    told_left: float | None = None  # seconds, as the stage itself reckons
+
+    def take(self, event: StageProgress) -> None:
+        """Bring it up to date."""
+        self.done = event.done
+        self.info = dict(event.info)
+        self.total = self.total if event.total is None else event.total
+        self.told_left, self.estimated = event.seconds_left, event.estimated
 
     def seconds_left(self, now: float) -> float | None:
-        """Time left in seconds at the rate so far; None before a rate is known."""
+        """Time left in seconds, at the rate so far unless told; None before a rate is known."""
         worked = self.done - self.first
-        if self.finished or worked <= 0 or now <= self.began:
+        if self.finished or self.told_left is not None:
+            return self.told_left
+        if self.total is None or worked <= 0 or now <= self.began:
             return None
         return (self.total - self.done) * (now - self.began) / worked
+
+    def count(self, of: str, about: str) -> str:
+        """``600/2,400``, ``600/~2,400``, or ``600`` where no total is known."""
+        if self.total is None:
+            return f"{self.done:,}"
+        return f"{self.done:,}{of}{about if self.estimated else ''}{self.total:,}"
+
+    def time_left(self, now: float) -> str | None:
+        """``3:05 left``, or ``about 3:05 left``; None where it is not known."""
+        seconds = self.seconds_left(now)
+        if seconds is None:
+            return None
+        return f"{'about ' if self.estimated else ''}{duration(seconds)} left"
 
 
 @dataclass
@@ -81,7 +105,7 @@ class RunState:
 
     round: int = 0
     rounds: int = 0
-    stage: StageState | None = None
+    stages: dict[str, StageState] = field(default_factory=dict)  # by name, as they began last
     history: list[tuple[str, dict[str, Scalar], bool]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -91,7 +115,8 @@ class RunState:
             case RoundStarted():
                 self.round, self.rounds = event.round, event.rounds
             case StageStarted():
-                self.stage = StageState(
+                self.stages.pop(event.stage, None)
+                self.stages[event.stage] = StageState(
                     event.stage,
                     event.title,
                     event.total,
@@ -101,16 +126,20 @@ class RunState:
                     event.done,
                 )
             case StageProgress():
-                if self.stage is not None:
-                    self.stage.done = event.done
-                    self.stage.info = dict(event.info)
+                if event.stage in self.stages:
+                    self.stages[event.stage].take(event)
             case StageFinished():
-                title = self.stage.title if self.stage else event.stage
-                if self.stage is not None:
-                    self.stage.finished = True
+                stage = self.stages.get(event.stage)
+                title = stage.title if stage else event.stage
+                if stage is not None:
+                    stage.finished = True
                 self.history.append((title, dict(event.summary), event.skipped))
             case Notice():
                 self.notices.append(event)
+
+    def at_work(self) -> list[StageState]:
+        """The stages at work, in the order in which they began: two where one follows another."""
+        return [stage for stage in list(self.stages.values()) if not stage.finished]
 
 
 def figures(values: dict[str, Scalar]) -> str:

@@ -16,10 +16,11 @@ from localdistill.display.base import RunState, StageState, duration, figures
 from localdistill.events import Event, Notice, RoundStarted, StageFinished
 
 _REFRESH_PER_SECOND = 4
+_BAR = 20  # columns
 
 
 class LiveDisplay:
-    """Finished stages scroll up as lines; the stage at work is redrawn below them."""
+    """Finished stages scroll up as lines; those at work are redrawn below them."""
 
     def __init__(self, console: Console) -> None:
         self._state = RunState()
@@ -42,11 +43,6 @@ class LiveDisplay:
                 style = "yellow" if event.level == "warning" else "dim"
                 self._live.console.print(Text(f"  {event.message}", style))
 
-    @property
-    def stage(self) -> StageState | None:
-        """The stage at work, or the last one."""
-        return self._state.stage
-
     def _finished_line(self) -> Text:
         title, summary, skipped = self._state.history[-1]
         line = Text()
@@ -58,9 +54,9 @@ class LiveDisplay:
         return line
 
     def render(self) -> RenderableType:
-        """The stage at work, as it stands now."""
-        stage = self._state.stage
-        if stage is None or stage.finished:
+        """The stages at work, as they stand now: a line each, and what they tell below them."""
+        stages = self._state.at_work()
+        if not stages:
             return Text("")
         now = time.monotonic()
         table = Table.grid(padding=(0, 1))
@@ -68,14 +64,18 @@ class LiveDisplay:
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True)
-        table.add_row(
-            Text(f"  {stage.title}", "bold"),
-            ProgressBar(total=max(1, stage.total), completed=stage.done, width=20),
-            Text(f"{stage.done:,}/{stage.total:,} {stage.unit}"),
-            Text(_times(stage, now), "dim"),
-        )
-        info = figures(stage.info)
-        return Group(table, Text(f"    {info}", "dim")) if info else table
+        told = []
+        for stage in stages:
+            table.add_row(
+                Text(f"  {stage.title}", "bold"),
+                _bar(stage),
+                Text(f"{stage.count('/', '~')} {stage.unit}"),
+                Text(_times(stage, now), "dim"),
+            )
+            if info := figures(stage.info):
+                which = f"{stage.title}: " if len(stages) > 1 else ""
+                told.append(Text(f"    {which}{info}", "dim"))
+        return Group(table, *told) if told else table
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -91,10 +91,16 @@ class LiveDisplay:
         self._live.stop()
 
 
+def _bar(stage: StageState) -> RenderableType:
+    if stage.total is None:
+        return Text("")
+    return ProgressBar(total=max(1, stage.total), completed=stage.done, width=_BAR)
+
+
 def _times(stage: StageState, now: float) -> str:
-    left = stage.seconds_left(now)
+    left = stage.time_left(now)
     since = duration(now - stage.began)
-    return f"{since}, {duration(left)} left" if left is not None else since
+    return f"{since}, {left}" if left is not None else since
 
 
 def open_display(stream: TextIO) -> LiveDisplay:

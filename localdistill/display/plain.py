@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TextIO
 
-from localdistill.display.base import RunState, StreamDisplay, duration, figures
+from localdistill.display.base import RunState, StreamDisplay, figures
 from localdistill.events import (
     Event,
     Notice,
@@ -24,25 +24,24 @@ class PlainDisplay(StreamDisplay):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._state = RunState()
-        self._last = 0.0
+        self._last: dict[str, float] = {}  # by stage, when it was last spoken of
 
     def __call__(self, event: Event, /) -> None:
         """Take one event."""
         self._state.take(event)
-        stage = self._state.stage
         match event:
             case RoundStarted():
                 self._line(f"Round {event.round} of {event.rounds}")
             case StageStarted():
-                self._last = time.monotonic()
+                self._last[event.stage] = time.monotonic()
                 resumed = f", {event.done:,} done before" if event.done else ""
-                self._line(f"  {event.title}: {event.total:,} {event.unit}{resumed}")
-            case StageProgress() if stage and time.monotonic() - self._last >= _EVERY_S:
-                self._last = time.monotonic()
-                left = duration(stage.seconds_left(self._last))
-                shown = figures(stage.info)
-                rest = f"; {shown}" if shown else ""
-                self._line(f"    {stage.done:,} of {stage.total:,}, {left} left{rest}")
+                known = event.total is not None
+                total = (
+                    f"{event.total:,} {event.unit}" if known else f"{event.unit}, how many is open"
+                )
+                self._line(f"  {event.title}: {total}{resumed}")
+            case StageProgress():
+                self._progress(event.stage)
             case StageFinished():
                 title, summary, skipped = self._state.history[-1]
                 how = "already done" if skipped else "done"
@@ -50,6 +49,17 @@ class PlainDisplay(StreamDisplay):
                 self._line(f"  {title} {how}" + (f": {shown}" if shown else ""))
             case Notice():
                 self._line(("  Warning: " if event.level == "warning" else "  ") + event.message)
+
+    def _progress(self, name: str) -> None:
+        stage, now = self._state.stages.get(name), time.monotonic()
+        if stage is None or now - self._last[name] < _EVERY_S:
+            return
+        self._last[name] = now
+        which = f"{stage.title}: " if len(self._state.at_work()) > 1 else ""
+        left = f", {stage.time_left(now) or '- left'}" if stage.total is not None else " so far"
+        shown = figures(stage.info)
+        rest = f"; {shown}" if shown else ""
+        self._line(f"    {which}{stage.count(' of ', 'about ')}{left}{rest}")
 
     def _line(self, text: str) -> None:
         print(text, file=self._stream, flush=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
@@ -32,8 +32,14 @@ class Sandbox(Protocol):
     passed_over: tuple[str, ...]  # what was tried before it and is not there, and why
     unsafe: bool  # nothing holds, and the user wants to go on all the same
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
-        """Grade ``jobs``: exactly one verdict for each, as they finish, in any order."""
+    def run(
+        self, jobs: Iterable[Job], put_off: Callable[[Job], None] | None = None
+    ) -> Generator[Verdict, None, None]:
+        """Grade ``jobs``: exactly one verdict for each, as they finish, in any order.
+
+        Jobs are drawn in other threads, and drawing one may wait: verdicts come all the same.
+        ``put_off`` is told of a job whose verdict waits until all others are there.
+        """
 
     def close(self) -> None:
         """End all processes and take away all files of the sandbox."""

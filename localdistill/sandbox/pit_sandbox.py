@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -55,16 +55,20 @@ class PitSandbox:
         """One for each worker."""
         return self._pits
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
+    def run(
+        self, jobs: Iterable[Job], put_off: Callable[[Job], None] | None = None
+    ) -> Generator[Verdict, None, None]:
         """Grade ``jobs``: exactly one verdict for each, as they finish, in any order.
 
         A program that ran out of time is tried once more, alone, after all others: the machine may
-        have been busy.
+        have been busy. ``put_off`` is told of each at once.
         """
         again: list[Result] = []
         for job, answer in grade_side_by_side(self._pits, iter(jobs)):
             if answer["status"] == "timeout":
                 again.append((job, answer))
+                if put_off is not None:
+                    put_off(job)
             else:
                 yield _verdict(job, answer)
         yield from self._alone(again)

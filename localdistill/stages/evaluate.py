@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from localdistill import metrics
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Event, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done, read_rows, refuse_foreign, write_whole
+from localdistill.jsonl import is_done, refuse_foreign, write_whole
 from localdistill.problems import load
 from localdistill.sampling import Sampling
 from localdistill.stages import generate, verify
@@ -150,7 +150,7 @@ def _verdicts(request: EvaluateRequest, model: ModelUnderTest, callback: Callbac
         ),
         relabel,
     )
-    return read_rows(verdicts, Verdict)
+    return metrics.fixed_verdicts(completions, verdicts)
 
 
 def percent(score: ModelScore) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,12 @@ def missing(out: Path, wanted: Work) -> list[GenerationRequest]:
     return [request for request in wanted if request.key not in present]
 
 
+def done_in(out: Path) -> tuple[int, int]:
+    """Completions in ``out``, and their tokens."""
+    rows = read_rows(out, Completion) if out.exists() else []
+    return len(rows), sum(row.token_count for row in rows)
+
+
 def in_chunks(work: Work, size: int) -> Iterator[Work]:
     """Cut ``work`` into groups of ``size``; the last one may be smaller."""
     for start in range(0, len(work), size):
@@ -34,16 +40,21 @@ def missing_chunks(out: Path, wanted: Work, size: int) -> list[GenerationRequest
     Floating point depends on the composition of a batch. A chunk is therefore decoded and written
     as a whole, and one that was torn is decoded again as a whole: its texts come out the same.
     """
+    return list(wanted[keep_whole_chunks(out, in_chunks(wanted, size)) :])
+
+
+def keep_whole_chunks(out: Path, chunks: Iterable[Work]) -> int:
+    """Cut off the rows of ``out`` that make no whole chunk; returns how many are left."""
     rows = read_rows(out, Completion) if out.exists() else []
     whole = 0
-    for chunk in in_chunks(wanted, size):
+    for chunk in chunks:
         end = whole + len(chunk)
         if [row.key for row in rows[whole:end]] != [request.key for request in chunk]:
             break
         whole = end
     if whole < len(rows):
         write_atomically(out, "".join(row.model_dump_json() + "\n" for row in rows[:whole]))
-    return list(wanted[whole:])
+    return whole
 
 
 def record(out: Path) -> Path:
@@ -94,7 +105,8 @@ def check_same(out: Path, identity: dict[str, Any]) -> None:
 
 
 def _difference(name: str, begun: dict[str, Any], now: dict[str, Any]) -> str:
-    if name in ("model", "problems"):
+    by_name = begun.get("drawn_by") == now.get("drawn_by") == "server"
+    if name == "problems" or (name == "model" and not by_name):
         return f"another content of --{name}"
     return f"{name} {begun.get(name)}, now {now.get(name)}"
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import traceback
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,10 +60,15 @@ def run_stage(
     callback: Callback,
     log: Path,
     inherit: Sequence[int] = (),
+    *,
+    nice: int = 0,
+    started: Callable[[subprocess.Popen[bytes]], None] | None = None,
 ) -> dict[str, Any]:
     """Run ``stage`` in a child process and return its summary as plain values.
 
-    ``inherit`` are descriptors that the child keeps open (the run's stage lock).
+    ``inherit`` are descriptors that the child keeps open (the run's stage lock). ``nice`` is how
+    much it gives way to other processes (0 to 19). ``started`` is handed the child, so that another
+    thread can end it.
 
     Raises:
         LocaldistillError: what the stage raised, of the same class and with the same message.
@@ -73,7 +78,7 @@ def run_stage(
     read_end, write_end = os.pipe()
     with log.open("ab") as log_file:
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, stage, str(write_end), str(os.getpid())],
+            [sys.executable, "-m", __name__, stage, str(write_end), str(os.getpid()), str(nice)],
             stdin=subprocess.PIPE,
             stdout=log_file,
             stderr=log_file,
@@ -84,6 +89,8 @@ def run_stage(
     outcome: dict[str, Any] = {}
     try:
         os.close(write_end)
+        if started is not None:
+            started(child)
         with os.fdopen(read_end, "rb") as pipe:
             with contextlib.suppress(BrokenPipeError), child.stdin or _nowhere() as stdin:
                 stdin.write(request.model_dump_json().encode())
@@ -152,9 +159,10 @@ def _load(stage: str) -> tuple[types.ModuleType, type[BaseModel]]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID``, with the request on stdin."""
-    stage, descriptor, parent = arguments[0], int(arguments[1]), int(arguments[2])
+    """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID NICE``; the request is on stdin."""
+    stage, descriptor, parent, nice = arguments[0], *map(int, arguments[1:4])
     _die_with(parent)
+    os.nice(nice)
     # Nothing that the stage starts may hold the pipe: its end is how the run knows that we are
     # done.
     os.set_inheritable(descriptor, False)

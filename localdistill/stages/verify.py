@@ -7,58 +7,25 @@ other completions. No candidate program runs in this process.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from localdistill.errors import StageFailed
-from localdistill.events import (
-    Callback,
-    Notice,
-    Scalar,
-    StageFinished,
-    StageStarted,
-)
-from localdistill.jsonl import (
-    JsonlWriter,
-    cut_torn_tail,
-    done_facts,
-    is_done,
-    iter_rows,
-    mark_done,
-    marker,
-    refuse_as_output,
-)
-from localdistill.problems import load
-from localdistill.problems.extract import extract_code
+from localdistill.events import Callback, Scalar, StageFinished, StageStarted
+from localdistill.jsonl import done_facts, is_done, mark_done, marker, refuse_as_output
+from localdistill.problems import ProblemSet, load
 from localdistill.stages import verify_resume as resume
-from localdistill.stages.verify_progress import MissingModules, Progress
-from localdistill.types import Completion, Problem, SandboxUse, Status, Verdict
+from localdistill.stages.verify_follow import FollowedCompletions, put_off_path
+from localdistill.stages.verify_request import MAX_WORKERS, VerifyRequest
+from localdistill.stages.verify_work import Open, Work, sandbox_use
+from localdistill.stages.writer_lock import WriterLock
+from localdistill.types import SandboxUse
 
 if TYPE_CHECKING:
-    from localdistill.sandbox import Job, Sandbox
+    from localdistill.sandbox import Sandbox
 
-MAX_WORKERS = 512
-_ATTEMPTS = 3  # at a completion that ends in infra_error, before that is recorded
-_REASONS = 5  # in a warning
-
-
-class VerifyRequest(BaseModel):
-    """What to test, where, and where the verdicts go."""
-
-    model_config = ConfigDict(frozen=True)
-
-    problems: str  # a specification, see localdistill.problems
-    limit: int | None = Field(default=None, ge=1)
-    completions: Path
-    out: Path
-    sandbox: str = "auto"
-    workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)  # None: chosen by the sandbox
-    confirm: bool = True  # run passes again with another hash seed
-    inseparable: bool = False  # also grade where tests reach into the candidate, who can then lie
+__all__ = ["MAX_WORKERS", "VerifyRequest", "VerifySummary", "run", "try_sandbox"]
 
 
 class VerifySummary(BaseModel):
@@ -74,9 +41,6 @@ class VerifySummary(BaseModel):
     passed_over: list[str] = []  # which tiers before it are not there, and why
     unsafe: bool = False  # there was no sandbox, as the user wished
     skipped: bool = False  # all had been tested before
-
-
-Open = Callable[[str, int | None], "Sandbox"]
 
 
 def open_real(kind: str, workers: int | None) -> Sandbox:
@@ -97,20 +61,12 @@ def try_sandbox(kind: str) -> SandboxUse:
     return sandbox_use(sandbox)
 
 
-def sandbox_use(sandbox: Sandbox) -> SandboxUse:
-    """What is to be told of a sandbox."""
-    return SandboxUse(
-        tier=sandbox.tier,
-        not_covered=list(sandbox.not_covered),
-        passed_over=list(sandbox.passed_over),
-        unsafe=sandbox.unsafe,
-    )
-
-
 def run(
     request: VerifyRequest, callback: Callback, *, open_sandbox: Open = open_real
 ) -> VerifySummary:
     """Write one verdict for each completion to ``request.out``, each exactly once.
+
+    With ``follow``, completions are tested as they are appended, until their writer is done.
 
     ``infra_error`` is retried and recorded only if it stays. A problem without tests fails all of
     its completions, with a warning. One whose tests cannot be kept apart from the candidate's
@@ -121,165 +77,70 @@ def run(
             other problems or completions.
         SandboxUnavailable: no tier holds on this machine.
         StageFailed: the sandbox left completions without a verdict.
+        WriterGone: whoever wrote the followed completions has ended before it was done.
     """
     refuse_as_output(request.out, request.completions, Path(request.problems))
     problems = load(request.problems, request.limit)
-    keys = resume.keys_in(request.completions, problems)
-    resume.adopt(request.completions, request.out, problems)
-    work = _Work(request, {problem.id: problem for problem in problems.problems}, callback)
-    work.read_done(keys)
-    finished = is_done(request.out) and not work.owed
-    callback(work.started(len(keys)))
-    if finished:
-        summary = VerifySummary(**{**done_facts(request.out), "skipped": True})
-    else:
-        marker(request.out).unlink(missing_ok=True)
-        work.warn_of_missing_tests()
-        work.warn_of_inseparable()
-        work.test(open_sandbox)
-        work.warn_of_unjudged()
-        if notice := work.missing.notice():
-            callback(notice)
-        summary = work.summary()
-        mark_done(request.out, **summary.model_dump(mode="json"))
+    work = Work(request, problems, callback)
+    with WriterLock(request.out):
+        if request.follow and not is_done(request.completions):
+            summary = _follow(request, problems, work, callback, open_sandbox)
+        else:
+            summary = _test(request, problems, work, callback, open_sandbox)
     shown: dict[str, Scalar] = {"completions": summary.completions, **summary.counts}
-    callback(StageFinished(stage="verify", summary=shown, skipped=finished))
+    callback(StageFinished(stage="verify", summary=shown, skipped=summary.skipped))
     return summary
 
 
-class _Work:
-    """What is owed and what has been found, while the stage runs."""
-
-    def __init__(
-        self, request: VerifyRequest, problems: dict[str, Problem], callback: Callback
-    ) -> None:
-        self.request = request
-        self.problems = problems
-        self.callback = callback
-        self.left_out = {} if request.inseparable else _inseparable(problems)  # id: reason
-        self.owed: set[resume.Key] = set()
-        self.counts: Counter[str] = Counter()
-        self.use: SandboxUse | None = None
-        self.missing = MissingModules()
-
-    def read_done(self, keys: set[resume.Key]) -> None:
-        self.owed = set(keys)
-        cut_torn_tail(self.request.out)
-        if self.request.out.exists():
-            for row in iter_rows(self.request.out, Verdict):
-                if row.key in self.owed:
-                    self.owed.remove(row.key)
-                    self.counts[row.status] += 1
-
-    def started(self, total: int) -> StageStarted:
-        done = total - len(self.owed)
-        return StageStarted(
-            stage="verify", title="verify", total=total, done=done, unit="completions"
-        )
-
-    def warn_of_missing_tests(self) -> None:
-        without = sum(problem.tests is None for problem in self.problems.values())
-        if without:
-            message = f"{without} of {len(self.problems)} problems have no tests"
-            self.callback(Notice(level="warning", message=f"{message}: none of theirs can pass."))
-
-    def warn_of_inseparable(self) -> None:
-        if not self.left_out:
-            return
-        shown = [f"{name}: {why}" for name, why in list(self.left_out.items())[:_REASONS]]
-        shown += ["..."] if len(self.left_out) > _REASONS else []
-        message = f"{len(self.left_out)} of {len(self.problems)} problems are left out, because"
-        message = (
-            f"{message} their tests cannot be kept apart from a candidate ({'; '.join(shown)})"
-        )
-        self.callback(Notice(level="warning", message=f"{message}; --inseparable grades them."))
-
-    def warn_of_unjudged(self) -> None:
-        if unjudged := self.counts["infra_error"]:
-            message = f"{unjudged} completions could not be judged (infra_error) and do not count"
-            self.callback(Notice(level="warning", message=f"{message}; see their detail."))
-
-    def test(self, open_sandbox: Open) -> None:
-        with JsonlWriter(self.request.out) as writer:
-            self.settle_untestable(writer)
-            if not self.owed:
-                return
-            sandbox = open_sandbox(self.request.sandbox, self.request.workers)
-            try:
-                self.use = sandbox_use(sandbox)
-                self.announce(self.use)
-                progress = Progress(self.counts, self.callback)
-                for attempt in range(1, _ATTEMPTS + 1):
-                    if self.owed:
-                        self.attempt(sandbox, writer, progress, last=attempt == _ATTEMPTS)
-                progress.report()
-            finally:
-                sandbox.close()
-        if self.owed:
-            message = f"verify: the sandbox gave no verdict on {len(self.owed)} completions"
-            raise StageFailed(f"{message}, such as {min(self.owed)}; the same command tries again.")
-
-    def attempt(
-        self, sandbox: Sandbox, writer: JsonlWriter, progress: Progress, *, last: bool
-    ) -> None:
-        for verdict in sandbox.run(self.jobs()):
-            # Only what is owed: a sandbox that answers twice must not make two rows.
-            if verdict.key in self.owed and (last or verdict.status != "infra_error"):
-                self.record(writer, verdict)
-                progress.tick()
-
-    def settle_untestable(self, writer: JsonlWriter) -> None:
-        settled: dict[str, tuple[Status, str]] = {
-            name: ("failed", "the problem has no tests")
-            for name, problem in self.problems.items()
-            if problem.tests is None
-        }
-        settled |= {name: ("infra_error", f"left out: {w}") for name, w in self.left_out.items()}
-        for problem_id, sample in sorted(key for key in self.owed if key[0] in settled):
-            status, detail = settled[problem_id]
-            self.record(
-                writer,
-                Verdict(problem_id=problem_id, sample=sample, status=status, detail=detail),
-            )
-
-    def record(self, writer: JsonlWriter, verdict: Verdict) -> None:
-        writer.write(verdict)
-        self.owed.remove(verdict.key)
-        self.counts[verdict.status] += 1
-        self.missing.look_at(verdict)
-
-    def jobs(self) -> Iterator[Job]:
-        """What is owed, read again from the file: a million programs need not fit in memory."""
-        from localdistill.sandbox import Job
-
-        waiting = set(self.owed)  # the sandbox may ask for jobs while verdicts come in
-        for row in iter_rows(self.request.completions, Completion):
-            if row.key in waiting:
-                problem = self.problems[row.problem_id]
-                yield Job(
-                    row.key,
-                    extract_code(row.text, problem),
-                    problem,
-                    confirm=self.request.confirm,
-                    names_from_candidate=self.request.inseparable,
-                )
-
-    def announce(self, use: SandboxUse) -> None:
-        passed_over = [f"Passed over: {'; '.join(use.passed_over)}."] if use.passed_over else []
-        message = " ".join([f"Sandbox tier {use.tier}.", *use.not_covered, *passed_over])
-        self.callback(Notice(level="warning" if use.unsafe else "info", message=message))
-
-    def summary(self) -> VerifySummary:
-        return VerifySummary(
-            completions=self.counts.total(),
-            passed=self.counts["passed"],
-            counts=dict(self.counts.most_common()),
-            **(self.use.model_dump() if self.use else {"tier": None}),
-        )
+def _test(
+    request: VerifyRequest,
+    problems: ProblemSet,
+    work: Work,
+    callback: Callback,
+    open_sandbox: Open,
+) -> VerifySummary:
+    keys = resume.keys_in(request.completions, problems)
+    resume.adopt(request.completions, request.out, problems)
+    work.read_done()
+    work.owe(keys)
+    callback(_started(len(keys), len(keys) - len(work.owed)))
+    if is_done(request.out) and not work.owed:
+        return VerifySummary(**{**done_facts(request.out), "skipped": True})
+    marker(request.out).unlink(missing_ok=True)
+    work.warn_of_problems()
+    work.test(open_sandbox)
+    return _finish(request, work)
 
 
-def _inseparable(problems: dict[str, Problem]) -> dict[str, str]:
-    from localdistill.sandbox import separable
+def _follow(
+    request: VerifyRequest,
+    problems: ProblemSet,
+    work: Work,
+    callback: Callback,
+    open_sandbox: Open,
+) -> VerifySummary:
+    marker(request.out).unlink(missing_ok=True)
+    with FollowedCompletions(request.completions, request.out, problems) as completions:
+        completions.check()
+        callback(_started(request.expected, work.read_done()))
+        work.warn_of_problems()
+        work.follow(completions, open_sandbox)
+    summary = _finish(request, work)
+    put_off_path(request.out).unlink(missing_ok=True)
+    return summary
 
-    found = {name: separable.reason(problem) for name, problem in problems.items()}
-    return {name: why for name, why in found.items() if why is not None}
+
+def _finish(request: VerifyRequest, work: Work) -> VerifySummary:
+    work.warn_of_verdicts()
+    summary = VerifySummary(
+        completions=work.counts.total(),
+        passed=work.counts["passed"],
+        counts=dict(work.counts.most_common()),
+        **(work.use.model_dump() if work.use else {"tier": None}),
+    )
+    mark_done(request.out, **summary.model_dump(mode="json"))
+    return summary
+
+
+def _started(total: int | None, done: int) -> StageStarted:
+    return StageStarted(stage="verify", title="verify", total=total, done=done, unit="completions")

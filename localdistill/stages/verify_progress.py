@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from localdistill.events import Callback, Notice, Scalar, StageProgress
 from localdistill.types import Verdict
@@ -18,9 +19,13 @@ class Progress:
     Args:
         counts: verdicts by status; the work goes on counting in it.
         callback: who is told.
+        total: completions in the end, as far as known; None: as told at the start.
     """
 
-    def __init__(self, counts: Counter[str], callback: Callback) -> None:
+    def __init__(
+        self, counts: Counter[str], callback: Callback, total: Callable[[], int | None]
+    ) -> None:
+        self._total = total
         self._counts = counts
         self._callback = callback
         self._began = self._reported = time.monotonic()
@@ -43,7 +48,7 @@ class Progress:
             "timeouts": counts["timeout"],
             "programs/s": round(rate, 1),
         }
-        self._callback(StageProgress(stage="verify", done=done, info=info))
+        self._callback(StageProgress(stage="verify", done=done, total=self._total(), info=info))
 
 
 class MissingModules:

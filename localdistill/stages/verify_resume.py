@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from localdistill.errors import ConfigError
 from localdistill.jsonl import iter_rows, write_atomically
@@ -22,17 +23,34 @@ def keys_in(completions: Path, problems: ProblemSet) -> set[Key]:
     """
     if not completions.is_file():
         raise ConfigError(f"{completions}: no such file; `localdistill generate` makes it.")
-    known = {problem.id for problem in problems.problems}
-    keys: set[Key] = set()
+    found = Keys(completions, problems)
     for row in iter_rows(completions, Completion):
-        if row.problem_id not in known:
-            message = f"{completions}: holds completions of {row.problem_id}, which is not"
-            raise ConfigError(f"{message} in {problems.spec}; give the set they were made from.")
-        if row.key in keys:
-            message = f"{completions}: holds sample {row.sample} of {row.problem_id} twice"
+        found.add(row)
+    return found.seen
+
+
+class Keys:
+    """The keys of completions as they are read."""
+
+    def __init__(self, completions: Path, problems: ProblemSet) -> None:
+        self.seen: set[Key] = set()
+        self._completions = completions
+        self._spec = problems.spec
+        self._known = {problem.id for problem in problems.problems}
+
+    def add(self, row: Completion) -> None:
+        """Take one more.
+
+        Raises:
+            ConfigError: it is of a problem that is not in the set, or is there already.
+        """
+        if row.problem_id not in self._known:
+            message = f"{self._completions}: holds completions of {row.problem_id}, which is not"
+            raise ConfigError(f"{message} in {self._spec}; give the set they were made from.")
+        if row.key in self.seen:
+            message = f"{self._completions}: holds sample {row.sample} of {row.problem_id} twice"
             raise ConfigError(f"{message}; delete one of the lines.")
-        keys.add(row.key)
-    return keys
+        self.seen.add(row.key)
 
 
 def adopt(completions: Path, out: Path, problems: ProblemSet) -> None:
@@ -43,23 +61,53 @@ def adopt(completions: Path, out: Path, problems: ProblemSet) -> None:
     Raises:
         ConfigError: they are on other problems or completions, or ``out`` is something else.
     """
-    record = out.with_name(out.name + ".request.json")
+    check(completions, out, problems)
+    pin(out, problems, *_whole_lines(completions))
+
+
+def check(completions: Path, out: Path, problems: ProblemSet) -> None:
+    """Check that the verdicts in ``out``, if there are any, are on these problems and completions.
+
+    Raises:
+        ConfigError: they are not, or ``out`` is something else.
+    """
+    saved = pinned(out)
+    if saved is None:
+        return
+    _, beginning = _whole_lines(completions, saved["bytes"])
+    for what, same in (
+        ("problems", saved["problems"] == problems.digest),
+        ("completions", saved["completions"] == beginning),
+    ):
+        if not same:
+            message = f"{out}: was begun with other {what}"
+            raise ConfigError(f"{message}; choose another --out, or delete it to begin anew.")
+
+
+def pinned(out: Path) -> dict[str, Any] | None:
+    """What is written down of the verdicts in ``out``; None where there are none.
+
+    Raises:
+        ConfigError: ``out`` is something else.
+    """
+    record = _record(out)
     if not record.exists() and out.exists() and out.stat().st_size > 0:
         message = f"{out}: was not begun by this command ({record.name} is missing)"
         raise ConfigError(f"{message}; choose another --out, or delete it.")
-    if record.exists() and out.exists():
-        saved = json.loads(record.read_text(encoding="utf-8"))
-        _, beginning = _whole_lines(completions, saved["bytes"])
-        for what, same in (
-            ("problems", saved["problems"] == problems.digest),
-            ("completions", saved["completions"] == beginning),
-        ):
-            if not same:
-                message = f"{out}: was begun with other {what}"
-                raise ConfigError(f"{message}; choose another --out, or delete it to begin anew.")
-    size, digest = _whole_lines(completions)
+    if not (record.exists() and out.exists()):
+        return None
+    found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    return found
+
+
+def pin(out: Path, problems: ProblemSet, size: int, digest: str) -> None:
+    """Write down that the verdicts in ``out`` are on the first ``size`` bytes of completions."""
     facts = {"problems": problems.digest, "completions": digest, "bytes": size}
-    write_atomically(record, json.dumps(facts, sort_keys=True) + "\n")
+    write_atomically(_record(out), json.dumps(facts, sort_keys=True) + "\n")
+
+
+def _record(out: Path) -> Path:
+    return out.with_name(out.name + ".request.json")
 
 
 def _whole_lines(path: Path, limit: int | None = None) -> tuple[int, str]:

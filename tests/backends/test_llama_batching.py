@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from localdistill.backends.base import GenerationRequest, GenerationStats, ListSource
 from localdistill.backends.draw_plain import PlainDraw
+from localdistill.backends.endings import Watcher
 from localdistill.backends.llama_batching import ContinuousBatch
 from localdistill.backends.prompt_sequence import Prompt
 from localdistill.backends.sample import Sample
@@ -27,7 +28,10 @@ class FakeModel:
     vocab_size, end_tokens, path = VOCABULARY, frozenset([END]), "fake.gguf"
 
     def text(self, tokens):
-        return " ".join(map(str, tokens))
+        return b"".join(map(self.piece, tokens)).decode()
+
+    def piece(self, token):
+        return f" {token}".encode()
 
 
 def logits_after(tokens):
@@ -94,7 +98,7 @@ def request(problem, sample):
 def expected(wanted, prompt, limit, sampling):
     """The completion, drawn on its own."""
     model, draw = FakeModel(), PlainDraw(sampling)
-    sample = Sample(model, wanted, prompt, 0, limit)
+    sample = Sample(model, wanted, prompt, 0, limit=limit, watcher=Watcher(sampling))
     while not sample.ended:
         row = np.array([logits_after([*prompt.tokens, *sample.tokens])], dtype=np.float32)
         seeds = np.array([wanted.seed], dtype=np.uint64)
@@ -118,7 +122,8 @@ class Batch:
         return self.prompts[int(wanted.problem_id[1:])]
 
     def new_sample(self, wanted, prompt, slot):
-        return Sample(FakeModel(), wanted, prompt, slot, self.limit)
+        watcher = Watcher(self.sampling)
+        return Sample(FakeModel(), wanted, prompt, slot, limit=self.limit, watcher=watcher)
 
     def run(self, source):
         return list(self.batch.run(source, self.prompt_of, self.new_sample, None))
@@ -191,6 +196,35 @@ def test_the_batch_stays_full_until_nothing_waits():
     first_smaller = next(i for i, size in enumerate(sizes) if size < 8)
     rest = sizes[first_smaller:]
     assert rest == sorted(rest, reverse=True)
+
+
+class Ends(Watcher):
+    """Ends a sample after so many tokens, for ``reason``."""
+
+    def __init__(self, sampling, tokens, reason):
+        super().__init__(sampling)
+        self.left, self.reason = tokens, reason
+
+    def feed(self, token, piece):
+        self.left -= 1
+        return self.reason if self.left == 0 else None
+
+
+@pytest.mark.parametrize(("reason", "finish"), [("code_block", "stop"), ("repetition", "length")])
+def test_other_ends_are_told_and_free_the_slot(reason, finish):
+    run = Batch([[1, 2]], slots=2, cells=200)
+
+    def new_sample(wanted, prompt, slot):
+        watcher = Ends(run.sampling, 3, reason)
+        return Sample(FakeModel(), wanted, prompt, slot, limit=30, watcher=watcher)
+
+    source = ListSource([request(0, sample) for sample in range(12)])
+    found = list(run.batch.run(source, run.prompt_of, new_sample, None))
+    assert len(found) == 12
+    ended = [row for row in found if row.ended_by != "end_token"]
+    assert ended
+    for row in ended:
+        assert (row.ended_by, row.finish_reason, row.token_count) == (reason, finish, 3)
 
 
 class Waves:

@@ -1,0 +1,84 @@
+"""Who is writing a file of rows: a lock by which others know whether more may come.
+
+The lock is held by the process that works on ``OUT``, on ``OUT.lock`` beside it, and is given back
+by the kernel however that process ends. So a second writer is refused, and who follows the file
+does not wait for a writer that is no more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from localdistill.errors import ConfigError
+
+# How long the process of a stage that lost its command may need to die (the kernel kills it).
+_ORPHAN_WAIT_S = 60.0
+_POLL_S = 0.05
+
+
+class WriterLock:
+    """Held while the block runs.
+
+    Raises:
+        ConfigError: another process holds it and does not end.
+    """
+
+    def __init__(self, out: Path, patience_s: float = _ORPHAN_WAIT_S) -> None:
+        self._out = out
+        self._path = lock_path(out)
+        self._patience_s = patience_s
+        self._descriptor = -1
+
+    def __enter__(self) -> WriterLock:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + self._patience_s
+        while not self._taken():
+            if time.monotonic() >= deadline:
+                message = f"{self._out}: another process is writing it"
+                raise ConfigError(f"{message}; wait for its end, or give another --out.")
+            time.sleep(_POLL_S)
+        return self
+
+    def _taken(self) -> bool:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last owner may have taken the file away after we had opened it.
+            if os.path.samestat(os.fstat(descriptor), self._path.stat()):
+                self._descriptor, descriptor = descriptor, -1
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        return self._descriptor >= 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def is_being_written(out: Path) -> bool:
+    """Whether a process holds the lock of ``out`` now."""
+    try:
+        descriptor = os.open(lock_path(out), os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def lock_path(out: Path) -> Path:
+    """Where the lock of ``out`` stands."""
+    return out.with_name(out.name + ".lock")
