@@ -107,7 +107,8 @@ class _Run:
             split.write(preflight.split_request(self.config, directory), ready.splits)
         base = self.prepare()
         if not ready.pinned:
-            cells = self.settle(base.gguf)
+            # What was chosen when the run was begun stands, however much memory is free today.
+            cells = 0 if directory.manifest.exists() else self.settle(base.gguf)
             directory.write_manifest(manifest(self.config, directory, base.gguf, cells))
         config = self.config
         if ready.sandbox is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from localdistill import gpus
 from localdistill.catalogue_command import model_path
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
@@ -58,7 +59,7 @@ def run_plan_command(options: argparse.Namespace) -> None:
     task = Task(options.max_tokens, prompt, options.slots, path=path, threads=threads)
     sizing = this_machine.choose_here(shape, task)
     show(
-        Plan(path, shape, task, sizing, threads, this_machine.gpus(), this_machine.offloads()),
+        Plan(path, shape, task, sizing, threads, gpus.gpus(), this_machine.offloads()),
         sys.stdout,
     )
 

@@ -46,6 +46,11 @@ def requests(monkeypatch):
         fake_stage("generate", generate, callback, log, inherit)
         fake_stage("verify", verify, callback, log, inherit)
 
+    def fake_size(config, sets, gguf):
+        chosen = config.generate.model_copy(update={"slots": 5, "gpu_layers": 2})
+        return config.model_copy(update={"generate": chosen}), 768
+
+    monkeypatch.setattr(pipeline, "settled", fake_size)
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
     monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
     monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True, 0))
@@ -80,6 +85,21 @@ def test_one_round_goes_through_the_stages_in_order(requests, config, tmp_path):
     assert [name for name, _ in requests] == [
         "prepare", "generate", "verify", "select", "train", "export", "evaluate",
     ]  # fmt: skip
+
+
+def test_the_size_that_was_chosen_for_the_model_is_kept(requests, config, tmp_path, monkeypatch):
+    run(config, tmp_path)
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (manifest["slots"], manifest["gpu_layers"], manifest["cells"]) == (5, 2, 768)
+
+    def another_machine(*_):
+        raise AssertionError("chosen a second time")
+
+    monkeypatch.setattr(pipeline, "settled", another_machine)
+    run(config, tmp_path)
+    sampled = [r for name, r in requests if name in ("generate", "evaluate")]
+    assert len(sampled) == 4
+    assert {(r.slots, r.gpu_layers) for r in sampled} == {(5, 2)}
 
 
 def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests, config, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from localdistill import memory
+from localdistill import gpus, memory
 from localdistill.cli import main
 from localdistill.gpus import Gpu
 from localdistill.stages import this_machine
@@ -62,7 +62,7 @@ def test_bad_input_is_one_line(capsys, arguments, told):
     ("offload", "line"), [(True, "Layers on the GPU: all"), (False, "built without CUDA")]
 )
 def test_a_gpu_is_named_and_used_if_llama_cpp_can(capsys, monkeypatch, offload, line):
-    monkeypatch.setattr(this_machine, "gpus", lambda: [Gpu("Card", 8 * GB, 7 * GB)])
+    monkeypatch.setattr(gpus, "gpus", lambda: [Gpu("Card", 8 * GB, 7 * GB)])
     monkeypatch.setattr(this_machine, "offloads", lambda: offload)
     _, shown, _ = plan(capsys)
     assert "Card, 7.0 GB of 8.0 GB free" in shown and line in shown

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from localdistill import memory
+from localdistill import gpus, memory
 from localdistill.backends.llama_memory import ModelShape
 from localdistill.config import Config
-from localdistill.gpus import gpus
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.stages.model_shape import shape_of
@@ -35,7 +34,7 @@ def choose_here(shape: ModelShape, task: Task) -> Sizing:
     free = memory.available_bytes()
     if not offloads():  # a build without; it would ignore any wish
         return choose(shape, replace(task, gpu_layers=0), free=free)
-    known = gpus()
+    known = gpus.gpus()
     if not known and task.gpu_layers is None:
         task = replace(task, gpu_layers=-1)
     return choose(shape, task, free=free, gpus=known)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localdistill import memory
+from localdistill import gpus, memory
 from localdistill.backends.llama_memory import ModelShape, need
 from localdistill.config import build
 from localdistill.errors import MemoryShortage
@@ -165,7 +165,7 @@ def here(monkeypatch):
 
     def choose_with(task, *, offload, known=()):
         monkeypatch.setattr(memory, "available_bytes", lambda: 16 * GB)
-        monkeypatch.setattr(this_machine, "gpus", lambda: known)
+        monkeypatch.setattr(gpus, "gpus", lambda: known)
         monkeypatch.setattr(this_machine, "offloads", lambda: offload)
         return this_machine.choose_here(SPLIT, task)
 
