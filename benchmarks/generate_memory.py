@@ -17,10 +17,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from localdistill import memory
+from localdistill.cores import usable_cores
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
-from localdistill.stages.sizing import Task, choose, longest_prompt, shape_of
+from localdistill.stages.model_shape import shape_of
+from localdistill.stages.sizing import Task, longest_prompt
+from localdistill.stages.this_machine import choose_here
 
 # Runs the stage as the command line's child does, and tells its peak (VmHWM of proc(5), kB).
 STAGE = """
@@ -47,13 +49,15 @@ def main() -> None:
 def one(args: argparse.Namespace, slots: int) -> dict[str, float]:
     """Planned and measured memory with ``slots``, MB, and their ratio."""
     problems = load(args.problems, 2).problems
-    task = Task(args.max_tokens, longest_prompt(problems), slots)
-    shape = shape_of(read_header(args.model))
-    planned = choose(shape, task, free=memory.available_bytes()).need.total
+    threads, requests = usable_cores(), len(problems) * slots
+    prompt = longest_prompt(problems)
+    task = Task(args.max_tokens, prompt, slots, requests=requests, samples=slots, threads=threads)
+    planned = choose_here(shape_of(read_header(args.model)), task).taken
     with tempfile.TemporaryDirectory() as folder:
         request = {
             "model": str(args.model), "problems": args.problems, "limit": 2, "samples": slots,
             "sampling": {"max_tokens": args.max_tokens}, "slots": slots,
+            "threads": threads,
             "out": str(Path(folder) / "completions.jsonl"),
         }  # fmt: skip
         command = [sys.executable, "-c", STAGE, json.dumps(request)]

@@ -38,6 +38,7 @@ def add_plan_command(commands: Any) -> None:
     parser.add_argument("--problems", help="[FORMAT:]FILE[#PART], for the length of prompts")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
+    parser.add_argument("--samples", type=int, default=8, help="completions a problem (8)")
     parser.add_argument("--threads", type=int)
 
 
@@ -56,7 +57,14 @@ def run_plan_command(options: argparse.Namespace) -> None:
     _check(options, path)
     prompt = longest_prompt(load(options.problems).problems) if options.problems else _PROMPT
     threads = options.threads or usable_cores()
-    task = Task(options.max_tokens, prompt, options.slots, path=path, threads=threads)
+    task = Task(
+        options.max_tokens,
+        prompt,
+        options.slots,
+        samples=options.samples,
+        path=path,
+        threads=threads,
+    )
     sizing = this_machine.choose_here(shape, task)
     show(
         Plan(path, shape, task, sizing, threads, gpus.gpus(), this_machine.offloads()),
@@ -74,6 +82,7 @@ def _check(options: argparse.Namespace, path: Path) -> None:
                 "out": path,
                 "slots": options.slots,
                 "threads": options.threads,
+                "samples": options.samples,
                 "sampling": sampling,
             }
         )

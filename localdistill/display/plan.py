@@ -72,7 +72,7 @@ def lines(plan: Plan) -> list[str]:
         f"{sizing.slots} samples at once, {plan.threads} threads; up to {task.max_tokens:,} tokens "
         f"after prompts of up to {task.prompt:,}.",
     ]
-    if sizing.cells < sizing.slots * (task.prompt + task.max_tokens):
+    if sizing.cells < sizing.slots * task.max_tokens + 2 * task.prompt:
         found.append("Not all can have their greatest length at once: then the youngest wait.")
     if not plan.gpus:
         found.append("GPU: none that NVML knows.")

@@ -125,6 +125,7 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
         # Texts that are promised to be the same depend on how batches are composed.
         slots if request.slots or request.deterministic else None,
         requests=len(problems) * request.samples,
+        samples=1 if request.adaptive else request.samples,
         exact=request.deterministic,
         gpu_layers=request.gpu_layers,
         threads=threads,

@@ -56,6 +56,7 @@ class Task:
     prompt: int  # tokens of the longest prompt
     slots: int | None = None  # the user's choice; None to choose
     requests: int = MAX_SLOTS  # completions that are wanted at all
+    samples: int = 1  # of a problem, one after the other: they share its prompt in the cache
     exact: bool = False  # with room for all of it, or not at all
     gpu_layers: int | None = None  # the user's choice; None to choose
     threads: int = 1
@@ -200,13 +201,17 @@ def _what_fits(shape: ModelShape, task: Task, slots: int, free: int, gpus: Seque
 
 
 def cells_for(shape: ModelShape, slots: int, task: Task) -> int:
-    """Tokens of the cache: all prompts and what samples are expected to say.
+    """Tokens of the cache: the prompts in flight, the next one, and what samples will say.
 
-    At the least one sample at its longest, beside the prompt of the next.
+    So many samples in a row belong to no more problems than that; where some of earlier ones are
+    still going on, they have mostly said less. At the least one sample at its longest, beside the
+    prompt of the next.
     """
     room = min(task.prompt + task.max_tokens, shape.context)
-    usual = min(room, task.prompt + _EXPECTED)
-    return rounded(task.prompt + max(room, slots * usual))
+    answer = room - task.prompt if task.exact else min(room - task.prompt, _EXPECTED)
+    prompts = min(slots, -(-(slots - 1) // task.samples) + 1)
+    needed = prompts * task.prompt + slots * max(1, answer)
+    return rounded(task.prompt + max(room, needed))
 
 
 def longest_prompt(problems: Iterable[Problem]) -> int:

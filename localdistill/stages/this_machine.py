@@ -53,6 +53,7 @@ def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, i
         max(generate.max_tokens, config.evaluate.max_tokens),
         longest_prompt(problem for path in sets for problem in load(str(path)).problems),
         generate.slots,
+        samples=1 if generate.adaptive else min(generate.samples, config.evaluate.samples),
         exact=config.deterministic,
         gpu_layers=generate.gpu_layers,
         threads=generate.threads or 1,

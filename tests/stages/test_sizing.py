@@ -41,6 +41,13 @@ def test_with_plenty_of_memory_all_samples_have_room():
     assert sizing.gpu_layers == 0
 
 
+def test_a_prompt_that_samples_share_is_counted_once():
+    alone, shared = (choose(SMALL, Task(512, 1500, samples=n), free=16 * GB) for n in (1, 16))
+    assert alone.cells >= 16 * (512 + 1500) + 1500
+    # A problem's last samples, the next problem's first ones, and the prompt after that.
+    assert 16 * 512 + 3 * 1500 <= shared.cells < 16 * 512 + 3 * 1500 + 256
+
+
 def test_no_more_slots_than_completions():
     assert choose(SMALL, Task(512, 200, requests=3), free=16 * GB).slots == 3
 
