@@ -41,6 +41,7 @@ def main() -> None:
     else:
         pools = {name: _invented(chance, *beta) for name, beta in INVENTED.items()}
     in_use = rules.FIRST_WAVE, rules.PRICE
+    result = {}
     for name, pool in pools.items():
         fixed = _mean([_fixed(pool, args, random.Random(n)) for n in range(args.repeats)])
         print(f"{name}: {len(pool)} problems, fixed {args.samples}: " + _shown(fixed))
@@ -54,7 +55,7 @@ def main() -> None:
             print(f"  first {first} price {price:>4}: ratio {ratio:.3f}  {_shown(found)}{used}")
             if used:
                 share = {key: round(found[key] / fixed[key], 3) for key in found}
-                result = {"pool": name, "ratio": round(ratio, 3), "of_fixed": share}
+                result[name] = {"ratio": round(ratio, 3), "of_fixed": share}
     print(json.dumps(result))
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -30,20 +30,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to build in")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--archive", type=Path, help="the source archive, if it is here already")
     args = parser.parse_args()
     out = args.out.resolve()
     version = importlib.metadata.version("llama-cpp-python")
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        pip += ["--no-binary", "llama-cpp-python", "--dest", folder, f"llama-cpp-python=={version}"]
-        subprocess.run(pip, check=True)
-        with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
-            archive.extractall(out / "source", filter="data")
-    (source,) = (out / "source").glob("*/vendor/llama.cpp")
+        archive = args.archive or _download(version, Path(folder))
+        shutil.unpack_archive(archive, out / "source", filter="data")
+    source = out / "source" / f"llama_cpp_python-{version}" / "vendor" / "llama.cpp"
+    if not source.exists():
+        sys.exit(f"{args.archive} is not the source of llama-cpp-python {version}, as installed")
     subprocess.run(["cmake", "-S", source, "-B", out, *FLAGS], check=True)
     build = ["cmake", "--build", out, "--target", "llama-server", "--parallel", str(args.jobs)]
     subprocess.run(build, check=True)
     print(out / "bin" / "llama-server")
+
+
+def _download(version: str, folder: Path) -> Path:
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    pip += ["--no-binary", "llama-cpp-python", "--dest", folder, f"llama-cpp-python=={version}"]
+    subprocess.run(pip, check=True)
+    return next(folder.glob("*.tar.gz"))
 
 
 if __name__ == "__main__":

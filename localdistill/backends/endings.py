@@ -49,11 +49,11 @@ class Watcher:
     def feed(self, token: int, piece: bytes) -> Literal["code_block", "repetition"] | None:
         """Take the next token, drawn or forced, and its bytes; what ends the sample with it.
 
-        ``piece`` is the token's part of the text that is later given to ``split``. It must hold the
-        text of ``<think>`` and ``</think>`` even where the vocabulary takes them for control tokens.
-        End tokens are not fed. After an end, nothing may be fed any more.
+        ``piece`` is the token's part of the text that is later given to ``split``. It must hold
+        ``<think>`` and ``</think>`` even where the vocabulary takes them for control tokens. End
+        tokens are not fed. After an end, nothing may be fed any more.
         """
-        if self._loop is not None and self._loop.feed(token):
+        if self._loop is not None and self._loop.feed(token, piece):
             return "repetition"
         thinking = self._thinking
         if thinking is not None:
@@ -67,7 +67,7 @@ class Watcher:
         return None
 
     def split(self, text: str) -> tuple[str | None, str]:
-        """Thinking, without tags, and answer of the sample's whole text (``thinking.split_thinking``).
+        """Thinking and answer in the sample's whole text, as ``thinking.split_thinking`` has them.
 
         After an end by ``code_block`` the answer ends with the closing fence.
         """

@@ -1,18 +1,26 @@
 """Tells when a sample has run into a loop: the same tokens again and again, to its limit.
 
-Exact repetition alone counts, over a long stretch and several times, as programs repeat themselves
-too: tables of zeros, boards, test data. What changes from turn to turn (``case 1:``, ``case 2:``)
-is never called a loop: long tables of a program look the same. docs/generation.md has the evidence.
+Only exact repetition counts, over a long stretch and several turns, as programs repeat themselves
+too: tables of zeros, boards, test data. So what repeats lines or sentences is called a loop sooner
+than what a table may be made of. What changes from turn to turn (``case 1:``, ``case 2:``) is never
+one: many a long table of a program looks the same. docs/generation.md has the evidence.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
 
 MAX_PERIOD = 512  # tokens of the longest turn that is recognised
 TURNS = 4  # a turn and three exact copies of it, at least
+TOKENS_OF_WORDS = 160  # of all turns, at least, where they are lines or sentences
+TOKENS = 320  # and of anything else
 _EVERY = 16  # tokens between two looks
 _GRAM = 32  # tokens whose last occurrence names the periods to try
+_SIZE = array("i").itemsize
+
+_TABLE = re.compile(r"[\d\"'\\\[\]]")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 class Repetition:
@@ -20,44 +28,68 @@ class Repetition:
 
     def __init__(self) -> None:
         self._tokens = array("i")
-        self._next = needed(1)
+        self._pieces: list[bytes] = []
+        self._next = TOKENS_OF_WORDS
 
-    def feed(self, token: int) -> bool:
-        """Take the next token; whether the sample is in a loop, seen at most 16 tokens late."""
+    def feed(self, token: int, piece: bytes) -> bool:
+        """Take the next token and its bytes; whether this is a loop (up to 16 tokens late)."""
         tokens = self._tokens
         tokens.append(token)
+        self._pieces.append(piece)
         if len(tokens) < self._next:
             return False
         self._next = len(tokens) + _EVERY
-        return period(tokens) is not None
+        return ends_in_a_loop(tokens, self._pieces)
 
 
-def needed(turn: int) -> int:
-    """Tokens at the end of a sample that must have the period ``turn`` for it to be a loop."""
-    return max(320, TURNS * turn)
+def ends_in_a_loop(tokens: array[int], pieces: list[bytes]) -> bool:
+    """Whether ``tokens``, which have the bytes ``pieces``, end in a loop."""
+    tail = tokens[-TURNS * MAX_PERIOD :].tobytes()
+    for period in candidates(tail):
+        least = max(TOKENS_OF_WORDS, TURNS * period)
+        if repeats(tail, period, least):
+            length = needed(period, pieces[-period:])
+            if length == least or repeats(tail, period, length):
+                return True
+    return False
 
 
-def period(tokens: array[int]) -> int | None:
-    """The least number of tokens that a loop at the end of ``tokens`` repeats, None without one.
-
-    A loop of that period has its last 32 tokens once more as many tokens before. So only the places
-    where they occur are tried, which are few or none in a text that is no loop.
-    """
-    size = tokens.itemsize
-    data = tokens[-(MAX_PERIOD + _GRAM) :].tobytes()
-    gram = data[-_GRAM * size :]
-    end = len(data) - 1
-    while (start := data.rfind(gram, 0, end)) >= 0:
-        end = start + len(gram) - 1
-        turn, rest = divmod(len(data) - len(gram) - start, size)
-        if rest == 0 and _repeats(tokens, turn):  # else it lies across the tokens' borders
-            return turn
-    return None
+def needed(period: int, turn: list[bytes]) -> int:
+    """Tokens that must repeat with ``period`` to be a loop of ``turn``, the pieces of one turn."""
+    # Three times, as a turn may begin and end within a word or a fence.
+    text = b"".join(turn * 3).decode("utf-8", errors="replace")
+    # No program repeats its fence, and it is the commonest thing to be repeated for ever.
+    soon = "```" in text or _are_words(text)
+    return max(TOKENS_OF_WORDS if soon else TOKENS, TURNS * period)
 
 
-def _repeats(tokens: array[int], turn: int) -> bool:
-    length = needed(turn)
-    if len(tokens) < length:
+def _are_words(text: str) -> bool:
+    if _TABLE.search(text) or not any(map(str.isspace, text)):
         return False
-    tail = tokens[-length:]
-    return tail[turn:] == tail[:-turn]
+    # Tables of names have commas too, but hardly three different names in every row.
+    return len(set(_WORD.findall(text)[1:-1])) >= (3 if "," in text else 1)
+
+
+def candidates(tail: bytes) -> list[int]:
+    """The periods, least first, that a loop at the end of the tokens ``tail`` can have.
+
+    A loop has its last 32 tokens once more, as many tokens before as its period. So the places
+    where they occur are all there is to try; in a text that is no loop they are few or none.
+    """
+    first = max(0, len(tail) - (MAX_PERIOD + _GRAM) * _SIZE)
+    last = len(tail) - _GRAM * _SIZE
+    gram = tail[last:]
+    found = []
+    end = len(tail) - 1
+    while (start := tail.rfind(gram, first, end)) >= 0:
+        end = start + len(gram) - 1
+        period, rest = divmod(last - start, _SIZE)
+        if rest == 0:  # else it lies across the borders of tokens
+            found.append(period)
+    return found
+
+
+def repeats(tail: bytes, period: int, length: int) -> bool:
+    """Whether the last ``length`` of the tokens ``tail`` are there and repeat with ``period``."""
+    shift, size = period * _SIZE, length * _SIZE
+    return len(tail) >= size and tail[-size + shift :] == tail[-size:-shift]

@@ -85,11 +85,11 @@ class StageState:
             return None
         return (self.total - self.done) * (now - self.began) / worked
 
-    @property
-    def of_total(self) -> str:
-        """``2,400``, ``about 2,400``, or a question mark where nothing is known."""
-        number = "?" if self.total is None else f"{self.total:,}"
-        return f"about {number}" if self.estimated else number
+    def count(self, of: str, about: str) -> str:
+        """``600/2,400``, ``600/~2,400``, or ``600`` where no total is known."""
+        if self.total is None:
+            return f"{self.done:,}"
+        return f"{self.done:,}{of}{about if self.estimated else ''}{self.total:,}"
 
     def time_left(self, now: float) -> str | None:
         """``3:05 left``, or ``about 3:05 left``; None where it is not known."""

@@ -68,8 +68,8 @@ class LiveDisplay:
         for stage in stages:
             table.add_row(
                 Text(f"  {stage.title}", "bold"),
-                ProgressBar(total=max(1, stage.total or 1), completed=stage.done, width=_BAR),
-                Text(f"{stage.done:,}/{stage.of_total.replace('about ', '~')} {stage.unit}"),
+                _bar(stage),
+                Text(f"{stage.count('/', '~')} {stage.unit}"),
                 Text(_times(stage, now), "dim"),
             )
             if info := figures(stage.info):
@@ -89,6 +89,12 @@ class LiveDisplay:
         /,
     ) -> None:
         self._live.stop()
+
+
+def _bar(stage: StageState) -> RenderableType:
+    if stage.total is None:
+        return Text("")
+    return ProgressBar(total=max(1, stage.total), completed=stage.done, width=_BAR)
 
 
 def _times(stage: StageState, now: float) -> str:

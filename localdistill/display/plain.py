@@ -35,9 +35,10 @@ class PlainDisplay(StreamDisplay):
             case StageStarted():
                 self._last[event.stage] = time.monotonic()
                 resumed = f", {event.done:,} done before" if event.done else ""
-                total = f"{event.total:,} {event.unit}"
-                if event.total is None:
-                    total = f"{event.unit} as they come"
+                known = event.total is not None
+                total = (
+                    f"{event.total:,} {event.unit}" if known else f"{event.unit}, how many is open"
+                )
                 self._line(f"  {event.title}: {total}{resumed}")
             case StageProgress():
                 self._progress(event.stage)
@@ -55,10 +56,10 @@ class PlainDisplay(StreamDisplay):
             return
         self._last[name] = now
         which = f"{stage.title}: " if len(self._state.at_work()) > 1 else ""
-        left = stage.time_left(now) or "- left"
+        left = f", {stage.time_left(now) or '- left'}" if stage.total is not None else " so far"
         shown = figures(stage.info)
         rest = f"; {shown}" if shown else ""
-        self._line(f"    {which}{stage.done:,} of {stage.of_total}, {left}{rest}")
+        self._line(f"    {which}{stage.count(' of ', 'about ')}{left}{rest}")
 
     def _line(self, text: str) -> None:
         print(text, file=self._stream, flush=True)

@@ -29,7 +29,7 @@ from typing import Literal
 Reason = Literal["enough", "hopeless", "cap", "budget", "unjudged", "no_tests"]
 
 FIRST_WAVE = 2  # samples of every problem, before anything is known of it
-PRICE = 1.5  # how many times the average an example may cost
+PRICE = 2.0  # how many times the average an example may cost
 # Priors that are tried: every mean with every weight (in samples).
 _MEANS = [0.005, 0.01, 0.02, 0.035, *(step / 20 for step in range(1, 20)), 0.975, 0.99]
 _WEIGHTS = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0]

@@ -260,10 +260,11 @@ def _summary(
 
 
 def _shown(summary: GenerateSummary) -> dict[str, Scalar]:
+    stopped = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in summary.stopped.items())
     return {
         "completions": summary.completions,
         "tokens": summary.tokens,
         "tokens/s": summary.tokens_per_second,
         "cut by length": summary.cut_by_length,
-        **{f"problems {reason}": count for reason, count in summary.stopped.items()},
+        **({"problems": stopped} if stopped else {}),
     }

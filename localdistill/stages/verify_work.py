@@ -53,6 +53,7 @@ class Work:
         self._left_out = {} if request.inseparable else _inseparable(self._problems)  # id: reason
         self._settled = _settled(self._problems, self._left_out)
         self._missing = MissingModules()
+        self._total = request.expected  # in the end; None: not known, or as told at the start
         self._recording = threading.Lock()  # the sandbox draws jobs in threads of its own
 
     def read_done(self) -> int:
@@ -120,6 +121,7 @@ class Work:
                 sandbox = stack.enter_context(self._sandbox(open_sandbox))
                 self._test_arriving(jobs, sandbox, completions, writer)
                 if not completions.died:
+                    self._total = len(self._keys.seen)
                     self._test_again(sandbox, writer, range(2, _ATTEMPTS + 1))
         if completions.died:
             raise completions.left_alone()
@@ -166,10 +168,7 @@ class Work:
         progress.report()
 
     def _progress(self) -> Progress:
-        def total() -> int | None:
-            return self.request.expected or len(self._keys.seen) or None
-
-        return Progress(self.counts, self.callback, total)
+        return Progress(self.counts, self.callback, lambda: self._total)
 
     def _take(self, writer: JsonlWriter, verdict: Verdict, progress: Progress) -> None:
         # Only what is owed: a sandbox that answers twice must not make two rows.

@@ -1,4 +1,4 @@
-"""The end of the first complete block, found while a text grows, against the whole text's blocks."""
+"""The end of the first complete block in a growing text, against the blocks of the whole text."""
 
 import pytest
 from hypothesis import given
@@ -93,6 +93,10 @@ def test_where_a_name_is_asked_for_only_its_definition_counts():
 
 PIECES = st.sampled_from(
     [
+        "```\n",
+        "\n```\n",
+        "def f():\n",
+        "~~~\n",
         "```",
         "~~~",
         "`",
@@ -121,8 +125,8 @@ def test_what_it_ends_with_is_what_would_be_taken_out_of_the_text(text, size):
     assert whole.startswith(cut)
     assert code == extract_code(whole[: len(cut) + 1], F)
     # Nothing before that line held it, so it is the block that has just been closed.
-    opened = extract_code(cut[: cut.rindex("\n") + 1], F)
-    assert opened == code
+    still_open = extract_code(cut[: cut.rindex("\n") + 1], F)
+    assert still_open == f"{code}\n"
     assert cut.splitlines()[-1].strip()[:3] in ("```", "~~~")
 
 

@@ -1,4 +1,4 @@
-"""One sample's watcher, fed as the engine feeds it: tokens with their bytes, some of them forced."""
+"""One sample's watcher, fed as an engine feeds it: tokens with their bytes, some forced."""
 
 from zlib import crc32
 
@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localdistill.backends.endings import Watcher
+from localdistill.backends.llama_model import LlamaModel
 from localdistill.sampling import Sampling
 from localdistill.thinking import CLOSING
+from tests.backends.reference import SEED_MODEL
 
 CODE = "```python\ndef f(x):\n    return x\n```"
 # The closing as some vocabulary has it: the tag is one token, or is spelt out.
@@ -203,3 +205,25 @@ def test_thinking_never_exceeds_its_budget(text, opened, size, budget):
     thinking, _ = run.split()
     # Its tokens, and what a tag's token may hold besides.
     assert len((thinking or "").encode()) <= (budget + 2) * size
+
+
+@pytest.mark.real
+def test_the_tokens_of_a_real_vocabulary():
+    model = LlamaModel(SEED_MODEL, gpu_layers=0)
+    try:
+
+        def end(text, **options):
+            watcher = Watcher(Sampling(**options))
+            tokens = model.tokenize(text)
+            for number, token in enumerate(tokens, start=1):
+                ended = watcher.feed(token, model.text([token]).encode())
+                if ended:
+                    return ended, watcher.split(model.text(tokens[:number]))[1]
+            return None, watcher.split(model.text(tokens))[1]
+
+        assert end(f"{CODE}\nThis is it.", stop_at_code=True) == ("code_block", CODE)
+        assert end(f"{CODE}\nThis is it.") == (None, f"{CODE}\nThis is it.")
+        assert end("```\n" * 400)[0] == "repetition"
+        assert end("    return x\n" * 400)[0] == "repetition"
+    finally:
+        model.close()

@@ -49,6 +49,29 @@ def test_progress_lines_are_spaced_out_and_give_the_time_left(monkeypatch):
     assert stream.getvalue().splitlines()[1:] == ["    40 of 100, 0:30 left; loss 0.25"]
 
 
+def test_of_two_stages_at_work_each_line_says_which(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    display = plain.open_display(stream)
+    display(StageStarted(stage="generate", title="generate", total=None, unit="completions"))
+    display(StageStarted(stage="verify", title="verify", total=None, unit="completions"))
+    clock[0] += 16
+    display(StageProgress(stage="generate", done=10, total=99, seconds_left=65.0, estimated=True))
+    display(StageProgress(stage="verify", done=4, info={"passed": 3}))
+    display(StageFinished(stage="generate"))
+    clock[0] += 16
+    display(StageProgress(stage="verify", done=50, total=66))
+    assert stream.getvalue().splitlines() == [
+        "  generate: completions, how many is open",
+        "  verify: completions, how many is open",
+        "    generate: 10 of about 99, about 1:05 left",
+        "    verify: 4 so far; 3 passed",
+        "  generate done",
+        "    50 of 66, 0:10 left",
+    ]
+
+
 def test_warnings_stand_out():
     assert shown(Notice(level="warning", message="careful")) == ["  Warning: careful"]
 
