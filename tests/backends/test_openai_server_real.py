@@ -1,6 +1,8 @@
 """The generator against llama-cpp-python's own server: a real process with the bundled model."""
 
+import ctypes
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +41,10 @@ def free_port():
         return one.getsockname()[1]
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 class Server:
     """A process of ``python -m llama_cpp.server``, ready to answer."""
 
@@ -49,7 +55,10 @@ class Server:
         command += ["--port", self.url.split(":")[2].removesuffix("/v1"), "--n_ctx", "512"]
         command += ["--n_threads", "1", "--model_alias", "seed", "--verbose", "False", *options]
         with log.open("w") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=file)
+            # It must not outlive tests that were killed and could not end it.
+            self.process = subprocess.Popen(
+                command, stdout=file, stderr=file, preexec_fn=die_with_parent
+            )
         self._wait()
 
     def _wait(self):
