@@ -173,9 +173,12 @@ def _identity(
     request: GenerateRequest, wanted: resume.Work, slots: int, threads: int
 ) -> dict[str, Any]:
     """What the completions depend on, by names that a user knows."""
+    # The same problems have the same digest, however many of their samples are known now.
+    times = request.samples if request.adaptive else 1
+    prompts = [each for each in wanted for _ in range(times)]
     found: dict[str, Any] = {
         "model": resume.model_digest(request.model),
-        "problems": resume.prompts_digest(wanted),
+        "problems": resume.prompts_digest(prompts),
         **request.model_dump(include={"samples", "seed", "round", "purpose", "deterministic"}),
         **request.sampling.model_dump(),
     }
