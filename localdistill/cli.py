@@ -20,6 +20,7 @@ from localdistill.display import KINDS, open_display
 from localdistill.doctor_command import add_doctor_command, run_doctor_command
 from localdistill.errors import ConfigError, LocaldistillError, storage_error
 from localdistill.models import default_home, models_dir
+from localdistill.plan_command import add_plan_command, run_plan_command
 from localdistill.stage_commands import add_stage_commands, run_stage_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
@@ -113,6 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_progress(run)
     add_stage_commands(commands, add_progress)
     add_models_command(commands)
+    add_plan_command(commands)
     add_doctor_command(commands)
     return parser
 
@@ -207,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "run": _run,
             "models": run_models_command,
             "doctor": run_doctor_command,
+            "plan": run_plan_command,
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:

@@ -8,6 +8,7 @@
     │   ├── SandboxUnavailable    no sandbox tier holds on this machine
     │   ├── StorageError          a disk that is full, or a place that cannot be read or written
     │   ├── MemoryShortage        a model for which there is too little memory
+    │   ├── ServerError           a model server that is not there, refuses, or has gone
     │   └── MissingDependency     a part of the installation is not there
     ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
     ├── StageFailed               a stage's process ended without its result (exit code 1)
@@ -56,6 +57,10 @@ class StorageError(UserError):
 
 class MemoryShortage(UserError):
     """A model for which there is too little memory."""
+
+
+class ServerError(UserError):
+    """A model server that cannot be reached, refuses a request, or has gone in the middle."""
 
 
 class MissingDependency(UserError):

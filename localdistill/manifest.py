@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import localdistill
+from localdistill.backends.draw import chain
 from localdistill.config import Config
 from localdistill.jsonl import write_atomically
 from localdistill.problems.prompt import TEMPLATE_HASH
@@ -36,6 +37,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path) -> dict[str, Any]:
         "hashes": hashes(config, directory, gguf),
         "seed": config.seed,
         "sampler_order": config.generate.order,
+        "sampler_chain": chain(config.generate.sampling()),
         "slots": config.generate.slots,
         "threads": config.generate.threads,
         "deterministic": config.deterministic,

@@ -13,6 +13,7 @@ from typing import Any
 
 from localdistill import config as configuration
 from localdistill.config import Config
+from localdistill.cores import usable_cores
 from localdistill.errors import ConfigError, StorageError, UserError
 from localdistill.jsonl import write_atomically
 from localdistill.memory import size
@@ -259,7 +260,7 @@ def freeze(config: Config, saved: Config | None = None) -> Config:
     old_generate = saved.generate if saved else None
     old_verify = saved.verify if saved else None
     slots = generate.slots or (old_generate.slots if old_generate else None) or 16
-    threads = generate.threads or (old_generate.threads if old_generate else None) or cores
+    threads = generate.threads or (old_generate.threads if old_generate else None) or usable_cores()
     workers = verify.workers or (old_verify.workers if old_verify else None) or cores
     return config.model_copy(
         update={

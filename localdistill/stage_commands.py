@@ -36,6 +36,11 @@ def _generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
 
 
+def _server(parser: argparse.ArgumentParser) -> None:
+    text = "draw from an OpenAI-compatible server; --model is then a name there (docs/servers.md)"
+    parser.add_argument("--server", metavar="URL", help=text)
+
+
 def _adaptive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adaptive",
@@ -59,6 +64,20 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, default=1.0, help="1: off")
     parser.add_argument("--min-p", type=float, default=0.0, help="0: off")
     parser.add_argument("--max-tokens", type=int, default=512)
+    parser.add_argument(
+        "--stop-at-code",
+        action="store_const",
+        const=True,
+        help="end with the first complete block of code that defines the entry point",
+    )
+    parser.add_argument(
+        "--no-end-loops",
+        dest="end_loops",
+        action="store_const",
+        const=False,
+        help="let completions that only repeat themselves go on to their length",
+    )
+    parser.add_argument("--max-thinking-tokens", type=int, help="then a thinking model must answer")
     parser.add_argument("--sampler-order", choices=("paper", "llama.cpp"), default="paper")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
@@ -124,7 +143,10 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
-    "generate": ("sample completions from a GGUF", (_generate, _problem_set, _sampling, _adaptive)),
+    "generate": (
+        "sample completions from a GGUF or a server",
+        (_generate, _server, _problem_set, _sampling, _adaptive),
+    ),
     "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing, _verify)),
     "select": ("choose completions to train on", (_problem_set, _completions, _select)),
     "train": ("fine-tune a LoRA adapter on a 4-bit base", (_train,)),

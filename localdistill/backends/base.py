@@ -17,6 +17,7 @@ class GenerationRequest:
     sample: int
     messages: list[Message]
     seed: int  # 0 .. 2**32 - 2
+    entry_point: str | None = None  # what its program must define, to end with the first that does
 
     @property
     def key(self) -> tuple[str, int]:
@@ -41,6 +42,9 @@ class GenerationStats:
         0.0  # the part of decode_s in which tokens and log-probabilities were computed
     )
     in_flight: int = 0  # sequences being decoded now
+    slots: int = 0  # sequences decoded together at most; 0 where it is not told
+    cells: int = 0  # tokens that the cache holds; 0 where there is none of ours
+    gpu_layers: int = 0  # -1: all
 
     @property
     def tokens_per_second(self) -> float:

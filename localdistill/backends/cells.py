@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from localdistill.backends.prompt_sequence import Prompt
+from localdistill.backends.prompt_sequence import PromptSequence
 from localdistill.backends.sample import Sample
 
 
 class Cells:
     """The account of a cache of ``total`` tokens.
 
-    A prompt counts once, however many samples share it. What prompts have in common is counted for
-    each of them: the account is never below the truth.
+    A copy of a prompt counts once, however many samples share it. What prompts have in common is
+    counted for each of them: the account is never below the truth.
     """
 
     def __init__(self, total: int) -> None:
@@ -29,11 +29,11 @@ class Cells:
         self._ended += 1
         self._ended_tokens += len(sample.tokens)
 
-    def hold(self, active: Iterable[Sample], prompt: Prompt | None, *, more: int = 0) -> bool:
+    def hold(self, active: Iterable[Sample], prompts: PromptSequence, *, more: int = 0) -> bool:
         """Whether the cache has room for the samples, the prompt and ``more`` tokens."""
-        return self._taken(active, prompt) + more <= self._total
+        return self._taken(active, prompts) + more <= self._total
 
-    def has_room_for_another(self, active: Sequence[Sample], prompt: Prompt) -> bool:
+    def has_room_for_another(self, active: Sequence[Sample], prompts: PromptSequence) -> bool:
         """Whether one more sample will probably get to its end beside the others.
 
         Each is expected to become as long as those that have ended, and no longer than it may.
@@ -42,16 +42,16 @@ class Cells:
         if not active:
             return True
         usual = self._ended_tokens / self._ended if self._ended else 1.0
-        expected = sum(max(1.0, min(sample.limit, usual) - len(sample.tokens)) for sample in active)
-        return self._taken(active, prompt) + expected + usual <= self._total
+        expected = sum(max(1.0, min(each.limit, usual) - len(each.tokens)) for each in active)
+        return self._taken(active, prompts) + expected + usual <= self._total
 
     @staticmethod
-    def _taken(active: Iterable[Sample], prompt: Prompt | None) -> int:
-        prompts: dict[int, int] = {}
+    def _taken(active: Iterable[Sample], prompts: PromptSequence) -> int:
+        lengths: dict[int, int] = {}
         own = 0
         for sample in active:
-            prompts[id(sample.prompt)] = len(sample.prompt.tokens)
+            lengths[sample.prompt_copy] = len(sample.prompt.tokens)
             own += len(sample.tokens)
-        if prompt is not None:
-            prompts[id(prompt)] = len(prompt.tokens)
-        return own + sum(prompts.values())
+        if prompts.prompt is not None:
+            lengths[prompts.copy] = len(prompts.prompt.tokens)
+        return own + sum(lengths.values())

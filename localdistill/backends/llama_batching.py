@@ -81,7 +81,7 @@ class ContinuousBatch:
             self._prompts.turn_to(prompt)
             if self._prompts.owed or not self._free:
                 return
-            if not self._cells.has_room_for_another(self._active, prompt):
+            if not self._cells.has_room_for_another(self._active, self._prompts):
                 return
             slot = self._free.pop()
             sample = new_sample(self._next, prompt, slot)
@@ -104,7 +104,7 @@ class ContinuousBatch:
         They lose least, and begin again with the same random numbers as soon as there is room.
         """
         while len(self._active) > 1 and not self._cells.hold(
-            self._active, self._prompts.prompt, more=len(self._active)
+            self._active, self._prompts, more=len(self._active)
         ):
             youngest = min(reversed(self._active), key=lambda sample: len(sample.tokens))
             self._stats.discarded_tokens += len(youngest.tokens)
@@ -117,7 +117,8 @@ class ContinuousBatch:
         """Append one token to every active sample; return those that it completed."""
         began = time.perf_counter()
         active, stats = self._active, self._stats
-        part = self._prompts.part(_CHUNK if active else self._decoder.batch)
+        room = self._decoder.batch - len(active)
+        part = self._prompts.part(min(_CHUNK, room) if active else room)
         logits = self._decoder.step(
             [sample.slot for sample in active],
             [sample.token for sample in active],

@@ -15,6 +15,7 @@ from localdistill.backends.base import (
     Tick,
 )
 from localdistill.backends.draw import new_draw
+from localdistill.backends.endings import Watcher
 from localdistill.backends.llama_batching import ContinuousBatch
 from localdistill.backends.llama_decoder import LlamaDecoder
 from localdistill.backends.llama_model import LlamaModel
@@ -22,6 +23,7 @@ from localdistill.backends.prompt_sequence import Prompt
 from localdistill.backends.sample import Sample
 from localdistill.errors import UserError
 from localdistill.sampling import Sampling
+from localdistill.thinking import CLOSING, opened_by
 from localdistill.types import Completion, Message
 
 MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
@@ -40,6 +42,7 @@ class LlamaCppGenerator:
         cells: tokens that the cache holds, for all samples and prompts together. Without it: as
             many as if every slot had the longest prompt and became as long as it may. With fewer,
             a sample that finds no room begins again later.
+        batch: tokens in a forward pass, at most.
         gpu_layers: layers to put on a GPU, -1 for all (a build without GPU ignores it).
 
     Raises:
@@ -56,6 +59,7 @@ class LlamaCppGenerator:
         threads: int,
         context_per_slot: int | None = None,
         cells: int | None = None,
+        batch: int = 256,
         gpu_layers: int = -1,
     ) -> None:
         if not 1 <= slots <= MAX_SLOTS:
@@ -63,10 +67,12 @@ class LlamaCppGenerator:
         self.sampling = sampling
         self.slots = slots
         self.threads = threads
-        self.stats = GenerationStats()
+        self.stats = GenerationStats(slots=slots, gpu_layers=gpu_layers)
         self._model = LlamaModel(model_path, gpu_layers=gpu_layers)
         self._context = context_per_slot
         self._cells = cells
+        self._batch = batch
+        self._closing = self._model.tokenize(CLOSING)
         self._draw = new_draw(sampling, self._model.vocab_size)
         self._decoder: LlamaDecoder | None = None
         self._room = 0  # tokens of one sample, prompt included
@@ -93,20 +99,33 @@ class LlamaCppGenerator:
             most, least = self.slots * room + longest, room + longest
             cells = most if self._cells is None else max(least, min(most, self._cells))
             self._decoder = LlamaDecoder(
-                self._model, sequences=self.slots + 1, cells=cells, threads=self.threads
+                self._model,
+                sequences=self.slots + 1,
+                cells=cells,
+                threads=self.threads,
+                batch=self._batch,
             )
+            self.stats.cells = self._decoder.cells
 
     def _prompt(self, request: GenerationRequest) -> Prompt:
         known = self._prompts.get(request.problem_id)
         if known is None or (known[0] is not request.messages and known[0] != request.messages):
-            tokens = array("i", self._model.prompt_tokens(request.messages))
-            known = self._prompts[request.problem_id] = (request.messages, Prompt(tokens))
+            text = self._model.template.render(request.messages)
+            tokens = array("i", self._model.tokens_of_prompt(text))
+            prompt = Prompt(tokens, opens_thinking=opened_by(text))
+            known = self._prompts[request.problem_id] = (request.messages, prompt)
         return known[1]
 
     def _new_sample(self, request: GenerationRequest, prompt: Prompt, slot: int) -> Sample:
+        watcher = Watcher(
+            self.sampling,
+            thinking_opened=prompt.opens_thinking,
+            closing=self._closing,
+            entry_point=request.entry_point,
+        )
         # The last token drawn is never fed back, so it needs no place in the context.
         limit = min(self.sampling.max_tokens, self._room - len(prompt.tokens) + 1)
-        return Sample(self._model, request, prompt, slot, limit)
+        return Sample(self._model, request, prompt, slot, limit=limit, watcher=watcher)
 
     def generate(
         self, requests: Sequence[GenerationRequest] | RequestSource, tick: Tick | None = None

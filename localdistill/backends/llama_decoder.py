@@ -15,20 +15,22 @@ from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.errors import ModelError
 
 _LOWER = "Lower generate.slots or max_tokens (--slots, --max-tokens)."
-BATCH = 512  # tokens in one forward pass
 _FLASH_ATTENTION = -1  # where llama.cpp can; without it decoding was slower in all trials
 
 
 class LlamaDecoder:
     """One context with ``sequences`` sequences over a cache of ``cells`` tokens that they share.
 
-    Tokens that several sequences have in common (a prompt) are stored once.
+    Tokens that several sequences have in common (a prompt) are stored once. A forward pass holds up
+    to ``batch`` tokens, or one of each sequence if there are more of them.
 
     Raises:
         MemoryShortage, ModelError: there is not enough memory for the context.
     """
 
-    def __init__(self, model: LlamaModel, *, sequences: int, cells: int, threads: int) -> None:
+    def __init__(
+        self, model: LlamaModel, *, sequences: int, cells: int, threads: int, batch: int = 256
+    ) -> None:
         self._lib = bindings()
         self._model = model
         self.cells = -(-cells // 256) * 256  # llama.cpp rounds up to this, too
@@ -38,7 +40,7 @@ class LlamaDecoder:
             memory.require(self.cells * model.cache_bytes, what, _LOWER)
         params = self._lib.llama_context_default_params()
         params.n_ctx = self.cells
-        params.n_batch = params.n_ubatch = max(BATCH, sequences)
+        params.n_batch = params.n_ubatch = max(batch, sequences)
         params.n_seq_max = sequences
         params.n_outputs_max = sequences  # else room is made for the logits of a whole batch
         params.n_threads = params.n_threads_batch = threads

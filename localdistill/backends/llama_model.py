@@ -13,6 +13,7 @@ from typing import Any
 
 from localdistill.backends.chat_template import ChatTemplate
 from localdistill.errors import MissingDependency, ModelError
+from localdistill.thinking import CLOSE, OPEN
 from localdistill.types import Message
 
 # The last complaints of llama.cpp, for messages to the user; it reports a cause in its log only.
@@ -156,7 +157,11 @@ class LlamaModel:
 
     def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of ``messages`` in the model's template, up to where its answer begins."""
-        tokens = self.tokenize(self.template.render(messages))
+        return self.tokens_of_prompt(self.template.render(messages))
+
+    def tokens_of_prompt(self, text: str) -> list[int]:
+        """Tokens of a rendered prompt."""
+        tokens = self.tokenize(text)
         # Some templates write the start token and some leave it to the tokenizer: one is wanted.
         if self._adds_bos and tokens[:1] != [self._bos]:
             tokens.insert(0, self._bos)
@@ -179,9 +184,13 @@ class LlamaModel:
         A token may hold a part of a character, so bytes are joined first; what is no UTF-8 even
         then becomes U+FFFD.
         """
-        return b"".join(map(self._piece, tokens)).decode("utf-8", errors="replace")
+        return b"".join(map(self.piece, tokens)).decode("utf-8", errors="replace")
 
-    def _piece(self, token: int) -> bytes:
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token; none for a control token.
+
+        Some files declare the tags of thinking as such. They are a part of what a model says.
+        """
         piece = self._pieces.get(token)
         if piece is None:
             room = 64
@@ -191,7 +200,10 @@ class LlamaModel:
                 if count >= 0:
                     break
                 room = -count
-            piece = self._pieces[token] = buffer.raw[:count]
+            piece = buffer.raw[:count]
+            if not piece and self._token_text(token) in (OPEN, CLOSE):
+                piece = self._token_text(token).encode()
+            self._pieces[token] = piece
         return piece
 
     def close(self) -> None:

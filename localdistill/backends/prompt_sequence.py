@@ -30,6 +30,7 @@ class PromptSequence:
         self._decoder = decoder
         self._sequence = sequence
         self.prompt: Prompt | None = None
+        self.copy = 0  # counts how often it was turned to a prompt
         self._held: Sequence[int] = ()  # tokens that the sequence has or is to have
         self._filled = 0
 
@@ -51,6 +52,7 @@ class PromptSequence:
         self._filled = self._decoder.cut(self._sequence, common)
         self._held = wanted
         self.prompt = prompt
+        self.copy += 1
 
     def part(self, most: int) -> tuple[int, Sequence[int], int] | None:
         """What to compute next, at most ``most`` tokens; see ``LlamaDecoder.step``."""
@@ -64,4 +66,5 @@ class PromptSequence:
 
     def begin(self, sample: Sample) -> None:
         """Let ``sample``'s sequence begin with the prompt."""
+        sample.prompt_copy = self.copy
         self._decoder.share(self._sequence, sample.slot)

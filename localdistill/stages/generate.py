@@ -7,18 +7,19 @@ with other settings.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import psutil
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from localdistill import memory
-from localdistill.backends.base import GenerationStats, Generator
+from localdistill.backends.base import Generator
+from localdistill.backends.draw import chain
+from localdistill.cores import usable_cores
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Scalar, StageFinished
+from localdistill.gpus import gpus
 from localdistill.jsonl import (
     done_facts,
     is_done,
@@ -31,16 +32,21 @@ from localdistill.quantization.start import check_template
 from localdistill.sampling import Sampling
 from localdistill.stages import generate_resume as resume
 from localdistill.stages.adaptive_rule import Rule
+from localdistill.stages.generate_server import notes_of, open_server, tell
 from localdistill.stages.generate_work import adaptive, fixed, requests, seed_of, started
+from localdistill.stages.sizing import (
+    DEFAULT_SLOTS,
+    MAX_SLOTS,
+    Task,
+    choose,
+    longest_prompt,
+    shape_of,
+)
 from localdistill.stages.writer_lock import WriterLock
 from localdistill.types import Completion
 
-__all__ = ["GenerateRequest", "GenerateSummary", "check_model", "run", "seed_of"]
+__all__ = ["MAX_SLOTS", "GenerateRequest", "GenerateSummary", "check_model", "run", "seed_of"]
 
-DEFAULT_SLOTS = (
-    16  # beyond it a CPU gains little: 0.5B model, 2 cores, 81 tok/s with 16, 85 with 32
-)
-MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
 MAX_THREADS = 512  # GGML_MAX_N_THREADS
 CAP = 4  # times ``samples``: what a hard problem may get of what easy ones have left
 
@@ -50,7 +56,8 @@ class GenerateRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: Path  # a GGUF file
+    model: Path  # a GGUF file, or with ``server`` the model's name there
+    server: str | None = None  # the URL of an OpenAI-compatible server to draw from
     problems: str  # a specification, see localdistill.problems
     limit: int | None = Field(default=None, ge=1)
     samples: int = Field(default=1, ge=1, le=100_000)  # completions a problem
@@ -75,6 +82,13 @@ class GenerateRequest(BaseModel):
         cap = self.cap or CAP * self.samples
         return Rule(keep=self.keep, cap=cap, budget=self.samples * problems)
 
+    @model_validator(mode="after")
+    def _server_decides(self) -> Self:
+        if self.server is not None and (self.deterministic or self.threads is not None):
+            name = "--deterministic" if self.deterministic else "--threads"
+            raise ValueError(f"{name} is the server's affair: leave it out with --server")
+        return self
+
 
 class GenerateSummary(BaseModel):
     """What is in the file, and how fast this run of the stage was."""
@@ -87,25 +101,64 @@ class GenerateSummary(BaseModel):
     tokens_per_second: float  # of this run, 0 if it had nothing to do
     prefill_share: float  # of its time
     sampler_order: str
+    sampler_chain: list[str]  # how tokens were drawn, step by step; empty: by a server
     slots: int
-    threads: int
+    threads: int  # 0: a server's affair
+    cells: int  # tokens of the cache; 0 where it is not ours
+    gpu_layers: int  # -1: all
     # Of adaptive sampling: how many problems stopped for which reason.
     stopped: dict[str, int] = {}
     skipped: bool = False  # the file was complete before
+    notes: list[str] = []  # what a server may have done otherwise than asked, for a person
 
 
 Open = Callable[[GenerateRequest, int, int], Generator]
 
 
 def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Generator:
-    """The generator that the command line uses."""
-    from localdistill.backends.llama_cpp import LlamaCppGenerator
+    """The generator that the command line uses, as large as memory has room for.
 
-    return LlamaCppGenerator(request.model, request.sampling, slots=slots, threads=threads)
+    Raises:
+        MemoryShortage: there is not enough for one sample, or for the slots that were asked for.
+    """
+    from localdistill.backends.llama_cpp import LlamaCppGenerator
+    from localdistill.backends.llama_model import bindings
+
+    problems = load(request.problems, request.limit).problems
+    task = Task(
+        request.sampling.max_tokens,
+        longest_prompt(problems),
+        # Texts that are promised to be the same depend on how batches are composed.
+        slots if request.slots or request.deterministic else None,
+        exact=request.deterministic,
+        path=request.model,
+    )
+    sizing = choose(
+        shape_of(read_header(request.model)),
+        task,
+        free=memory.available_bytes(),
+        gpus=gpus() if bindings().llama_supports_gpu_offload() else (),
+    )
+    return LlamaCppGenerator(
+        request.model,
+        request.sampling,
+        slots=sizing.slots,
+        threads=threads,
+        cells=sizing.cells,
+        batch=sizing.batch,
+        gpu_layers=sizing.gpu_layers,
+    )
+
+
+def open_by_request(request: GenerateRequest, slots: int, threads: int) -> Generator:
+    """A server where the request names one, else the file in this process."""
+    if request.server is None:
+        return open_llama_cpp(request, slots, threads)
+    return open_server(request.server, request.model, request.sampling, slots)
 
 
 def run(
-    request: GenerateRequest, callback: Callback, *, open_generator: Open = open_llama_cpp
+    request: GenerateRequest, callback: Callback, *, open_generator: Open = open_by_request
 ) -> GenerateSummary:
     """Write ``samples`` completions of each problem to ``request.out``, each exactly once.
 
@@ -118,7 +171,7 @@ def run(
     """
     if request.adaptive and request.verdicts is None:
         raise ConfigError("--adaptive goes by verdicts: give --verdicts, as `verify --follow` has.")
-    if not is_done(request.out):  # a finished file outlives its model
+    if request.server is None and not is_done(request.out):  # a finished file outlives its model
         check_model(request.model)  # before the whole file is read for its hash
     slots, threads = request.slots or DEFAULT_SLOTS, request.threads or usable_cores()
     problems = load(request.problems, request.limit).problems
@@ -139,11 +192,13 @@ def run(
         try:
             # All of them and not the missing ones: the context must not depend on where we resume.
             generator.prepare(wanted)
+            told = tell(generator, callback)
             resume.write_record(request.out, identity)
             stopped = work(generator)
+            tell(generator, callback, told)
         finally:
             generator.close()
-        summary = _summary(request, generator.stats, slots, threads, stopped)
+        summary = _summary(request, generator, slots, stopped)
         mark_done(request.out, **summary.model_dump(mode="json"))
     callback(StageFinished(stage="generate", summary=_shown(summary)))
     return summary
@@ -163,12 +218,6 @@ def check_model(path: Path, available: Callable[[], int] = memory.available_byte
         memory.require(weights, path, "Close other programs, or take a smaller file.", available)
 
 
-def usable_cores() -> int:
-    """Physical cores, but not more than the processors that this process may run on."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
-
-
 def _identity(
     request: GenerateRequest, wanted: resume.Work, slots: int, threads: int
 ) -> dict[str, Any]:
@@ -177,11 +226,13 @@ def _identity(
     times = request.samples if request.adaptive else 1
     prompts = [each for each in wanted for _ in range(times)]
     found: dict[str, Any] = {
-        "model": resume.model_digest(request.model),
+        "model": None if request.server else resume.model_digest(request.model),
         "problems": resume.prompts_digest(prompts),
         **request.model_dump(include={"samples", "seed", "round", "purpose", "deterministic"}),
         **request.sampling.model_dump(),
     }
+    if request.server:  # its name and not the URL: a server that has moved is the same one
+        found |= {"model": str(request.model), "drawn_by": "server"}
     if request.deterministic:
         found |= {"slots": slots, "threads": threads}
     if request.adaptive:
@@ -190,12 +241,9 @@ def _identity(
 
 
 def _summary(
-    request: GenerateRequest,
-    stats: GenerationStats,
-    slots: int,
-    threads: int,
-    stopped: dict[str, int],
+    request: GenerateRequest, generator: Generator, slots: int, stopped: dict[str, int]
 ) -> GenerateSummary:
+    stats = generator.stats
     rows = read_rows(request.out, Completion)
     return GenerateSummary(
         completions=len(rows),
@@ -204,9 +252,13 @@ def _summary(
         tokens_per_second=round(stats.tokens_per_second, 2),
         prefill_share=round(stats.prefill_share, 4),
         sampler_order=request.sampling.order,
-        slots=slots,
-        threads=threads,
+        sampler_chain=[] if request.server else chain(request.sampling),
+        slots=stats.slots or slots,
+        threads=generator.threads,
+        cells=stats.cells,
+        gpu_layers=stats.gpu_layers,
         stopped=stopped,
+        notes=notes_of(generator),
     )
 
 

@@ -105,7 +105,8 @@ def check_same(out: Path, identity: dict[str, Any]) -> None:
 
 
 def _difference(name: str, begun: dict[str, Any], now: dict[str, Any]) -> str:
-    if name in ("model", "problems"):
+    by_name = begun.get("drawn_by") == now.get("drawn_by") == "server"
+    if name == "problems" or (name == "model" and not by_name):
         return f"another content of --{name}"
     return f"{name} {begun.get(name)}, now {now.get(name)}"
 

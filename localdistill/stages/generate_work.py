@@ -47,7 +47,7 @@ def requests(request: GenerateRequest, problems: Sequence[Problem]) -> list[Gene
         prompt = messages(problem)
         for sample in range(samples):
             seed = seed_of(request.seed, request.round, request.purpose, problem.id, sample)
-            found.append(GenerationRequest(problem.id, sample, prompt, seed))
+            found.append(GenerationRequest(problem.id, sample, prompt, seed, problem.entry_point))
     return found
 
 
@@ -87,7 +87,8 @@ def adaptive(
 
     def request_of(problem_id: str, sample: int) -> GenerationRequest:
         seed = seed_of(request.seed, request.round, request.purpose, problem_id, sample)
-        return GenerationRequest(problem_id, sample, by_id[problem_id].messages, seed)
+        first = by_id[problem_id]
+        return GenerationRequest(problem_id, sample, first.messages, seed, first.entry_point)
 
     assert request.verdicts is not None  # noqa: S101 - run has refused it
     rule = request.rule(len(problems))

@@ -14,6 +14,7 @@ from localdistill.backends.llama_model import LlamaModel
 from localdistill.backends.sample import Sample
 from localdistill.errors import ModelError, UserError
 from localdistill.sampling import Sampling
+from localdistill.thinking import CLOSING
 from localdistill.types import Message
 from tests.backends.reference import (
     SEED_MODEL,
@@ -243,6 +244,16 @@ def test_an_abandoned_generation_leaves_nothing_running():
         assert len(list(generator.generate(requests(1)))) == 3
 
 
+class ThinkingTemplate:
+    """As of a model whose template opens its thinking."""
+
+    def __init__(self, template):
+        self._template = template
+
+    def render(self, messages):
+        return self._template.render(messages) + "<think>\n"
+
+
 def test_slots_are_bounded():
     with pytest.raises(UserError, match="--slots must be from 1 to 255"):
         open_generator(slots=256)
@@ -307,3 +318,21 @@ def test_a_model_that_computes_no_numbers_is_refused(tmp_path, sampling):
     generator = LlamaCppGenerator(broken, Sampling(**sampling), slots=2, threads=1)
     with generator, pytest.raises(ModelError, match="not numbers"):
         list(generator.generate(requests(1)))
+
+
+def test_thinking_is_kept_apart_and_has_a_budget(drawn):
+    generator = open_generator(slots=3, max_tokens=40, max_thinking_tokens=5)
+    with generator:
+        model = generator._model
+        model.template = ThinkingTemplate(model.template)
+        closing = model.tokenize(CLOSING)
+        found = list(generator.generate(requests(2)))
+        texts = {key: model.text(tokens[:5]).strip() for key, tokens in drawn.items()}
+    assert len(found) == 6
+    for row in found:
+        tokens = drawn[row.key]
+        assert row.token_count == len(tokens)
+        assert row.thinking is not None and "</think>" not in row.thinking + row.text
+        if row.token_count > 5 + len(closing) and tokens[5 : 5 + len(closing)] == closing:
+            assert row.thinking == texts[row.key]
+    assert any(drawn[row.key][5 : 5 + len(closing)] == closing for row in found)

@@ -150,7 +150,36 @@ def test_what_was_fenced_comes_back(lines):
     "text", ["```\n" * 200_000, " " * 1_000_000, "f" + " " * 300_000, "`" * 500_000, "f:" * 300_000]
 )
 def test_long_texts_take_time_in_proportion(text):
-    began = time.monotonic()
+    began = time.process_time()
     extract_code(text, F)
     extract_code(f"```\n{text}", F)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
+
+
+THOUGHT = "Maybe:\n```python\ndef f(x): wrong\n```\nNo."
+
+
+@pytest.mark.parametrize("answer", [f"```python\n{CODE}```", CODE])
+@pytest.mark.parametrize("opening", ["<think>", "\n <think>\n", "\ufeff<think>\r\n", ""])
+def test_what_was_thought_before_the_answer_is_not_searched(opening, answer):
+    assert extract_code(f"{opening}{THOUGHT}\n</think>\n\n{answer}", F) == CODE
+
+
+@pytest.mark.parametrize(
+    "text", [f"<think>{THOUGHT}", "<think>", f"<think>\n{THOUGHT}\n</think>\n"]
+)
+def test_thinking_without_an_answer_is_no_code(text):
+    assert extract_code(text, F) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'def f(x):\n    return x.split("<think>")[0] + "</think>"\n',
+        'X = """\n</think>\n"""\ndef f(x): return X\n',
+        'X = """\n<think>\n</think>\n"""\ndef f(x): return X\n',
+    ],
+)
+def test_the_tags_in_an_answer_are_text_like_any_other(code):
+    assert extract_code(f"It is about <think> and </think>:\n```\n{code}```\n", F) == code
+    assert extract_code(f"```\n{code}```\n", F) == code
