@@ -221,7 +221,7 @@ def test_adaptive_sampling_wants_what_selection_keeps(requests, config, tmp_path
 def test_adaptive_sampling_needs_a_strategy_that_looks_at_passes(
     requests, config, tmp_path, strategy
 ):
-    with pytest.raises(ConfigError, match="generate.adaptive goes by; take tests"):
+    with pytest.raises(ConfigError, match=r"generate\.adaptive goes by; take tests"):
         run(config, tmp_path, generate={"adaptive": True}, select={"strategy": strategy})
     assert requests == []
 
