@@ -44,6 +44,8 @@ class Repetition:
 
 def ends_in_a_loop(tokens: array[int], pieces: list[bytes]) -> bool:
     """Whether ``tokens``, which have the bytes ``pieces``, end in a loop."""
+    if len(tokens) < TOKENS_OF_WORDS:
+        return False
     tail = tokens[-TURNS * MAX_PERIOD :].tobytes()
     for period in candidates(tail):
         least = max(TOKENS_OF_WORDS, TURNS * period)

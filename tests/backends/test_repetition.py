@@ -13,6 +13,7 @@ from localdistill.backends.repetition import (
     TURNS,
     Repetition,
     candidates,
+    ends_in_a_loop,
     needed,
     repeats,
 )
@@ -146,3 +147,8 @@ def test_tokens_are_compared_and_not_bytes():
     assert candidates(tokens) == [1]
     assert repeats(tokens, 1, 33)
     assert not repeats(tokens, 1, 34)
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33])
+def test_a_text_that_is_too_short_is_no_loop(count):
+    assert not ends_in_a_loop(array("i", [7] * count), [b"word "] * count)
