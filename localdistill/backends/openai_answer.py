@@ -11,7 +11,7 @@ from typing import Any, Literal
 from localdistill.backends.base import GenerationRequest
 from localdistill.backends.code_blocks import CodeBlocks
 from localdistill.backends.openai_errors import Trouble
-from localdistill.backends.repetition import TOKENS_OF_WORDS, ends_in_a_loop
+from localdistill.backends.repetition import ends_in_a_loop
 from localdistill.sampling import Sampling
 from localdistill.thinking import CLOSE, answer_of, split_thinking
 from localdistill.types import Completion, EndedBy
@@ -178,9 +178,6 @@ def _cut_after_program(text: str, entry_point: str | None) -> str | None:
 
 
 def _in_a_loop(drawn: Sequence[Token]) -> bool:
-    # The search for a loop never ends in a list without tokens, which many servers give.
-    if len(drawn) < TOKENS_OF_WORDS:
-        return False
     numbers: dict[str, int] = {}
     ids = array("i", (numbers.setdefault(token.text, len(numbers)) for token in drawn))
     return ends_in_a_loop(ids, [token.text.encode() for token in drawn])

@@ -7,7 +7,6 @@ from email.utils import formatdate
 
 import pytest
 
-from localdistill.backends import openai_answer
 from localdistill.backends.base import GenerationRequest
 from localdistill.backends.openai_client import Retry
 from localdistill.backends.openai_server import OpenAIServerGenerator
@@ -246,16 +245,6 @@ def test_a_loop_is_marked_where_tokens_are_listed(serve, connect):
     row = only(connect(server))
     assert (row.finish_reason, row.ended_by, row.token_count) == ("length", "repetition", 600)
     assert only(connect(server, end_loops=False)).ended_by == "length"
-
-
-@pytest.mark.parametrize("tokens", [(), ("def",)])
-def test_a_short_list_of_tokens_is_not_searched_for_loops(serve, connect, monkeypatch, tokens):
-    def never(*_):
-        raise AssertionError("with too few tokens the search does not end")
-
-    monkeypatch.setattr(openai_answer, "ends_in_a_loop", never)
-    row = only(connect(serve(lambda body, _: listing(body, tokens, finish="length"))))
-    assert row.ended_by == "length"
 
 
 # Makes

@@ -1,8 +1,6 @@
 """The generator against llama-cpp-python's own server: a real process with the bundled model."""
 
-import ctypes
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -41,8 +39,12 @@ def free_port():
         return one.getsockname()[1]
 
 
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+# It must not outlive tests that were killed and could not end it (PR_SET_PDEATHSIG).
+START = """
+import ctypes, runpy, signal
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+runpy.run_module("llama_cpp.server", run_name="__main__", alter_sys=True)
+"""
 
 
 class Server:
@@ -51,14 +53,11 @@ class Server:
     def __init__(self, log, *options):
         self.url = f"http://127.0.0.1:{free_port()}/v1"
         self.log = log
-        command = [sys.executable, "-m", "llama_cpp.server", "--model", str(SEED_MODEL)]
+        command = [sys.executable, "-c", START, "--model", str(SEED_MODEL)]
         command += ["--port", self.url.split(":")[2].removesuffix("/v1"), "--n_ctx", "512"]
         command += ["--n_threads", "1", "--model_alias", "seed", "--verbose", "False", *options]
         with log.open("w") as file:
-            # It must not outlive tests that were killed and could not end it.
-            self.process = subprocess.Popen(
-                command, stdout=file, stderr=file, preexec_fn=die_with_parent
-            )
+            self.process = subprocess.Popen(command, stdout=file, stderr=file)
         self._wait()
 
     def _wait(self):
