@@ -220,6 +220,37 @@ def test_a_misspelt_name_is_found_before_anything_is_done(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_round_tests_while_it_draws_unless_that_is_off(requests, config, tmp_path, overlap):
+    run(config, tmp_path, generate={"overlap": overlap})
+    by_name = dict(requests)
+    assert by_name["verify"].follow == overlap
+    assert by_name["verify"].completions == by_name["generate"].out
+
+
+def test_adaptive_sampling_wants_what_selection_keeps(requests, config, tmp_path):
+    run(config, tmp_path, generate={"adaptive": True, "cap": 20}, select={"max_per_problem": 3})
+    by_name = dict(requests)
+    generate = by_name["generate"]
+    assert (generate.adaptive, generate.keep, generate.cap) == (True, 3, 20)
+    assert generate.verdicts == by_name["verify"].out
+    assert not hasattr(by_name["evaluate"], "adaptive")
+
+
+@pytest.mark.parametrize("strategy", ["none", "confidence"])
+def test_adaptive_sampling_needs_a_strategy_that_looks_at_passes(
+    requests, config, tmp_path, strategy
+):
+    with pytest.raises(ConfigError, match=r"generate\.adaptive goes by; take tests"):
+        run(config, tmp_path, generate={"adaptive": True}, select={"strategy": strategy})
+    assert requests == []
+
+
+def test_adaptive_sampling_needs_overlap(config):
+    with pytest.raises(ConfigError, match="needs overlap"):
+        configuration.build({**config, "generate": {"adaptive": True, "overlap": False}})
+
+
 def test_a_set_without_tests_is_refused_under_select_tests_before_sampling(
     requests, config, tmp_path
 ):

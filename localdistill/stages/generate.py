@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from localdistill import memory
 from localdistill.backends.base import Generator
@@ -28,9 +28,8 @@ from localdistill.jsonl import (
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import check_template
-from localdistill.sampling import Sampling
 from localdistill.stages import generate_resume as resume
-from localdistill.stages.adaptive_rule import Rule
+from localdistill.stages.generate_request import MAX_THREADS, GenerateRequest
 from localdistill.stages.generate_server import notes_of, open_server, tell
 from localdistill.stages.generate_work import adaptive, fixed, requests, seed_of, started
 from localdistill.stages.model_shape import shape_of
@@ -39,50 +38,15 @@ from localdistill.stages.this_machine import choose_here
 from localdistill.stages.writer_lock import WriterLock
 from localdistill.types import Completion
 
-__all__ = ["MAX_SLOTS", "GenerateRequest", "GenerateSummary", "check_model", "run", "seed_of"]
-
-MAX_THREADS = 512  # GGML_MAX_N_THREADS
-CAP = 4  # times ``samples``: what a hard problem may get of what easy ones have left
-
-
-class GenerateRequest(BaseModel):
-    """What to sample, from what, and where it goes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: Path  # a GGUF file, or with ``server`` the model's name there
-    server: str | None = None  # the URL of an OpenAI-compatible server to draw from
-    problems: str  # a specification, see localdistill.problems
-    limit: int | None = Field(default=None, ge=1)
-    samples: int = Field(default=1, ge=1, le=100_000)  # completions a problem
-    sampling: Sampling = Sampling()
-    seed: int = 0  # of the run
-    round: int = 0
-    purpose: str = "generate"  # a word of the seed's derivation: other purposes draw other samples
-    out: Path
-    slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)  # samples decoded together
-    threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)  # None: usable_cores()
-    gpu_layers: int | None = Field(default=None, ge=-1)  # -1: all; None: as many as have room
-    deterministic: bool = False  # the same texts after a kill, for some speed
-    # Draw by what passes, as `verify` with `follow` finds out while this stage is at work. Of a
-    # problem so many different passes are wanted; ``samples`` a problem bound the whole set, and
-    # ``cap`` one problem (None: CAP times ``samples``).
-    adaptive: bool = False
-    keep: int = Field(default=4, ge=1)
-    cap: int | None = Field(default=None, ge=1)
-    verdicts: Path | None = None
-
-    def rule(self, problems: int) -> Rule:
-        """The rule of adaptive sampling for a set of ``problems``."""
-        cap = self.cap or CAP * self.samples
-        return Rule(keep=self.keep, cap=cap, budget=self.samples * problems)
-
-    @model_validator(mode="after")
-    def _server_decides(self) -> Self:
-        if self.server is not None and (self.deterministic or self.threads is not None):
-            name = "--deterministic" if self.deterministic else "--threads"
-            raise ValueError(f"{name} is the server's affair: leave it out with --server")
-        return self
+__all__ = [
+    "MAX_SLOTS",
+    "MAX_THREADS",
+    "GenerateRequest",
+    "GenerateSummary",
+    "check_model",
+    "run",
+    "seed_of",
+]
 
 
 class GenerateSummary(BaseModel):
@@ -215,9 +179,12 @@ def _identity(
     request: GenerateRequest, wanted: resume.Work, slots: int, threads: int
 ) -> dict[str, Any]:
     """What the completions depend on, by names that a user knows."""
+    # The same problems have the same digest, however many of their samples are known now.
+    times = request.samples if request.adaptive else 1
+    prompts = [each for each in wanted for _ in range(times)]
     found: dict[str, Any] = {
         "model": None if request.server else resume.model_digest(request.model),
-        "problems": resume.prompts_digest(wanted),
+        "problems": resume.prompts_digest(prompts),
         **request.model_dump(include={"samples", "seed", "round", "purpose", "deterministic"}),
         **request.sampling.model_dump(),
     }

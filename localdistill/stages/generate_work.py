@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from localdistill.backends.base import GenerationRequest, Generator
 from localdistill.events import Callback, StageStarted
@@ -19,10 +18,8 @@ from localdistill.stages import generate_resume as resume
 from localdistill.stages.adaptive_planner import Planner
 from localdistill.stages.adaptive_state import Sampled
 from localdistill.stages.generate_progress import Progress
+from localdistill.stages.generate_request import GenerateRequest
 from localdistill.types import Problem
-
-if TYPE_CHECKING:
-    from localdistill.stages.generate import GenerateRequest
 
 # Draws with a generator; returns how many problems stopped for which reason, if that was decided.
 Work = Callable[[Generator], dict[str, int]]

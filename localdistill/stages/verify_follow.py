@@ -17,6 +17,7 @@ from localdistill.jsonl import JsonlWriter, parse_row
 from localdistill.problems import ProblemSet
 from localdistill.stages import verify_resume as resume
 from localdistill.stages.follow import Following
+from localdistill.stages.writer_lock import is_being_written
 from localdistill.types import Completion, Row
 
 
@@ -45,13 +46,19 @@ class FollowedCompletions:
         self._out = out
         self._problems = problems
         self._following = Following(completions)
-        self._put_off = JsonlWriter(put_off_path(out))
+        self._put_off: JsonlWriter | None = None  # nothing to tell as a rule
 
     def check(self) -> None:
         """As ``resume.check``, once the file is as long as it was then.
 
         A generation that is done again in fixed chunks cuts off a torn one and writes it again.
+
+        Raises:
+            ConfigError: as ``resume.check``, or there is neither a file nor a writer.
+            WriterGone: the writer has ended before the file was that long.
         """
+        if not self._completions.is_file() and not is_being_written(self._completions):
+            raise resume.no_such_file(self._completions)
         saved = resume.pinned(self._out)
         if saved is not None:
             if not self._following.wait_for(saved["bytes"]) and not self._completions.is_file():
@@ -90,6 +97,8 @@ class FollowedCompletions:
 
     def put_off(self, key: resume.Key) -> None:
         """Tell those who wait for verdicts that this one will come at the end."""
+        if self._put_off is None:
+            self._put_off = JsonlWriter(put_off_path(self._out))
         self._put_off.write(PutOff(problem_id=key[0], sample=key[1]))
 
     def stop(self) -> None:
@@ -106,7 +115,8 @@ class FollowedCompletions:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-        self._put_off.close()
+        if self._put_off is not None:
+            self._put_off.close()
 
 
 def _to_disk(path: Path) -> None:

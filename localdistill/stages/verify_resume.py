@@ -22,11 +22,16 @@ def keys_in(completions: Path, problems: ProblemSet) -> set[Key]:
         ConfigError: there is no such file, a completion of another problem, or a key twice.
     """
     if not completions.is_file():
-        raise ConfigError(f"{completions}: no such file; `localdistill generate` makes it.")
+        raise no_such_file(completions)
     found = Keys(completions, problems)
     for row in iter_rows(completions, Completion):
         found.add(row)
     return found.seen
+
+
+def no_such_file(completions: Path) -> ConfigError:
+    """What to raise where there is nothing to test."""
+    return ConfigError(f"{completions}: no such file; `localdistill generate` makes it.")
 
 
 class Keys:

@@ -39,13 +39,21 @@ def free_port():
         return one.getsockname()[1]
 
 
+# It must not outlive tests that were killed and could not end it (PR_SET_PDEATHSIG).
+START = """
+import ctypes, runpy, signal
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+runpy.run_module("llama_cpp.server", run_name="__main__", alter_sys=True)
+"""
+
+
 class Server:
     """A process of ``python -m llama_cpp.server``, ready to answer."""
 
     def __init__(self, log, *options):
         self.url = f"http://127.0.0.1:{free_port()}/v1"
         self.log = log
-        command = [sys.executable, "-m", "llama_cpp.server", "--model", str(SEED_MODEL)]
+        command = [sys.executable, "-c", START, "--model", str(SEED_MODEL)]
         command += ["--port", self.url.split(":")[2].removesuffix("/v1"), "--n_ctx", "512"]
         command += ["--n_threads", "1", "--model_alias", "seed", "--verbose", "False", *options]
         with log.open("w") as file:

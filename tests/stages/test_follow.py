@@ -252,6 +252,15 @@ def test_a_writer_that_is_gone_is_not_waited_for_and_its_rows_are_tested(tmp_pat
     assert not is_done(round_.out) and round_.box.closed
 
 
+def test_without_a_file_and_a_writer_there_is_nothing_to_follow(tmp_path):
+    round_ = Round(tmp_path)
+    round_.start()
+    round_.end()
+    assert isinstance(round_.error, ConfigError)
+    assert "`localdistill generate` makes it" in str(round_.error)
+    assert {path.name for path in tmp_path.iterdir()} == {"problems.jsonl"}
+
+
 def test_an_interrupted_following_goes_on_where_it_was(tmp_path):
     with Round(tmp_path) as round_:
         round_.append(("a", 0), "pass")
@@ -322,7 +331,7 @@ def test_the_real_sandbox_gives_verdicts_while_the_next_job_is_awaited(tmp_path)
         round_.append(("a", 0), right)
         round_.append(("a", 1), loop)
         round_.until(lambda: round_.statuses() == {("a", 0): "passed"})
-        round_.until(lambda: b"\n" in put_off_path(round_.out).read_bytes())
+        round_.until(lambda: put_off_path(round_.out).exists())
         round_.append(("a", 2), right)
         round_.until(lambda: len(round_.statuses()) == 2)
         mark_done(round_.completions)
