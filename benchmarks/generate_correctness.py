@@ -75,7 +75,7 @@ def _record_tokens(into: dict[tuple[str, int], list[int]]) -> None:
         into[sample.request.key] = list(sample.tokens)
         return complete(sample)
 
-    Sample.completion = recording  # type: ignore[method-assign]
+    Sample.completion = recording
 
 
 class _Forced:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from localdistill.errors import StageFailed
 from localdistill.jsonl import marker
@@ -93,14 +92,3 @@ class Following:
     def stop(self) -> None:
         """End all waiting."""
         self._stop.set()
-
-    def __enter__(self) -> Following:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
