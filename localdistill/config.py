@@ -48,13 +48,14 @@ class GenerateConfig(Sampling):
     )  # None: the cores of this machine
     # Layers on a GPU, the output matrix counted as one; -1: all; None: as many as have room
     gpu_layers: int | None = Field(default=None, ge=-1)
-    overlap: bool = True  # test completions while others are being drawn
+    # Test completions while others are being drawn; None: where a GPU draws them
+    overlap: bool | None = None
     adaptive: bool = False  # draw by what passes: samples a problem then bound the whole set
     cap: int | None = Field(default=None, ge=1, le=_MANY)  # and this one problem; None: chosen
 
     @model_validator(mode="after")
     def _adaptive_needs_overlap(self) -> Self:
-        if self.adaptive and not self.overlap:
+        if self.adaptive and self.overlap is False:
             raise ValueError("adaptive goes by verdicts that come meanwhile, and needs overlap")
         return self
 

@@ -2,9 +2,9 @@
 
     prepare --> [ generate --> verify --> select --> train --> export ] x rounds --> evaluate
 
-*generate* and *verify* work side by side unless ``generate.overlap`` is off. Every step is a stage
-on files; a finished one is recognised by its marker and not done again, so the same call on the
-same directory goes on where an earlier one was stopped.
+*generate* and *verify* work side by side where a GPU draws, or ``generate.overlap`` or ``adaptive``
+is on. Every step is a stage on files; a finished one is recognised by its marker and not done
+again, so the same call on the same directory goes on where an earlier one was stopped.
 """
 
 from __future__ import annotations
@@ -186,8 +186,20 @@ class _Run:
         )
         return Model(f"round-{number:02d}", paths.model, paths.merged)
 
+    def overlaps(self) -> bool:
+        """Whether completions are tested while others are drawn.
+
+        On a CPU both want the same cores, and a forward pass waits for its slowest thread: a
+        default round of the seed model took 1.4 times as long side by side
+        (``benchmarks/overlap.py``).
+        """
+        generate_ = self.config.generate
+        if generate_.adaptive or generate_.overlap is not None:
+            return generate_.adaptive or bool(generate_.overlap)
+        return bool(generate_.gpu_layers)  # -1: all
+
     def sample(self, generate_: generate.GenerateRequest, verify_: verify.VerifyRequest) -> None:
-        if self.config.generate.overlap and not is_done(generate_.out):
+        if self.overlaps() and not is_done(generate_.out):
             follow = verify_.model_copy(update={"follow": True})
             log, inherit = self.directory.log, (self.directory.stage_lock,)
             generate_and_verify(generate_, follow, self.callback, log, inherit)

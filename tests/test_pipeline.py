@@ -220,11 +220,28 @@ def test_a_misspelt_name_is_found_before_anything_is_done(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("overlap", [False, True])
-def test_a_round_tests_while_it_draws_unless_that_is_off(requests, config, tmp_path, overlap):
-    run(config, tmp_path, generate={"overlap": overlap})
+@pytest.mark.parametrize(
+    ("settings", "layers", "overlaps"),
+    [
+        ({}, 0, False),
+        ({}, 3, True),
+        ({}, -1, True),
+        ({"overlap": True}, 0, True),
+        ({"overlap": False}, -1, False),
+        ({"adaptive": True}, 0, True),
+    ],
+)
+def test_a_round_tests_while_it_draws_where_a_gpu_draws_or_it_is_wished(
+    requests, config, tmp_path, monkeypatch, settings, layers, overlaps
+):
+    def size(config, sets, gguf):
+        chosen = config.generate.model_copy(update={"slots": 5, "gpu_layers": layers})
+        return config.model_copy(update={"generate": chosen}), 768
+
+    monkeypatch.setattr(pipeline, "settled", size)
+    run(config, tmp_path, generate=settings)
     by_name = dict(requests)
-    assert by_name["verify"].follow == overlap
+    assert by_name["verify"].follow == overlaps
     assert by_name["verify"].completions == by_name["generate"].out
 
 
