@@ -94,6 +94,11 @@ class TrainConfig(_Section):
     max_length: int = Field(default=2048, ge=8)  # tokens; longer examples are left out
     warmup_ratio: float = Field(default=0.05, ge=0, le=1)  # share of all steps
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    # Of one pass forward and back, padding included; None: chosen for the memory that is free
+    micro_batch_tokens: int | None = Field(default=None, ge=8)
+    # Activations are kept, and not computed again on the way back; None: chosen as well
+    keep_activations: bool | None = None
+    held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
 
 
 class ExportConfig(_Section):

@@ -30,6 +30,11 @@ class TrainSettings(BaseModel):
     warmup_ratio: float = Field(default=0.05, ge=0, le=1)  # share of all steps
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     load_in_4bit: bool = True
+    # Of one pass forward and back, padding included; None: chosen
+    micro_batch_tokens: int | None = Field(default=None, ge=8)
+    # Activations are kept, and not computed again on the way back; None: chosen
+    keep_activations: bool | None = None
+    held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
     seed: int
     threads: int | None = Field(default=None, ge=1)  # CPU threads; None: PyTorch's own choice
     deterministic: bool = False  # on a GPU: slower kernels that always add in the same order
