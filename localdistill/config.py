@@ -99,6 +99,9 @@ class TrainConfig(_Section):
     # Activations are kept, and not computed again on the way back; None: chosen as well
     keep_activations: bool | None = None
     held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
+    # Held-out losses in a row above the lowest, after which training stops; 0: it never does
+    patience: int = Field(default=3, ge=0)
+    checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
 
 
 class ExportConfig(_Section):
