@@ -10,11 +10,12 @@ import json
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice
 from localdistill.trainers import record
+from localdistill.trainers.activations import keep_products
 from localdistill.trainers.base import Saved, TrainResult, TrainSettings
 from localdistill.trainers.batches import Step, plan_epoch
 from localdistill.trainers.chat_tokens import ChatTokenizer, TokenizedExample
@@ -24,6 +25,8 @@ from localdistill.trainers.environment import for_unsloth
 from localdistill.trainers.held_out import Division, divide
 from localdistill.trainers.loop import Fit, Precision, Work, fit
 from localdistill.types import TrainingExample
+
+Kept = Literal["all", "products", "none"]
 
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 # Above this size of the 16-bit weights, activations are computed again instead of kept, and fewer
@@ -65,8 +68,8 @@ def _train(
     tokenizer = ChatTokenizer(settings.model)
     division = hold_out(tokenize(tokenizer, examples, settings, callback), settings, callback)
     steps = plan(division.train, settings)
-    micro_batch_tokens, keep_activations = sizes(settings)
-    model = load_model(settings, keep_activations=keep_activations)
+    micro_batch_tokens, kept = sizes(settings)
+    model = load_model(settings, kept)
     precision = _precision()
     work = Work(
         steps=steps,
@@ -155,26 +158,34 @@ def plan(examples: Sequence[TokenizedExample], settings: TrainSettings) -> list[
     ]
 
 
-def sizes(settings: TrainSettings) -> tuple[int, bool]:
-    """Tokens of a micro-batch, padding included, and whether activations are kept.
+def sizes(settings: TrainSettings) -> tuple[int, Kept]:
+    """Tokens of a micro-batch, padding included, and which activations are kept.
 
     As the settings say; where they leave it open, by the size of the model.
     """
+    import torch
+
     large = _weight_bytes(settings.model) > _LARGE_BYTES
     tokens = settings.micro_batch_tokens or _MICRO_BATCH_TOKENS["large" if large else "small"]
-    keep = settings.keep_activations
-    return tokens, not large if keep is None else keep
+    if settings.keep_activations is not None:
+        return tokens, "all" if settings.keep_activations else "none"
+    if not large:
+        return tokens, "all"
+    return tokens, "none" if torch.cuda.is_available() else "products"
 
 
-def load_model(settings: TrainSettings, *, keep_activations: bool) -> Any:
+def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
     """The base in 4 bits with a fresh adapter, ready to train.
+
+    Activations that are not ``kept`` are computed again on the way back; ``products``: see
+    ``activations``.
 
     Raises:
         ModelError: the folder cannot be loaded, or not in 4 bits.
     """
     from unsloth import FastLanguageModel
 
-    checkpointing: bool | str = False if keep_activations else "unsloth"
+    checkpointing: bool | str = False if kept == "all" else "unsloth"
     try:
         model, _ = FastLanguageModel.from_pretrained(
             model_name=str(settings.model),
@@ -205,6 +216,8 @@ def load_model(settings: TrainSettings, *, keep_activations: bool) -> Any:
         # gigabyte and more for a vocabulary of 150,000), but switches this on for TRL only.
         base._unsloth_cpu_chunked_ce_active = True
     FastLanguageModel.for_training(model)
+    if kept == "products":
+        keep_products(model)
     return model
 
 

@@ -19,7 +19,10 @@ START, END = "<|im_start|>", "<|im_end|>"
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 _TURN = START + "{{ m['role'] }}\n"
 _ANSWER = (
-    START + "assistant\n%s{%% generation %%}{{ m['content'] }}" + END + "{%% endgeneration %%}\n"
+    START
+    + "assistant\n%s{%% generation %%}{{ m['content'] }}"
+    + END
+    + "{%% endgeneration %%}{{ '\\n' }}"
 )
 _LOOP = (
     "{%% for m in messages %%}{%% if m['role'] == 'assistant' %%}%s{%% else %%}"

@@ -162,7 +162,7 @@ with for_unsloth(Path(sys.argv[2])):
 
     folder = Path(sys.argv[1])
     settings = TrainSettings(model=folder, seed=1, learning_rate=0)
-    model = load_model(settings, keep_activations=True)
+    model = load_model(settings)
     layers = [m for m in model.modules() if isinstance(m, Linear4bit)]
     assert len(layers) == 7 * model.config.num_hidden_layers, len(layers)
     for layer in layers:
@@ -183,7 +183,7 @@ with for_unsloth(Path(sys.argv[2])):
             losses.append(mean_loss(model, examples, None, 0, tokens))
     assert max(losses) - min(losses) < 0.01 * min(losses), losses
 
-    plain = load_model(settings.model_copy(update={"load_in_4bit": False}), keep_activations=True)
+    plain = load_model(settings.model_copy(update={"load_in_4bit": False}))
     try:
         check_4bit(plain, folder)
         sys.exit("16-bit layers passed for 4-bit ones")
