@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice
-from localdistill.trainers import record
+from localdistill.trainers import allocator, record
 from localdistill.trainers.activations import keep_products
 from localdistill.trainers.base import Saved, TrainResult, TrainSettings
 from localdistill.trainers.batches import Step, plan_epoch
@@ -65,6 +65,8 @@ def _train(
     torch.manual_seed(settings.seed)
     if settings.deterministic:
         torch.use_deterministic_algorithms(True, warn_only=True)
+    if _large(settings.model):
+        allocator.give_back_large()
     tokenizer = ChatTokenizer(settings.model)
     division = hold_out(tokenize(tokenizer, examples, settings, callback), settings, callback)
     steps = plan(division.train, settings)
@@ -165,7 +167,7 @@ def sizes(settings: TrainSettings) -> tuple[int, Kept]:
     """
     import torch
 
-    large = _weight_bytes(settings.model) > _LARGE_BYTES
+    large = _large(settings.model)
     tokens = settings.micro_batch_tokens or _MICRO_BATCH_TOKENS["large" if large else "small"]
     if settings.keep_activations is not None:
         return tokens, "all" if settings.keep_activations else "none"
@@ -216,6 +218,7 @@ def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
         # gigabyte and more for a vocabulary of 150,000), but switches this on for TRL only.
         base._unsloth_cpu_chunked_ce_active = True
     FastLanguageModel.for_training(model)
+    allocator.leave_file(model)
     if kept == "products":
         keep_products(model)
     return model
@@ -266,8 +269,9 @@ def _precision() -> Precision:
     return Precision(None)
 
 
-def _weight_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+def _large(folder: Path) -> bool:
+    """Whether memory is what is short with the model in ``folder``, rather than time."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors")) > _LARGE_BYTES
 
 
 def _result(division: Division, steps: Sequence[Step], fitted: Fit) -> TrainResult:
