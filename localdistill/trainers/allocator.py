@@ -3,10 +3,9 @@
 Measured on the 0.5B model in float32, these two made the difference between 4.5 and 3.1 GB:
 
 * glibc keeps what is freed in its heap, to give it out again. But PyTorch asks for aligned memory,
-  for which glibc up to 2.37 wants a somewhat larger piece than one that was freed of the same size
-  (https://sourceware.org/bugzilla/show_bug.cgi?id=14581). So each layer's weights, dequantised for
-  a moment, take a new piece, until the heap is as large as the whole model in 32 bits. Pieces that
-  the kernel maps apart are given back at once.
+  for which glibc often does not find a freed piece of the same size again (glibc bug 30723). So
+  each layer's weights, dequantised for a moment, took a new piece, until the heap was as large as
+  the whole model in 32 bits. Pieces that the kernel maps apart are given back at once.
 * A tensor that a model file has in the very type that is wanted is not copied, but stays a piece of
   the mapped file, and with one such vector the whole file stays mapped and resident.
 """

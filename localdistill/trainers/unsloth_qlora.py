@@ -33,6 +33,9 @@ _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "dow
 # tokens go through at once: memory is then what is short.
 _LARGE_BYTES = 200_000_000
 _MICRO_BATCH_TOKENS = {"small": 4096, "large": 2048}  # padding included
+# Where products are kept: half of what goes through for a large model otherwise, as each token then
+# takes more, and dequantising the weights is still a small part of the work
+_WITH_PRODUCTS = 1024
 
 
 def train(
@@ -168,12 +171,13 @@ def sizes(settings: TrainSettings) -> tuple[int, Kept]:
     import torch
 
     large = _large(settings.model)
-    tokens = settings.micro_batch_tokens or _MICRO_BATCH_TOKENS["large" if large else "small"]
+    kept: Kept = "none" if large else "all"
+    tokens = _MICRO_BATCH_TOKENS["large" if large else "small"]
     if settings.keep_activations is not None:
-        return tokens, "all" if settings.keep_activations else "none"
-    if not large:
-        return tokens, "all"
-    return tokens, "none" if torch.cuda.is_available() else "products"
+        kept = "all" if settings.keep_activations else "none"
+    elif large and not torch.cuda.is_available():
+        kept, tokens = "products", _WITH_PRODUCTS
+    return settings.micro_batch_tokens or tokens, kept
 
 
 def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
