@@ -2,9 +2,9 @@
 
     python benchmarks/verdict_calibration.py [--evaluation RUN/evaluation.json]
 
-Comparisons are simulated and judged by the package's own `metrics.difference_interval`. Problems are
-drawn from the beta-binomial that fits ``--evaluation`` (its baseline; else the typical one), the new
-model's log odds are shifted unevenly:
+Comparisons are simulated and judged by the package's own `metrics.difference_interval`. Problems
+are drawn from the beta-binomial that fits ``--evaluation`` (its baseline; else the typical one),
+the new model's log odds are shifted unevenly:
 
 - false_positive_rate: of 10,000 comparisons of a model with itself (at most 0.055);
 - coverage: how often the interval holds the true difference, the mean over all problems of that

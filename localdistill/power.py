@@ -28,8 +28,8 @@ class Difficulty:
     """How hard the problems of a set are for a model, and how evenly training moves them.
 
     ``mean``: pass@1, as a share of 1. ``correlation``: of two samples of one problem (0: all
-    problems are alike; 1: each always or never passes). ``spread``: standard deviation over problems of
-    the shift in log odds.
+    problems are alike; 1: each always or never passes). ``spread``: standard deviation over
+    problems of the shift in log odds.
     """
 
     mean: float
