@@ -31,7 +31,7 @@ Available = Callable[[], int]
 class Ready:
     """What the checks have found out and the run goes on with."""
 
-    splits: split.Splits | None  # None: they have been written before
+    splits: split.Separation | None  # None: they have been written before
     pinned: bool  # model and problems have been compared with the manifest
     sandbox: SandboxUse | None  # None: a finished run is only shown
 
@@ -54,7 +54,7 @@ def check(
     splits = None
     if saved is None or not split.is_written(request):
         splits = split.separate(request, callback)
-        if config.rounds > 1 and not splits["dev"]:
+        if config.rounds > 1 and not splits.splits["dev"]:
             message = "Choosing between rounds needs problems with tests: name a set that has with"
             raise ConfigError(f"{message} --dev-problems, or take one round.")
     outlook = inspect(Path(config.model), config.export.quant)
