@@ -125,6 +125,7 @@ def test_fewer_than_six_differing_problems_prove_nothing(wins, expected):
     assert result.gain == pytest.approx(wins / 100)
     assert result.verdict == expected
     assert result.gain_low <= result.gain <= result.gain_high
+    assert result.p_value == pytest.approx(2 / 2**wins)
     flipped = metrics.compare("set", base, mine)
     assert flipped.verdict == {"better": "worse"}.get(expected, expected)
 

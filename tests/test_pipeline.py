@@ -293,3 +293,13 @@ def test_the_same_sandbox_is_in_the_manifest_once_whatever_an_engine_says(tmp_pa
         )
     (use,) = json.loads(directory.manifest.read_text())["sandboxes"]
     assert use["passed_over"] == ["docker: old"]
+
+
+def test_a_run_says_beforehand_what_it_can_show(requests, config, tmp_path):
+    said = []
+    built = configuration.build(config)
+    pipeline.run(built, tmp_path / "run", said.append)
+    (notice,) = [event for event in said if "comparison on" in getattr(event, "message", "")]
+    assert (notice.level, "1 problems with 4 samples" in notice.message) == ("warning", True)
+    pipeline.run(built, tmp_path / "run", said.append)  # a continued one has said so
+    assert len([event for event in said if "comparison on" in getattr(event, "message", "")]) == 1
