@@ -25,6 +25,7 @@ from localdistill.types import SandboxUse
 _LESS_MEMORY = (
     "Close other programs, or take a smaller model or (--model FILE.gguf) a smaller quantisation."
 )
+_NEAR_ONE = 0.1  # of the temperature
 _TOO_COARSE = 0.1  # a smallest gain that is found, above which it is seldom there
 Available = Callable[[], int]
 
@@ -59,6 +60,7 @@ def check(
         if config.rounds > 1 and not splits.splits["dev"]:
             message = "Choosing between rounds needs problems with tests: name a set that has with"
             raise ConfigError(f"{message} --dev-problems, or take one round.")
+        say_if_nothing_can_be_learnt(config, callback)
         say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
     outlook = inspect(Path(config.model), config.export.quant)
     pinned = saved is not None and splits is None and is_pinned(saved, directory)
@@ -85,6 +87,26 @@ def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> 
     if coarse:
         text += ", smaller ones seldom: name more problems, or raise evaluate.samples"
     callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
+
+
+def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:
+    """Warn of training on one's own unfiltered, untempered samples: a fixed point.
+
+    The expected gradient of the log-likelihood of samples of the model itself is zero: what it
+    learns is the noise of the draw (Zhang et al., arXiv 2604.01193, name T = 1 without truncation).
+    """
+    sampling = config.generate
+    if (
+        config.select.strategy == "none"
+        and not sampling.truncates
+        and abs(sampling.temperature - 1) < _NEAR_ONE
+    ):
+        text = (
+            "select.strategy = none at temperature 1 without truncation teaches nothing but noise:"
+        )
+        text += " the model is its own best fit. Select by tests or confidence, or sample as the"
+        text += " paper does: generate.temperature = 1.6, generate.top_k = 20, generate.top_p = 0.8"
+        callback(Notice(level="warning", message=f"{text}."))
 
 
 def is_pinned(saved: Config, directory: RunDir) -> bool:
