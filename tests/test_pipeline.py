@@ -8,14 +8,14 @@ import pytest
 from localdistill import config as configuration
 from localdistill import pipeline, preflight
 from localdistill.errors import ConfigError, UserError
-from localdistill.jsonl import mark_done
+from localdistill.jsonl import mark_done, read_rows, write_whole
 from localdistill.manifest import record_sandbox
 from localdistill.quantization.start import Outlook
 from localdistill.result_text import result_text
 from localdistill.run_dir import RunDir
 from localdistill.stages import verify
 from localdistill.stages.verify import VerifySummary
-from localdistill.types import EvalResult, ModelScore, PassAtK, SandboxUse
+from localdistill.types import EvalResult, ModelScore, PassAtK, SandboxUse, TrainingExample
 
 
 def score(label, value):
@@ -111,6 +111,39 @@ def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests,
     assert sampled[1] == templates[1] == rounds / "01" / "model.gguf"
     assert trained[1] == rounds / "01" / "merged"
     assert trained[0] == tmp_path / "run" / "start" / "master"
+
+
+def test_with_base_each_round_trains_the_base_on_all_rounds_examples(
+    requests, config, tmp_path, monkeypatch
+):
+    usual, trained = pipeline.run_stage, []
+
+    def select_and_read(name, request, *more):
+        if name == "select":
+            answers = {"01": ["a", "b"], "02": ["b", "c"]}[request.out.parent.name]
+            request.out.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(request.out, "".join(map(example, answers)))
+        if name == "train":
+            rows = read_rows(request.data, TrainingExample)
+            trained.append((request.model, [row.messages[-1].content for row in rows]))
+        return usual(name, request, *more)
+
+    monkeypatch.setattr(pipeline, "run_stage", select_and_read)
+    run(config, tmp_path, rounds=2, train={"start": "base"}, export={"quant": "Q8_0"})
+    start, rounds = tmp_path / "run" / "start", tmp_path / "run" / "rounds"
+    sampled = [r.model for name, r in requests if name == "generate"]
+    assert sampled == [start / "start.gguf", rounds / "01" / "model.gguf"]
+    assert trained == [(start / "master", ["a", "b"]), (start / "master", ["a", "b", "c"])]
+    exported = [(r.template, r.master, r.quant) for name, r in requests if name == "export"]
+    assert exported == [(start / "start.gguf", start / "master", "Q8_0")] * 2
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["start_of_rounds"] == "base"
+
+
+def example(answer):
+    said = [{"role": "user", "content": "q"}, {"role": "assistant", "content": answer}]
+    row = TrainingExample(messages=said, problem_id="p", sample=0, strategy="none")
+    return row.model_dump_json() + "\n"
 
 
 def test_a_named_type_is_made_once_and_kept(requests, config, tmp_path):
