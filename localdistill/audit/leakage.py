@@ -61,12 +61,12 @@ def near_duplicates(problems: Sequence[Problem], others: Sequence[Problem]) -> l
     often = Counter(case for each in cases for case in each)
     seen = [
         _Seen(
-            words=_unit({term: count * weights[term] for term, count in term_counts.items()}),
+            words=_unit({term: weights[term] for term in own_terms}),
             statements=canonical.statements(problem.reference),
             size=canonical.size(problem.reference),
             cases={case for case in own if often[case] < _COMMON},
         )
-        for problem, term_counts, own in zip(every, terms, cases, strict=True)
+        for problem, own_terms, own in zip(every, terms, cases, strict=True)
     ]
     mine, theirs = seen[: len(problems)], seen[len(problems) :]
     index = _index(theirs)
@@ -100,22 +100,16 @@ def _sign(one: _Seen, other: _Seen) -> tuple[str, float] | None:
     return None
 
 
-def _terms(clauses: Iterable[Sequence[str]]) -> Counter[Hashable]:
-    found: Counter[Hashable] = Counter()
-    for words in clauses:
-        # Pairs keep "sum of squares" from being "square of sums".
-        found.update([*words, *itertools.pairwise(words)])
-    return found
+def _terms(clauses: Iterable[Sequence[str]]) -> set[Hashable]:
+    """Words and pairs of them, each once: repeating one makes no problem another."""
+    # Pairs keep "sum of squares" from being "square of sums".
+    return {term for words in clauses for term in (*words, *itertools.pairwise(words))}
 
 
-def _rarity(documents: Iterable[Counter[Hashable]]) -> dict[Hashable, float]:
-    counts: Counter[Hashable] = Counter()
-    total = 0
-    for document in documents:
-        counts.update(document.keys())
-        total += 1
+def _rarity(documents: Sequence[set[Hashable]]) -> dict[Hashable, float]:
+    counts = Counter(term for document in documents for term in document)
     # A term that is in all problems of two alike sets still says a little.
-    return {term: math.log((1 + total) / count) for term, count in counts.items()}
+    return {term: math.log((1 + len(documents)) / count) for term, count in counts.items()}
 
 
 def _unit(vector: dict[Hashable, float]) -> dict[Hashable, float]:
