@@ -127,10 +127,12 @@ def _select(parser: argparse.ArgumentParser) -> None:
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="a Hugging Face folder")
     parser.add_argument("--data", type=Path, required=True)
-    for name in ("rank", "alpha", "epochs", "batch-size", "max-length"):
+    for name in ("rank", "alpha", "epochs", "batch-size", "max-length", "micro-batch-tokens"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float)
+    text = "at most this share of problems is not trained on, for the held-out loss (default 0.1)"
+    parser.add_argument("--held-out", type=float, metavar="SHARE", help=text)
 
 
 def _export(parser: argparse.ArgumentParser) -> None:
