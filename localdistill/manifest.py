@@ -49,6 +49,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
         "micro_batch_tokens": config.train.micro_batch_tokens,
         "keep_activations": config.train.keep_activations,
         "deterministic": config.deterministic,
+        "start_of_rounds": config.train.start,
         "versions": {"python": platform.python_version(), **_versions()},
     }
 
