@@ -27,6 +27,7 @@ from localdistill.stages.accumulate import accumulate
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
+from localdistill.stages.train_here import settled as settled_training
 from localdistill.types import EvalResult, SandboxUse
 
 
@@ -109,7 +110,7 @@ class _Run:
         base = self.prepare()
         if not ready.pinned:
             # What was chosen when the run was begun stands, however much memory is free today.
-            cells = 0 if directory.manifest.exists() else self.settle(base.gguf)
+            cells = 0 if directory.manifest.exists() else self.settle(base)
             directory.write_manifest(manifest(self.config, directory, base.gguf, cells))
         config = self.config
         if ready.sandbox is not None:
@@ -220,10 +221,11 @@ class _Run:
             self.stage("verify", verify_)
         self.record_sandbox(verify_.out)
 
-    def settle(self, gguf: Path) -> int:
-        """Choose what is open of generation's size; gives the tokens of its cache."""
+    def settle(self, base: Model) -> int:
+        """Choose what is open of generation's and training's size; gives the tokens of a cache."""
         sets = (self.directory.problems(name) for name in ("train", "eval"))
-        config, cells = settled(self.config, sets, gguf)
+        config, cells = settled(self.config, sets, base.gguf)
+        config = settled_training(config, base.master)
         if config != self.config:
             self.directory.settle(config)
         self.config = config

@@ -53,7 +53,7 @@ def requests(monkeypatch):
     monkeypatch.setattr(pipeline, "settled", fake_size)
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
     monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
-    monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True, 0))
+    monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True))
     monkeypatch.setattr(preflight, "find_gguf", lambda model: None)
     return seen
 
