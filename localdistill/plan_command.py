@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from localdistill import gpus
-from localdistill.catalogue_command import model_path
+from localdistill import gpus, starting_points
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
 from localdistill.errors import ConfigError
@@ -34,7 +33,7 @@ def add_plan_command(commands: Any) -> None:
         description="From the header of the model's file and the memory that is free now. "
         "Training's part is not planned yet.",
     )
-    parser.add_argument("--model", help="a GGUF file, or a name of `models` (else the seed model)")
+    parser.add_argument("--model", help=f"{starting_points.HELP}; else the seed model")
     parser.add_argument("--problems", help="[FORMAT:]FILE[#PART], for the length of prompts")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
@@ -49,7 +48,9 @@ def run_plan_command(options: argparse.Namespace) -> None:
         ModelError: the file is no model.
         MemoryShortage: it does not fit; the message has the figures.
     """
-    given = Path(model_path(options.model)) if options.model else models_dir() / "seed"
+    given = models_dir() / "seed"
+    if options.model:
+        given = Path(starting_points.locate(options.model, fetch_it=False))
     path = find_gguf(given)
     if path is None:
         raise ConfigError(f"{given}: no GGUF file yet; `localdistill run` makes it from a folder.")

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from localdistill import starting_points
 from localdistill.display import open_display
 from localdistill.errors import ConfigError
 from localdistill.result_text import comparison
@@ -166,6 +167,7 @@ def run_stage_command(options: argparse.Namespace) -> None:
     """Run the stage that was named, in its own process, with its noise in ``OUT.log``."""
     given = {name: value for name, value in vars(options).items() if value is not None}
     stage = given["command"]
+    _locate_models(stage, given)
     out: Path = given["out"]
     log = out.with_name(out.name + ".log")
     request = None if stage == "export" else _request(stage, given)
@@ -183,6 +185,20 @@ def run_stage_command(options: argparse.Namespace) -> None:
         summary = run_stage(stage, request or _request(stage, given), display, log)
     if stage == "evaluate" and options.progress != "json":
         print("\n".join(comparison(EvalResult.model_validate(summary))))  # noqa: T201
+
+
+def _locate_models(stage: str, given: dict[str, Any]) -> None:
+    """Put paths for names of models; a name on a server is another thing."""
+    for name in ("model", "baseline"):
+        if name in given and "server" not in given:
+            made_of_it = stage in ("train", "export")
+            found = starting_points.locate(
+                str(given[name]),
+                trained=made_of_it,
+                fetch_it=made_of_it,
+                progress=given.get("progress"),
+            )
+            given[name] = Path(found)
 
 
 def _request(stage: str, given: dict[str, Any]) -> BaseModel:
