@@ -107,7 +107,7 @@ def _look(candidate: _Candidate, entries: Sequence[Entry]) -> Found:
         entry = None
         if any(known.architecture.type == gguf.architecture for known in entries):
             entry = identify(entries, gguf_shape(gguf), [*names, *candidate.names])
-        size, type_, says = gguf.size, _file_type(gguf), names[0] if names else "nothing"
+        size, type_, says = gguf.size, file_type_of(gguf), names[0] if names else "nothing"
     return Found(
         entry=entry.name if entry else None,
         path=path,
@@ -119,7 +119,8 @@ def _look(candidate: _Candidate, entries: Sequence[Entry]) -> Found:
     )
 
 
-def _file_type(gguf: GgufFile) -> str:
+def file_type_of(gguf: GgufFile) -> str:
+    """What a GGUF file says of its quantisation, as in ``Q4_K_M``; else ``GGUF``."""
     from gguf.constants import LlamaFileType
 
     try:
