@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from localdistill import starting_points
 from localdistill.display import open_display
 from localdistill.errors import ConfigError
-from localdistill.publishing import command, publish
+from localdistill.publishing import command
 from localdistill.result_text import comparison
 from localdistill.sampling import Sampling
 from localdistill.stages import evaluate, export, generate, prepare, select, train, verify
@@ -179,7 +179,7 @@ def run_stage_command(options: argparse.Namespace) -> None:
     with Traces(out), open_display(options.progress, sys.stdout) as display:
         if stage == "export":
             export.check_early(out, given["adapter"], given["quant"])
-            publish.check_targets(command.targets_of({**given, "out": None}), given.get("name"))
+            command.check_early(given)
             work = out.with_name(out.name + ".work")
             first = prepare.PrepareRequest(model=given["model"], work_dir=work)
             start = run_stage("prepare", first, display, log)

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def is_of_run(given: dict[str, Any]) -> bool:
-    """Whether the options ask for a run's model, with nothing to compute; checks what goes together.
+    """Whether the options ask for a run's model, with nothing to compute.
 
     Raises:
         ConfigError: they do not go together, or ask for nothing.
@@ -68,6 +68,16 @@ def targets_of(given: dict[str, Any]) -> publish.Targets:
         hf=given.get("hf"),
         adapter=given.get("adapter_gguf"),
     )
+
+
+def check_early(given: dict[str, Any]) -> None:
+    """Refuse to replace what is not ours, before the export is made.
+
+    Raises:
+        ConfigError: something is there already.
+    """
+    name = given.get("name") or source.default_name(given["model"])
+    publish.check_targets(targets_of({**given, "out": None}), name)
 
 
 def publish_run(given: dict[str, Any]) -> None:

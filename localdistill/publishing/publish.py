@@ -19,6 +19,7 @@ from localdistill.publishing.modelfile import chat_form, modelfile
 from localdistill.publishing.source import Source
 from localdistill.quantization.adapter import read_adapter
 from localdistill.quantization.adapter_gguf import write_adapter_gguf
+from localdistill.quantization.fingerprint import file_fingerprint, refuse_replaced
 from localdistill.quantization.folder_write import NOTE, partial, to_disk
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
@@ -57,7 +58,7 @@ def check_name(name: str | None) -> None:
         raise ConfigError(f"--name {name}: take letters, digits, dots, dashes and underscores.")
 
 
-def check_targets(targets: Targets, name: str | None) -> None:
+def check_targets(targets: Targets, name: str) -> None:
     """Refuse to replace what is not ours; before any work.
 
     Raises:
@@ -66,10 +67,10 @@ def check_targets(targets: Targets, name: str | None) -> None:
     for file in (targets.gguf, targets.adapter):
         if file is not None:
             refuse_foreign(file)
+            refuse_replaced(file)
     if targets.adapter is not None and not is_done(targets.adapter):
         refuse_foreign(_card_beside(targets.adapter))
-    studio = targets.lm_studio_folder(name) if name else None
-    for folder in (targets.ollama, studio, targets.hf):
+    for folder in (targets.ollama, targets.lm_studio_folder(name), targets.hf):
         if folder is not None:
             refuse_foreign_folder(folder)
 
@@ -192,7 +193,7 @@ def _write_file(out: Path, write: Callable[[Path], None]) -> None:
     try:
         write(unfinished)
         to_disk(unfinished)
-        publish_file(unfinished, out)
+        publish_file(unfinished, out, file=file_fingerprint(unfinished))
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         evaluation = _evaluation(round_.evaluation)  # on dev
     base = _base(Path(config.model), run, round_.model)
     card = Card(
-        name=name or f"{base.name}-localdistill",
+        name=name or default_name(Path(config.model)),
         base=base,
         problems=_problems(config),
         counts=_counts(run),
@@ -85,11 +86,16 @@ def of_export(model: Path, gguf: Path, merged: Path, adapter: Path, name: str | 
     settings = _json(adapter / "adapter_config.json")
     known = {"rank": settings.get("r"), "alpha": settings.get("lora_alpha")}
     card = Card(
-        name=name or f"{base.name}-localdistill",
+        name=name or default_name(model),
         base=base,
         training={key: value for key, value in known.items() if value is not None},
     )
     return Source(gguf=gguf, merged=merged, adapters=(adapter,), card=card)
+
+
+def default_name(model: Path) -> str:
+    """What to call a model that was made of ``model``, if nothing else is said."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name_of(model)).lstrip("-._") + "-localdistill"
 
 
 def label(number: int) -> str:
