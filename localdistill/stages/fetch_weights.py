@@ -16,7 +16,6 @@ from typing import Any
 
 from localdistill.errors import ModelError
 
-_BLOCK = 1 << 20  # bytes
 _WAITS_S = (1.0, 2.0, 4.0, 8.0)  # between attempts in which nothing came
 _TIMEOUT_S = 30.0  # of silence
 
@@ -115,10 +114,10 @@ def _append(url: str, part: Path, have: int, on_bytes: Callable[[int], None]) ->
         headers["Range"] = f"bytes={have}-"
     with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT_S) as response:
         hf_raise_for_status(response)
-        with part.open("ab") as file:
+        with part.open("ab", buffering=0) as file:  # a kill loses nothing that has come
             if have and response.status_code != HTTPStatus.PARTIAL_CONTENT:
                 file.truncate(0)  # the server begins at the beginning
                 on_bytes(-have)
-            for block in response.iter_raw(_BLOCK):
+            for block in response.iter_raw():
                 file.write(block)
                 on_bytes(len(block))
