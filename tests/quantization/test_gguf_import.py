@@ -58,7 +58,7 @@ def test_quantised_values_are_what_llama_cpp_computes_with(q4, tmp_path):
     ],
 )  # fmt: skip
 def test_every_common_type_gives_the_values_that_the_format_defines(tmp_path, quant):
-    """The seed model in that type, against gguf-py's own decoding, which is not llama.cpp's code."""
+    """The seed model in that type, against gguf-py's decoding, which shares no code with ours."""
     import gguf
 
     template, weights = read_header(SEED / "seed-q8_0.gguf"), read_folder(SEED)
