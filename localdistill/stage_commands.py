@@ -35,7 +35,7 @@ def add_stage_commands(commands: Any, add_progress: Add) -> None:
 
 
 def _generate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
+    parser.add_argument("--model", type=Path, required=True, help="a GGUF file, or ollama:NAME ...")
 
 
 def _server(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +126,8 @@ def _select(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, help="a Hugging Face folder")
+    text = "a Hugging Face folder, or ORGANISATION/NAME on the hub"
+    parser.add_argument("--model", type=Path, required=True, help=text)
     parser.add_argument("--data", type=Path, required=True)
     for name in ("rank", "alpha", "epochs", "batch-size", "max-length"):
         parser.add_argument(f"--{name}", type=int)
@@ -135,7 +136,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, help="GGUF or Hugging Face folder")
+    parser.add_argument("--model", type=Path, help="GGUF, Hugging Face folder, or a name of one")
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--quant", default="same", help="same, Q4_K_M, Q8_0, F16 ...")
     command.add_options(parser)

@@ -164,7 +164,7 @@ def _hub_id(given: str) -> tuple[str, str | None] | None:
     if match is None:
         return None
     misspelt = given.endswith(".gguf") or Path(given).parent.is_dir()
-    if misspelt and not given.startswith(_HF):
+    if (misspelt and not given.startswith(_HF)) or ".." in given:
         return None
     return match[1], match[2]
 

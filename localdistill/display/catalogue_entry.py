@@ -113,7 +113,7 @@ def _how_to(entry: Entry, found: Sequence[Found]) -> list[str]:
         ]
         if entry.trainable:
             lines += [
-                "  From its weights in 16 bits training starts better. `run` fetches them itself with",
+                "  Training starts better from its 16-bit weights, which `run` fetches itself with",
                 f"    --model {entry.hub.weights}",
             ]
     file = entry.hub.gguf_file if entry.hub else ""

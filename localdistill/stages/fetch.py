@@ -114,7 +114,8 @@ def run(request: FetchRequest, callback: Callback) -> FetchSummary:
         revision = HfApi().resolve_revision(
             request.repo, revision=request.revision, cache_dir=cache
         )
-        where: dict[str, Any] = {"repo_id": request.repo, "revision": revision, "cache_dir": cache}
+        commit = revision.resolved
+        where: dict[str, Any] = {"repo_id": request.repo, "revision": commit, "cache_dir": cache}
         folder = Path(snapshot_download(**where, allow_patterns=_TEXTS, ignore_patterns=["*/*"]))
         _check_kind(request, folder)
         tree = {file.path: file for file in get_cached_repo_tree(**where)}
@@ -124,14 +125,14 @@ def run(request: FetchRequest, callback: Callback) -> FetchSummary:
                 f"{request.repo}: the hub has no {missing[0]} of it. Give the repository with the "
                 "original weights as safetensors, or a GGUF file of it that you have fetched."
             )
-        weights = Weights(storage_folder(request), revision.resolved)
+        weights = Weights(storage_folder(request), commit)
         files = [tree[name] for name in _weight_names(folder)]
         total = sum(file.size for file in files)
         have = sum(weights.have(file) for file in files)
         require_room(request.cache, total - have)
         progress = _Progress(callback, request.repo, total, have)
         for file in files:
-            if file.lfs is not None:
+            if file.lfs is not None:  # the rest is small
                 fetch_weights(request.repo, file, weights, progress.add)
         path = Path(
             snapshot_download(
@@ -142,8 +143,8 @@ def run(request: FetchRequest, callback: Callback) -> FetchSummary:
         )
     if not _is_whole(path):
         raise ModelError(f"{path}: is not whole. Remove the folder and give the command again.")
-    callback(StageFinished(stage=STAGE, summary={"commit": revision.resolved}))
-    return FetchSummary(path=path, commit=revision.resolved)
+    callback(StageFinished(stage=STAGE, summary={"commit": commit}))
+    return FetchSummary(path=path, commit=commit)
 
 
 def _check_kind(request: FetchRequest, folder: Path) -> None:
