@@ -94,7 +94,7 @@ def find_ollama(name: str, stores: Sequence[Path]) -> Path:
         raise ConfigError(
             f"ollama:{name}: Ollama holds no such model here; {_listed(there, stores)}."
         )
-    blobs = {model.blob.name: model.blob for model in found}
+    blobs = {model.blob.name: model.blob for model in reversed(found)}
     if len(blobs) > 1:
         listed = ", ".join(str(blob) for blob in blobs.values())
         raise ConfigError(f"ollama:{name}: two stores hold it, differently. Give one: {listed}")

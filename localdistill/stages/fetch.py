@@ -104,21 +104,20 @@ def run(request: FetchRequest, callback: Callback) -> FetchSummary:
             be reached.
         StorageError: the disk has no room for it.
     """
-    from huggingface_hub import HfApi, get_cached_repo_tree, snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.utils import disable_progress_bars, logging
 
     disable_progress_bars()
     logging.set_verbosity_error()  # its advice on tokens and speed
     cache = str(request.cache)
     with _told(request):
-        revision = HfApi().resolve_revision(
-            request.repo, revision=request.revision, cache_dir=cache
-        )
+        api = HfApi()
+        revision = api.resolve_revision(request.repo, revision=request.revision, cache_dir=cache)
         commit = revision.resolved
         where: dict[str, Any] = {"repo_id": request.repo, "revision": commit, "cache_dir": cache}
         folder = Path(snapshot_download(**where, allow_patterns=_TEXTS, ignore_patterns=["*/*"]))
         _check_kind(request, folder)
-        tree = {file.path: file for file in get_cached_repo_tree(**where)}
+        tree = {file.path: file for file in api.list_repo_tree(request.repo, revision=commit)}
         missing = [name for name in (*_NEEDED, *_weight_names(folder)) if name not in tree]
         if missing:
             raise ModelError(
