@@ -13,8 +13,9 @@ a random one on all linear layers), each step in a process of its own, in turn, 
 
 What the folder of a GGUF file, or the GGUF file of a folder, takes to be made is not counted. The
 whole stage *export* (with its checks of the new file) is measured apart. Seconds are of the wall,
-starts of processes and imports included; without imports they are told as `work`. Memory is the
-largest resident set of any process (`getrusage`), mapped files included.
+starts of processes and imports included; without imports they are told as `work`, and those of
+processors as `processor`. Memory is the largest resident set of any process (`getrusage`), mapped
+files included.
 
 Then the 16-bit weights are compared (``export_checks.py``): bits where training changed nothing,
 roundings where it did, against the peer's F16 file and against float64 arithmetic.
@@ -40,7 +41,8 @@ import export_steps
 
 from localdistill.quantization.start import resolve_start
 
-Run = dict[str, float]  # seconds, work (seconds without imports), memory (bytes)
+# Seconds of the wall, work (those without imports), processor (seconds), memory (bytes).
+Run = dict[str, float]
 OURS = ("merge_and_quantise",)
 PEER = ("unsloth_merge", "convert", "quantise_whole")
 
@@ -62,6 +64,7 @@ def main() -> None:
         "time_ratio": _ratio(runs, "seconds"),
         "memory_ratio": _ratio(runs, "memory"),
         "work_ratio": _ratio(runs, "work"),
+        "processor_ratio": _ratio(runs, "processor"),
         "model": args.model.name,
         "quant": args.quant,
         **checks,
@@ -82,20 +85,18 @@ def _prepare(args: argparse.Namespace, folder: Path) -> dict[str, str]:
 
 def _run(steps: tuple[str, ...], work: dict[str, str]) -> Run:
     """All steps of one way, one after the other: seconds add up, of memory the largest counts."""
-    total: Run = {"seconds": 0.0, "work": 0.0, "memory": 0.0}
-    for step in steps:
-        seconds, memory, inner = _measure(step, work)
-        total["seconds"] = round(total["seconds"] + seconds, 2)
-        total["work"] = round(total["work"] + inner, 2)
-        total["memory"] = max(total["memory"], memory)
-        if len(steps) > 1:
-            total[f"{step} seconds"] = round(seconds, 2)
-            total[f"{step} memory"] = memory
+    parts = {step: _measure(step, work) for step in steps}
+    total = {
+        what: round(sum(part[what] for part in parts.values()), 2)
+        for what in ("seconds", "work", "processor")
+    }
+    total["memory"] = max(part["memory"] for part in parts.values())
+    if len(steps) > 1:
+        total |= {f"{step} {what}": part[what] for step, part in parts.items() for what in part}
     return total
 
 
-def _measure(step: str, work: dict[str, str]) -> tuple[float, float, float]:
-    """Seconds of the wall, bytes at the peak, and seconds without imports of one step."""
+def _measure(step: str, work: dict[str, str]) -> Run:
     began = time.perf_counter()
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         child = subprocess.Popen(
@@ -112,7 +113,12 @@ def _measure(step: str, work: dict[str, str]) -> tuple[float, float, float]:
         if status != 0:
             log.seek(0)
             sys.exit(f"export: {step} failed\n{''.join(log.readlines()[-20:])}")
-    return seconds, usage.ru_maxrss * 1024.0, float(told[-1])
+    return {
+        "seconds": round(seconds, 2),
+        "work": round(float(told[-1]), 2),
+        "processor": round(usage.ru_utime + usage.ru_stime, 2),
+        "memory": usage.ru_maxrss * 1024.0,
+    }
 
 
 def _ratio(runs: dict[str, list[Run]], what: str) -> float:
