@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import localdistill
 from localdistill import config as configuration
-from localdistill import problems, starting_points
+from localdistill import problems, selection, starting_points
 from localdistill.catalogue_command import add_models_command, run_models_command
 from localdistill.config import Config
 from localdistill.display import KINDS, open_display
@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--limit", type=int, help="use the first N problems of each set")
     run.add_argument("--rounds", type=int)
     run.add_argument("--samples", type=int, help="completions a problem")
-    run.add_argument("--select", help="none, tests or confidence")
+    run.add_argument("--select", help=", ".join(selection.names()))
     run.add_argument("--seed", type=int)
     run.add_argument(
         "--deterministic", action="store_true", default=None, help="equal texts after a kill"

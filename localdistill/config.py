@@ -12,7 +12,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -99,6 +99,9 @@ class TrainConfig(_Section):
     # Activations are kept, and not computed again on the way back; None: chosen as well
     keep_activations: bool | None = None
     held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
+    # What each round trains: the last round's model on this round's examples, or the base on those
+    # of all rounds so far (STaR, Zelikman et al., arXiv 2203.14465; ReST-EM, arXiv 2312.06585).
+    start: Literal["previous", "base"] = "previous"
 
 
 class ExportConfig(_Section):

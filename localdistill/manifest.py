@@ -49,6 +49,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
         "gpu_layers": config.generate.gpu_layers,
         "cells": cells,
         "deterministic": config.deterministic,
+        "start_of_rounds": config.train.start,
         "versions": {"python": platform.python_version(), **_versions()},
     }
 

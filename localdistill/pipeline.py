@@ -23,6 +23,7 @@ from localdistill.jsonl import JsonlWriter, done_facts, is_done
 from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
+from localdistill.stages.accumulate import accumulate
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
@@ -117,12 +118,13 @@ class _Run:
         models = [base]
         for number in range(1, config.rounds + 1):
             self.callback(RoundStarted(round=number, rounds=config.rounds))
-            models.append(self.one_round(number, models[-1]))
+            models.append(self.one_round(number, models[-1], base))
         best = self.best_on_dev(models[1:], base)
         result = self.compare("eval", best, base, directory.evaluation)
         return RunResult(result, best, sandboxes(directory))
 
-    def one_round(self, number: int, model: Model) -> Model:
+    def one_round(self, number: int, model: Model, base: Model) -> Model:
+        """Sample ``model``, and train it or ``base``, as ``train.start`` says."""
         config, paths = self.config, self.directory.round(number)
         problems = str(self.directory.problems("train"))
         self.sample(
@@ -160,31 +162,41 @@ class _Run:
                 **config.select.model_dump(),
             ),
         )
+        start = base if config.train.start == "base" else model
         self.stage(
             "train",
             train.TrainRequest(
-                model=model.master,
-                data=paths.selected,
+                model=start.master,
+                data=self.examples(number),
                 out=paths.adapter,
                 seed=config.seed + number,
                 threads=config.generate.threads,
                 deterministic=config.deterministic,
-                **config.train.model_dump(),
+                **config.train.model_dump(exclude={"start"}),
             ),
         )
         self.stage(
             "export",
             export.ExportRequest(
-                template=model.gguf,
-                master=model.master,
+                template=start.gguf,
+                master=start.master,
                 adapter=paths.adapter,
                 merged=paths.merged,
                 out=paths.model,
-                # From the second round on the template has the wanted types already.
-                quant=config.export.quant if number == 1 else "same",
+                # A round's own file has the wanted types already.
+                quant=config.export.quant if start is base else "same",
             ),
         )
         return Model(f"round-{number:02d}", paths.model, paths.merged)
+
+    def examples(self, number: int) -> Path:
+        """What round ``number`` trains on."""
+        paths = self.directory.round(number)
+        if self.config.train.start == "previous":
+            return paths.selected
+        rounds = [self.directory.round(each) for each in range(1, number + 1)]
+        accumulate([each.selected for each in rounds], paths.accumulated)
+        return paths.accumulated
 
     def overlaps(self) -> bool:
         """Whether completions are tested while others are drawn.

@@ -32,6 +32,7 @@ class RoundDir:
         self.completions = path / "completions.jsonl"
         self.verdicts = path / "verdicts.jsonl"
         self.selected = path / "selected.jsonl"
+        self.accumulated = path / "accumulated.jsonl"  # with those of the rounds before
         self.adapter = path / "adapter"
         self.merged = path / "merged"
         self.model = path / "model.gguf"

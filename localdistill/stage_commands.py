@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from localdistill import starting_points
+from localdistill import selection, starting_points
 from localdistill.display import open_display
 from localdistill.errors import ConfigError
 from localdistill.publishing import command
@@ -120,7 +120,7 @@ def _completions(parser: argparse.ArgumentParser) -> None:
 
 def _select(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verdicts", type=Path)
-    parser.add_argument("--strategy", default="tests", help="none, tests or confidence")
+    parser.add_argument("--strategy", default="tests", help=", ".join(selection.names()))
     parser.add_argument("--max-per-problem", type=int, default=4)
     parser.add_argument("--confidence-share", type=float, help="of a problem's completions")
 
