@@ -41,7 +41,7 @@ class Round(_Part):
     number: int
     completions: int
     passed: int | None  # None: nothing was tested
-    examples: int  # selected to train on
+    examples: int  # trained on
     problems: int  # that those are answers to
     held_out: dict[str, Any] | None = None  # of training.json
 
@@ -130,7 +130,7 @@ def _made_from(card: Card) -> str:
         passed = "" if each.passed is None else f", {each.passed:,} passed their tests"
         lines.append(
             f"- Round {each.number}: {each.completions:,} answers{passed}; trained on "
-            f"{each.examples:,} of them, to {each.problems:,} problems{_held_out(each.held_out)}"
+            f"{each.examples:,} to {each.problems:,} problems{_held_out(each.held_out)}"
         )
     if card.training:
         settings = ", ".join(f"{name} {value}" for name, value in card.training.items())

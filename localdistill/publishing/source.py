@@ -25,7 +25,7 @@ from localdistill.run_dir import RoundDir, RunDir
 from localdistill.starting_points import name_of
 from localdistill.types import Completion, EvalResult, TrainingExample, Verdict
 
-_TRAINING = ("rank", "alpha", "learning_rate", "epochs", "batch_size")  # what a card tells of it
+_TRAINING = ("start", "rank", "alpha", "learning_rate", "epochs", "batch_size")  # what a card tells of it
 
 
 class Source(BaseModel):
@@ -185,7 +185,9 @@ def _lines(path: Path) -> int:
 
 
 def _round(paths: RoundDir, number: int) -> Round:
-    examples = list(iter_rows(paths.selected, TrainingExample))
+    # All rounds' where the base was trained again.
+    trained_on = paths.accumulated if paths.accumulated.is_file() else paths.selected
+    examples = list(iter_rows(trained_on, TrainingExample))
     verdicts: Iterable[Verdict] = ()
     tested = paths.verdicts.is_file()
     if tested:

@@ -58,7 +58,7 @@ def test_a_run_gives_its_best_model_to_ollama(finished, give, tmp_path):
         "temperature 0.7, top-k 20, top-p 0.8, at most 99 tokens",
         "Problems (train): mbpp:mbpp.jsonl#train, 3 problems",
         "Selection: `tests`",
-        "Round 2: 3 answers, 2 passed their tests; trained on 1 of them, to 1 problems; "
+        "Round 2: 3 answers, 2 passed their tests; trained on 1 to 1 problems; "
         "loss on held-out answers 0.500 before, 0.400 after",
         f"SHA-256 of model.gguf: `{digest(best)}`",
         f"SHA-256 of the file started from: `{'ab' * 32}`",
