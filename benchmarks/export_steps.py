@@ -70,14 +70,12 @@ def unsloth_merge(work: Work, spent: list[float]) -> None:
     from localdistill.trainers.environment import for_unsloth
 
     with tempfile.TemporaryDirectory() as folder, for_unsloth(Path(folder) / "scratch"):
-        import torch
         import unsloth
 
         with timed(spent):
             model, tokenizer = unsloth.FastLanguageModel.from_pretrained(
                 work["adapter"],  # which names its base
                 load_in_4bit=False,
-                dtype=torch.float16,
             )
             model.save_pretrained_merged(
                 str(Path(work["peer"]) / "merged"),
