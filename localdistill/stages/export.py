@@ -15,10 +15,14 @@ from pydantic import BaseModel, ConfigDict
 
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import publish, refuse_foreign
+from localdistill.jsonl import done_facts, is_done, publish, refuse_foreign
 from localdistill.quantization import names
 from localdistill.quantization.adapter import read_adapter
-from localdistill.quantization.fingerprint import file_fingerprint, folder_fingerprint
+from localdistill.quantization.fingerprint import (
+    file_fingerprint,
+    folder_fingerprint,
+    refuse_replaced,
+)
 from localdistill.quantization.folder_write import is_made_from, partial, to_disk
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.quantization.hf_folder import read_folder
@@ -69,7 +73,7 @@ def run(request: ExportRequest, callback: Callback) -> ExportSummary:
     template = read_header(request.template)
     facts = _facts(request)
     total = 3 * len(template.tensors)  # merged, quantised, looked at
-    done = is_made_from(request.merged, facts) and is_made_from(request.out, facts)
+    done = is_made_from(request.merged, facts) and _is_made(request.out, facts)
     title = "export"
     callback(
         StageStarted(
@@ -103,6 +107,7 @@ def check_early(out: Path, adapter: Path, quant: str) -> None:
         UserError: ``out`` is a file of somebody else's, no such type, or no adapter.
     """
     refuse_foreign(out)
+    refuse_replaced(out)
     if quant != "same":
         file_type(quant)
     for name in _ADAPTER_FILES:
@@ -124,7 +129,7 @@ def _write(
         progress.begin(2 * len(template.tensors))
         check_loads(unfinished, progress.step)
         to_disk(unfinished)
-        publish(unfinished, request.out, **facts)
+        publish(unfinished, request.out, **facts, file=file_fingerprint(unfinished))
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -157,6 +162,13 @@ def _check_paths(request: ExportRequest) -> None:
         if path.resolve() in inputs:
             raise ConfigError(f"{path}: is an input of this export too. Name another output.")
     refuse_foreign(request.out)
+    refuse_replaced(request.out)
+
+
+def _is_made(out: Path, facts: dict[str, Any]) -> bool:
+    """Whether ``out`` was made from ``facts``; that it is that file was checked before."""
+    made = done_facts(out) if is_done(out) else {}
+    return {name: value for name, value in made.items() if name != "file"} == facts
 
 
 def _check_inputs(request: ExportRequest, template: GgufFile) -> None:
