@@ -4,7 +4,9 @@
 
 *generate* and *verify* work side by side where a GPU draws, or ``generate.overlap`` or ``adaptive``
 is on. Every step is a stage on files; a finished one is recognised by its marker and not done
-again, so the same call on the same directory goes on where an earlier one was stopped.
+again, so the same call on the same directory goes on where an earlier one was stopped. A round
+whose training diverges or whose export is rejected gives no model: the next one goes on from the
+model before it.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ from pydantic import BaseModel
 
 from localdistill import preflight
 from localdistill.config import Config
+from localdistill.errors import ExportRejected, TrainingDiverged
 from localdistill.events import Callback, Event, Notice, RoundStarted
-from localdistill.jsonl import JsonlWriter, done_facts, is_done
+from localdistill.jsonl import JsonlWriter, done_facts, is_done, write_atomically
 from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
+from localdistill.stages.parity.checks import failed_check
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
-from localdistill.types import EvalResult, SandboxUse
+from localdistill.types import EvalResult, Rejection, SandboxUse
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,17 @@ class Model:
     label: str
     gguf: Path
     master: Path
+    round: int = 0  # that it came of; 0: the starting model
 
 
 @dataclass(frozen=True)
 class RunResult:
     """What a run comes to."""
 
-    evaluation: EvalResult
+    evaluation: EvalResult | None  # None: no round gave a new model
     model: Model
     sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
+    rejections: tuple[Rejection, ...] = ()  # the rounds without a model
 
 
 def run(config: Config, path: Path, callback: Callback) -> RunResult:
@@ -100,6 +106,7 @@ class _Run:
         self.directory = directory
         self.callback: Callback = journal
         self.journal = journal
+        self.rejections: list[Rejection] = []
 
     def all_rounds(self, ready: preflight.Ready) -> RunResult:
         directory = self.directory
@@ -117,10 +124,37 @@ class _Run:
         models = [base]
         for number in range(1, config.rounds + 1):
             self.callback(RoundStarted(round=number, rounds=config.rounds))
-            models.append(self.one_round(number, models[-1]))
+            models += self.try_round(number, models[-1])
+        rejections = tuple(self.rejections)
+        if len(models) == 1:  # the eval set stays closed: there is nothing to compare
+            return RunResult(None, base, sandboxes(directory), rejections)
         best = self.best_on_dev(models[1:], base)
         result = self.compare("eval", best, base, directory.evaluation)
-        return RunResult(result, best, sandboxes(directory))
+        return RunResult(result, best, sandboxes(directory), rejections)
+
+    def try_round(self, number: int, model: Model) -> list[Model]:
+        """The round's model; none where it is not one to go on with, which is then noted."""
+        paths = self.directory.round(number)
+        if paths.rejected.is_file():  # by an earlier call
+            rejection = Rejection.model_validate_json(paths.rejected.read_bytes())
+        else:
+            try:
+                return [self.one_round(number, model)]
+            except (ExportRejected, TrainingDiverged) as error:
+                of_export = isinstance(error, ExportRejected)
+                rejection = Rejection(
+                    round=number,
+                    stage="export" if of_export else "train",
+                    reason=str(error),
+                    kept=model.label,
+                    check=failed_check(paths.parity) if of_export else None,
+                )
+                write_atomically(paths.rejected, rejection.model_dump_json(indent=2) + "\n")
+        self.rejections.append(rejection)
+        text = f"Round {number} gives no new model; {rejection.kept} is kept: {rejection.reason}"
+        again = f"Delete {paths.rejected} to try the round again."
+        self.callback(Notice(level="warning", message=f"{text} {again}"))
+        return []
 
     def one_round(self, number: int, model: Model) -> Model:
         config, paths = self.config, self.directory.round(number)
@@ -180,11 +214,13 @@ class _Run:
                 adapter=paths.adapter,
                 merged=paths.merged,
                 out=paths.model,
-                # From the second round on the template has the wanted types already.
-                quant=config.export.quant if number == 1 else "same",
+                # A model of an earlier round has the wanted types already.
+                quant="same" if model.round else config.export.quant,
+                data=paths.selected,
+                threads=config.generate.threads,
             ),
         )
-        return Model(f"round-{number:02d}", paths.model, paths.merged)
+        return Model(f"round-{number:02d}", paths.model, paths.merged, number)
 
     def overlaps(self) -> bool:
         """Whether completions are tested while others are drawn.
@@ -229,9 +265,9 @@ class _Run:
         if len(models) == 1:
             return models[0]
         scored = []
-        for number, model in enumerate(models, start=1):
-            result = self.compare("dev", model, base, self.directory.round(number).evaluation)
-            scored.append((result.candidate.pass_at[0].value, -number, model))
+        for model in models:
+            result = self.compare("dev", model, base, self.directory.round(model.round).evaluation)
+            scored.append((result.candidate.pass_at[0].value, -model.round, model))
         return max(scored, key=lambda entry: entry[:2])[2]
 
     def compare(self, name: str, model: Model, base: Model, out: Path) -> EvalResult:
