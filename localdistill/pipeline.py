@@ -18,15 +18,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from localdistill import preflight
+from localdistill import preflight, rejection
 from localdistill.config import Config
-from localdistill.errors import ExportRejected, TrainingDiverged
 from localdistill.events import Callback, Event, Notice, RoundStarted
-from localdistill.jsonl import JsonlWriter, done_facts, is_done, write_atomically
+from localdistill.jsonl import JsonlWriter, done_facts, is_done
 from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
-from localdistill.stages.parity.checks import failed_check
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
@@ -135,25 +133,14 @@ class _Run:
     def try_round(self, number: int, model: Model) -> list[Model]:
         """The round's model; none where it is not one to go on with, which is then noted."""
         paths = self.directory.round(number)
-        if paths.rejected.is_file():  # by an earlier call
-            rejection = Rejection.model_validate_json(paths.rejected.read_bytes())
-        else:
+        found = rejection.earlier(paths)
+        if found is None:
             try:
                 return [self.one_round(number, model)]
-            except (ExportRejected, TrainingDiverged) as error:
-                of_export = isinstance(error, ExportRejected)
-                rejection = Rejection(
-                    round=number,
-                    stage="export" if of_export else "train",
-                    reason=str(error),
-                    kept=model.label,
-                    check=failed_check(paths.parity) if of_export else None,
-                )
-                write_atomically(paths.rejected, rejection.model_dump_json(indent=2) + "\n")
-        self.rejections.append(rejection)
-        text = f"Round {number} gives no new model; {rejection.kept} is kept: {rejection.reason}"
-        again = f"Delete {paths.rejected} to try the round again."
-        self.callback(Notice(level="warning", message=f"{text} {again}"))
+            except rejection.CAUSES as error:
+                found = rejection.note(paths, number, error, model.label)
+        self.rejections.append(found)
+        self.callback(Notice(level="warning", message=rejection.told(found, paths)))
         return []
 
     def one_round(self, number: int, model: Model) -> Model:
