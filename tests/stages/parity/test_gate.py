@@ -149,7 +149,7 @@ def test_flipped_bits_in_an_adapter_whose_digest_is_not_known(trained, tmp_path)
     # Of the exponent: values become 2**64 times as large, or as small.
     flip(adapter / "adapter_model.safetensors", bit=29, count=400)
     made = request(adapter, tmp_path / "round")
-    with pytest.raises(ExportRejected, match="check '(merge|file|what training won)' failed"):
+    with pytest.raises(ExportRejected, match=r"check '(merge|file|what training won)' failed"):
         export.run(made, lambda event: None)
     assert not made.out.exists()
 
@@ -202,7 +202,7 @@ def test_an_adapter_that_is_merged_twice_is_known_by_its_loss(trained, tmp_path)
     run(first)
     (first.merged / NOTE).unlink()
     second = request(trained, tmp_path / "two", master=first.merged, template=first.out)
-    with pytest.raises(ExportRejected, match="contain this training already|merged before"):
+    with pytest.raises(ExportRejected, match=r"contain this training already|merged before"):
         export.run(second, lambda event: None)
     assert not second.out.exists()
 
