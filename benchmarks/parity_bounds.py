@@ -1,5 +1,5 @@
-"""How far each quantisation type takes a sound model from its 16-bit weights, and what an importance
-matrix makes of it.
+"""How far each quantisation type takes a sound model from its 16-bit weights, and what an
+importance matrix makes of it.
 
 The figures that the bounds of the parity gate (localdistill/stages/parity/bounds.py) and the types
 that profit by an importance matrix (localdistill/quantization/importance.py) were chosen by.

@@ -26,7 +26,12 @@ from localdistill.stages.parity.checks import Check, Findings
 from localdistill.stages.parity.identity import adapter_check
 from localdistill.stages.parity.passes import Compared, compare
 from localdistill.stages.parity.positions import Texts, gather
-from localdistill.stages.parity.tokens import conversation_check, end_check, metadata_check
+from localdistill.stages.parity.tokens import (
+    FolderTokens,
+    conversation_check,
+    end_check,
+    metadata_check,
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,10 @@ class Gate:
 
     def measure(self) -> Means | None:
         """Run the merged weights in 32 bits; gives the importance of their columns, if any."""
+        import torch
+
+        if self.subject.threads:
+            torch.set_num_threads(self.subject.threads)
         texts, importance = self.texts, Importance()
         reference = Reference(read_folder(self.subject.merged))
         rows = [*texts.importance, *(row.tokens[:-1] for row in texts.rows)]
@@ -103,12 +112,12 @@ class Gate:
         """All checks of the finished file ``new``. Files beside it are used and removed."""
         subject = self.subject
         start, made = read_header(subject.start), read_header(new)
-        model = LlamaModel(new, gpu_layers=0)
+        model, folder = LlamaModel(new, gpu_layers=0), FolderTokens(subject.merged)
         try:
             self.findings.add(
                 metadata_check(start, made),
-                end_check(made, model, subject.merged),
-                conversation_check(made, model, subject.merged),
+                end_check(made, model, folder),
+                conversation_check(made, model, folder),
             )
         finally:
             model.close()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localdistill.backends.llama_model import LlamaModel, bindings
+from localdistill.cores import usable_cores
 from localdistill.errors import ExportRejected
 
 # Values of logits in one pass: 256 MiB at the most.
@@ -40,8 +41,7 @@ class LlamaLogits:
         params.n_batch = params.n_ubatch = self.step
         params.n_seq_max = 1
         params.n_outputs_max = self.step
-        if threads:
-            params.n_threads = params.n_threads_batch = threads
+        params.n_threads = params.n_threads_batch = threads or usable_cores()
         params.no_perf = True
         self._context = self._lib.llama_init_from_model(self.model.handle, params)
         if not self._context:

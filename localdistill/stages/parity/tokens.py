@@ -40,19 +40,37 @@ def _raw(gguf: GgufFile, key: str) -> bytes | None:
     return None if entry is None else gguf.raw(entry.start, entry.end)
 
 
-def end_check(gguf: GgufFile, model: LlamaModel, folder: Path) -> Check:
+class FolderTokens:
+    """How a model folder makes tokens of conversations: as training does it."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer
+
+        self.chat: ChatTokenizer | None = None
+        self.reason = ""  # why nothing can be compared with it
+        try:
+            self.chat = ChatTokenizer(folder)
+        except ModelError as error:
+            self.reason = str(error)
+            return
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+        self.eos: int | None = tokenizer.eos_token_id
+        self.template = tokenizer.chat_template
+
+
+def end_check(gguf: GgufFile, model: LlamaModel, folder: FolderTokens) -> Check:
     """The end token of the file is the folder's, and what ends an answer in the template ends it.
 
     Many exports fail here: a model whose end token is not the one that its chat template writes
     goes on for ever, or is cut in training.
     """
     name, bound = "end token", "one end token in the file, the folder and the template"
-    eos = int(gguf.get(_EOS, -1))
-    try:
-        chat = ChatTokenizer(folder)
-    except ModelError as error:
-        return Check(name=name, passed=None, bound=bound, reason=str(error))
-    theirs = _tokenizer(folder).eos_token_id
+    eos, chat = int(gguf.get(_EOS, -1)), folder.chat
+    if chat is None:
+        return Check(name=name, passed=None, bound=bound, reason=folder.reason)
+    theirs = folder.eos
     figures: dict[str, Any] = {"file": eos, "folder": theirs, "template": chat.end_token}
     reason = ""
     if theirs is not None and theirs != eos:
@@ -68,26 +86,17 @@ def end_check(gguf: GgufFile, model: LlamaModel, folder: Path) -> Check:
     return Check(name=name, passed=not reason, figures=figures, bound=bound, reason=reason)
 
 
-def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(
-        str(folder), trust_remote_code=False, local_files_only=True
-    )
-
-
 def _text(gguf: GgufFile, token: int) -> str:
     tokens = gguf.get("tokenizer.ggml.tokens", [])
     return tokens[token] if 0 <= token < len(tokens) else "not in its vocabulary"
 
 
-def conversation_check(gguf: GgufFile, model: LlamaModel, folder: Path) -> Check:
+def conversation_check(gguf: GgufFile, model: LlamaModel, folder: FolderTokens) -> Check:
     """Prompts have the same text and tokens in training as with the file."""
     name, bound = "conversations", "equal text and token ids in all of them"
-    try:
-        chat = ChatTokenizer(folder)
-    except ModelError as error:
-        return Check(name=name, passed=None, bound=bound, reason=str(error))
+    chat = folder.chat
+    if chat is None:
+        return Check(name=name, passed=None, bound=bound, reason=folder.reason)
     figures: dict[str, Any] = {"compared": len(CONVERSATIONS), "differing": 0, "tokens": 0}
     reasons = []
     for title, messages in CONVERSATIONS.items():
@@ -97,7 +106,7 @@ def conversation_check(gguf: GgufFile, model: LlamaModel, folder: Path) -> Check
             figures["differing"] += 1
             reasons.append(_difference(title, model, chat, messages, ours, theirs))
     figures["known difference"] = _decomposed(model, chat)
-    figures["same template text"] = gguf.get(_TEMPLATE) == _tokenizer(folder).chat_template
+    figures["same template text"] = gguf.get(_TEMPLATE) == folder.template
     return Check(
         name=name,
         passed=not reasons,

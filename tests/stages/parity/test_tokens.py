@@ -10,7 +10,12 @@ import pytest
 from localdistill.backends.llama_model import LlamaModel
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.tokenizer_import import write_tokenizer
-from localdistill.stages.parity.tokens import conversation_check, end_check, metadata_check
+from localdistill.stages.parity.tokens import (
+    FolderTokens,
+    conversation_check,
+    end_check,
+    metadata_check,
+)
 from tests.quantization.tiny import TEMPLATE, TOKENS, Tiny
 
 pytestmark = pytest.mark.real
@@ -45,7 +50,7 @@ def with_template(model: Tiny, old: str, new: str):
 def checked(check, path, folder):
     model = LlamaModel(path, gpu_layers=0)
     try:
-        return check(read_header(path), model, folder)
+        return check(read_header(path), model, FolderTokens(folder))
     finally:
         model.close()
 
