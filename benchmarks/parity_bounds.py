@@ -92,20 +92,18 @@ def main() -> None:
         types: dict[str, dict[str, dict[str, float]]] = {}
         print(f"{result}\n{'type':10}  {'KL':>10} {'top-1':>7} {'perpl.':>8}   with importance")
         for name in options.types.split(","):
-            entry = {}
-            for key, given in (("plain", None), ("importance", means)):
-                if name in IMPORTANCE_TYPES and given is None:
-                    continue
-                out = work / "quantised.gguf"
+            files = [halves]
+            keys = ["importance"] if name in IMPORTANCE_TYPES else ["plain", "importance"]
+            for key in keys:
+                given = means if key == "importance" else None
+                files.append(out := work / f"{key}.gguf")
                 kind = file_type(name, with_importance=True)
                 # Not `quantise`, which uses importance only where it is known to help, and copies
                 # what has the template's own type.
                 _requantise(template, master, [], kind, out, lambda tensor: None, given or {})
-                both = compare(reference, hidden, [halves, out], rows)
-                entry[key] = told(both, 1)
-                result.setdefault("f16", told(both, 0))
-                out.unlink()
-            types[name] = entry
+            both = compare(reference, hidden, files, rows)
+            result.setdefault("f16", told(both, 0))
+            entry = types[name] = {key: told(both, number) for number, key in enumerate(keys, 1)}
             shown = (
                 f"{entry[k]['kl']:10.6f} {entry[k]['top1']:7.4f} {entry[k]['perplexity']:8.4f}"
                 if k in entry

@@ -66,7 +66,7 @@ def keeps_types(template: GgufFile, quant: str) -> bool:
     """Whether ``quant`` means the types that the template has: by ``same``, or by its own name."""
     if quant == "same":
         return True
-    return file_type(quant, with_importance=True) == template.get(FILE_TYPE)
+    return bool(file_type(quant, with_importance=True) == template.get(FILE_TYPE))
 
 
 def check_types(template: GgufFile, targets: Iterable[str], with_importance: bool = False) -> None:

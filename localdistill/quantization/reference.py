@@ -83,20 +83,27 @@ class Reference:
             states = [self._embedded(row) for row in rows]
             rotary = self._parts["rotary"](config=self._config)
             for number in range(self.layers):
-                layer = self._layer(number)
-                for index, state in enumerate(states):
-                    watching = importance if index < counted else None
-                    places = torch.arange(state.shape[1]).unsqueeze(0)
-                    if watching is not None:
-                        watching.watch(layer, number)
-                    result = layer(state, position_embeddings=rotary(state, places))
-                    states[index] = result[0] if isinstance(result, tuple) else result
-                    if watching is not None:
-                        watching.unwatch()
+                self._through(number, states, rotary, importance, counted)
                 on_layer(number + 1)
             norm = self._parts["norm"](self._config.hidden_size, eps=self._config.rms_norm_eps)
             norm.weight.data = self._tensor("model.norm.weight")
             return [norm(state)[0] for state in states]
+
+    def _through(
+        self, number: int, states: list[Any], rotary: Any, importance: Importance | None, count: int
+    ) -> None:
+        """Replace ``states`` by what layer ``number`` makes of them; it is gone afterwards."""
+        import torch
+
+        layer = self._layer(number)
+        for index, state in enumerate(states):
+            watching = importance if index < count else None
+            if watching is not None:
+                watching.watch(layer, number)
+            places = torch.arange(state.shape[1]).unsqueeze(0)
+            states[index] = layer(state, position_embeddings=rotary(state, places))
+            if watching is not None:
+                watching.unwatch()
 
     def logits(self, hidden: Any) -> Any:
         """Logits in float32, of shape (positions, vocabulary), of some rows of hidden states."""

@@ -84,6 +84,15 @@ def log_probabilities(logits: Any) -> Any:
     return torch.log_softmax(torch.as_tensor(logits), dim=-1)
 
 
+def spread(before: Losses, after: Losses) -> float:
+    """Twice the standard error of the mean difference of two models' losses, position by position.
+
+    An upper bound of what chance makes of it, as long as both are sound models.
+    """
+    differences = before.values - after.values
+    return float(2 * differences.std() / sqrt(max(1, len(differences))))
+
+
 def noise(kl: float, positions: int) -> float:
     """How far two models' mean losses may differ by chance, where they are ``kl`` nats apart.
 

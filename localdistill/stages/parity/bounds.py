@@ -16,6 +16,7 @@ F16_KL = 1e-3
 F16_POSITIONS = 1000  # at least
 # Share of what training won on held-out text that a file has to keep.
 SURVIVAL = 0.8
+NOTHING = 0.001  # nats that are never worth a word
 # Nats between the 4-bit base of training and the 16-bit weights, on held-out text.
 BASE_ABOVE, BASE_BELOW = 0.1, 0.3
 NF4_KL = 0.05

@@ -18,8 +18,10 @@ print(f"{merge([1, 3], [2])!r}")
 
 def _user(*texts: str) -> list[Message]:
     """A conversation in which user and assistant take turns."""
-    roles = ("user", "assistant")
-    return [Message(role=roles[i % 2], content=text) for i, text in enumerate(texts)]
+    return [
+        Message(role="assistant" if number % 2 else "user", content=text)
+        for number, text in enumerate(texts)
+    ]
 
 
 _SYSTEM = Message(role="system", content="You are a careful programmer. Answer in one block.")

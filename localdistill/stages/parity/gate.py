@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from localdistill.backends.llama_model import LlamaModel
+from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.errors import ExportRejected
 from localdistill.quantization import ggml_types
 from localdistill.quantization.gguf_file import GgufFile, read_header
@@ -60,6 +60,7 @@ class Gate:
         findings: Findings,
         on_share: Callable[[float], None] = lambda share: None,
     ) -> None:
+        bindings()  # before llama.cpp is loaded by anything else: sets how its threads wait
         self.subject = subject
         self.findings = findings
         self._on_share = on_share

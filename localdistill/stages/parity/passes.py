@@ -21,8 +21,9 @@ Told = Callable[[], None]
 
 @dataclass
 class Compared:
-    """A reference and GGUF files on the same positions, each file against the one before it."""
+    """A reference, a file made of it, and others, on the same positions."""
 
+    # One for each file: of the first with the reference, of the others with the first.
     agreements: list[Agreement] = field(default_factory=list)
     losses: list[Losses] = field(default_factory=list)  # of the reference first
 
@@ -37,7 +38,7 @@ def compare(
 ) -> Compared:
     """Compare ``files`` with the weights that ``hidden`` (one tensor a row) was computed by.
 
-    The first file is held against the weights, each other one against the file before it.
+    The first file is held against the weights, each other one against the first.
     """
     import torch
 
@@ -56,10 +57,8 @@ def compare(
                 known = [log_probabilities(slab) for slab in slabs]
                 for loss, one in zip(found.losses, known, strict=True):
                     loss.add(one, targets)
-                for agreement, first, second in zip(
-                    found.agreements, known, known[1:], strict=False
-                ):
-                    agreement.add(first, second)
+                for number, agreement in enumerate(found.agreements):
+                    agreement.add(known[min(number, 1)], known[number + 1])
             on_row()
     return found
 

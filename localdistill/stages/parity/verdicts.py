@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localdistill.stages.parity import bounds
-from localdistill.stages.parity.agreement import Agreement, Losses, noise
+from localdistill.stages.parity.agreement import Agreement, Losses, noise, spread
 from localdistill.stages.parity.checks import Check
 
 TRAINING = "training.json"  # beside the adapter, written by training
@@ -150,12 +150,20 @@ def survival_check(trained: Trained | None, held: HeldOut, start_kl: float) -> C
         "F16": held.weights_before.mean - held.weights_after.mean,
         "file": held.file_before.mean - held.file_after.mean,
     }
+    # Both are upper bounds of what chance takes; of a broken model the first grows, and of a text
+    # without surprises the second is far too large.
     chance = {
-        "F16": noise(bounds.NF4_KL, positions),
-        "file": noise(bounds.NF4_KL + min(start_kl, 1.0), positions),
+        "F16": min(
+            spread(held.weights_before, held.weights_after), noise(bounds.NF4_KL, positions)
+        ),
+        "file": min(
+            spread(held.file_before, held.file_after),
+            noise(bounds.NF4_KL + min(start_kl, 1.0), positions),
+        ),
     }
     needed = {
-        which: trained.won - max((1 - bounds.SURVIVAL) * abs(trained.won), chance[which])
+        which: trained.won
+        - max((1 - bounds.SURVIVAL) * abs(trained.won), chance[which], bounds.NOTHING)
         for which in won
     }
     lost = [which for which in won if not won[which] >= needed[which]]

@@ -9,23 +9,24 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from localdistill.backends.llama_model import LlamaModel
-from localdistill.stages.parity.texts import own_conversations
+from localdistill.problems import load
+from localdistill.problems.prompt import messages
 
 SEED = Path(__file__).parents[3] / "models" / "seed"
-_LONGEST = 400  # tokens
-_STEPS = 30
+_HELD_OUT = 45  # problems: some 2,000 tokens of answers
+_BATCH, _STEPS = 8, 25
 
 
 def _rows() -> list[tuple[list[int], int]]:
-    """Token ids and the length of the prompt, of this package's own functions."""
+    """Token ids and the length of the prompt, of the seed's problems with right answers."""
     model = LlamaModel(SEED / "seed-q8_0.gguf", gpu_layers=0)
     rows = []
-    for example in own_conversations():
-        prompt = model.prompt_tokens(example.messages[:-1])
-        tokens = prompt + model.tokenize(example.messages[-1].content)
-        rows.append((tokens[:_LONGEST], len(prompt)))
+    for problem in load(str(SEED / "problems" / "train.jsonl")).problems:
+        prompt = model.prompt_tokens(messages(problem))
+        answer = model.tokenize(f"```python\n{problem.reference}\n```")
+        rows.append((prompt + answer + [model.tokenize("<|im_end|>")[0]], len(prompt)))
     model.close()
-    return [row for row in rows if len(row[0]) > row[1] + 20]
+    return rows[: _HELD_OUT + _BATCH * _STEPS]
 
 
 def train_adapter(folder: Path) -> Path:
@@ -41,25 +42,26 @@ def train_adapter(folder: Path) -> Path:
         base, LoraConfig(r=8, lora_alpha=16, target_modules=targets, task_type="CAUSAL_LM")
     )
     rows = _rows()
-    held_out, trained = rows[::6], [row for i, row in enumerate(rows) if i % 6]
+    held_out, trained = rows[:_HELD_OUT], rows[_HELD_OUT:]
 
-    def loss_of(row):
-        tokens, length = row
-        logits = model(torch.tensor([tokens])).logits[0, length - 1 : -1]
-        return torch.nn.functional.cross_entropy(
-            logits, torch.tensor(tokens[length:]), reduction="sum"
-        )
+    def loss_of(batch):
+        longest = max(len(tokens) for tokens, _ in batch)
+        ids = torch.zeros((len(batch), longest), dtype=torch.long)
+        targets = torch.full((len(batch), longest), -100)
+        for row, (tokens, length) in enumerate(batch):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            targets[row, length : len(tokens)] = torch.tensor(tokens[length:])
+        logits = model(ids).logits[:, :-1]
+        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets[:, 1:].flatten())
 
     def held_out_loss():
         with torch.no_grad():
-            total = sum(float(loss_of(row)) for row in held_out)
-        return total / sum(len(tokens) - length for tokens, length in held_out)
+            return float(loss_of(held_out))
 
     before = held_out_loss()
-    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-3)
     for step in range(_STEPS):
-        batch = [trained[(2 * step + i) % len(trained)] for i in range(2)]
-        sum(loss_of(row) / len(row[0]) for row in batch).backward()
+        loss_of(trained[_BATCH * step : _BATCH * (step + 1)]).backward()
         optimiser.step()
         optimiser.zero_grad()
     after = held_out_loss()

@@ -87,7 +87,7 @@ def test_a_template_whose_answers_end_where_the_file_does_not_is_told(tiny):
 
 
 def test_another_template_in_the_file_is_told_with_the_place(tiny):
-    changed = with_template(tiny, "<|im_start|>assistant\\n", "<|im_start|>assistent\\n")
+    changed = with_template(tiny, "<|im_start|>assistant", "<|im_start|>assistent")
     found = checked(conversation_check, changed, tiny.master)
     assert found.passed is False
     assert "'plain'" in found.reason and "ent" in found.reason
