@@ -12,9 +12,9 @@ and what comes out would be worse than what went in. The rule has to be silent o
   that; weights that were thrown off do it many times over, towards ln(vocabulary) = 12 nats and
   beyond. The two nats keep a start near zero from making any loss at all an explosion; twice the
   start leaves room to a model that begins badly.
-* The start is the held-out loss of the base where there is one, else the mean of the first steps. They
-  may have exploded themselves, except for the very first, whose loss was taken before any weight
-  changed: the start is at most three times that one, and one nat.
+* The start is the held-out loss of the base where there is one, else the mean of the first steps.
+  They may have exploded themselves, except for the very first, whose loss was taken before any
+  weight changed: the start is at most three times that one, and one nat.
 """
 
 from __future__ import annotations
