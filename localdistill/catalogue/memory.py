@@ -191,7 +191,7 @@ def training(a: Architecture, *, gpu: bool, rank: int | None = None) -> Estimate
             "4-bit layers": found.layers,
             "embeddings": found.embeddings,
             "LoRA and optimiser": found.adapter,
-            "activations": found.activations + found.passing,
+            "activations": found.activations + found.passing + found.fragments,
             "CUDA" if gpu else "process": found.process,
         }
     )

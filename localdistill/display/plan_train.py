@@ -84,6 +84,7 @@ def _parts(sizing: Any) -> list[str]:
         ("adapter", need.adapter, f"rank {sizing.task.rank}, gradients and moments"),
         ("activations", need.activations, f"of {sizing.task.together:,} tokens"),
         ("passing", need.passing, "gradients, a matrix, logits"),
+        *([("fragments", need.fragments, "gaps of the allocator")] if need.fragments else []),
         ("in all", need.peak, f"of {size(sizing.free)} that are free"),
     ]
     lines = [f"{name:<11} {size(amount):>8}  {what}" for name, amount, what in parts]

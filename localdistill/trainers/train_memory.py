@@ -36,6 +36,12 @@ GPU_LOSS = 500_000_000
 # and fewer tokens go through at once. More gain little.
 LARGE_BYTES = 200_000_000
 TOKENS_TOGETHER = {"small": 4096, "large": 2048}  # padding included
+# PyTorch asks for blocks at multiples of 64 bytes (``posix_memalign``), for which glibc needs a gap
+# a little larger than the block: one that has been given back is too small for the next one of the
+# same size. So blocks below this size take twice of it in the long run (1.9 to 2.0 times with the
+# seed model). Larger ones are mapped, and go back to the kernel (DEFAULT_MMAP_THRESHOLD_MAX of
+# malloc.c).
+MAPPED_BLOCK = 32 * 2**20
 _FLOAT = 4
 
 
@@ -77,6 +83,7 @@ class TrainNeed:
     adapter: int  # with its gradients and moments
     activations: int  # what a pass keeps for the way back
     passing: int  # what is alive for a moment on the way back, or while the loss is taken
+    fragments: int = 0  # gaps that the allocator cannot use again
     mapped: int = 0  # pages of the model's file while it is read: the kernel can take them back
     mapped_stays: bool = False  # the file stays mapped: its embedding is used where it is
 
@@ -84,7 +91,7 @@ class TrainNeed:
     def peak(self) -> int:
         """The most that must be there at one time."""
         weights = self.process + self.layers + self.embeddings
-        return weights + self.adapter + self.activations + self.passing
+        return weights + self.adapter + self.activations + self.passing + self.fragments
 
     @property
     def resident(self) -> int:
@@ -112,33 +119,29 @@ def need(shape: TrainShape, task: TrainTask, place: Place, stored: int | None = 
     ``stored`` is the size of the model's safetensors files; 16 bits a weight unless it is given.
     """
     bits = NF4_BITS if task.four_bit else 8 * place.width
-    adapter = task.rank * shape.edges
-    if place.gpu:
-        return TrainNeed(
-            process=CUDA,
-            layers=int(shape.linear * bits / 8),
-            embeddings=(shape.embeddings + shape.vectors) * place.width,
-            adapter=adapter * PER_ADAPTER_WEIGHT,
-            activations=_kept(shape, task, place),
-            passing=max(_backward(shape, task, place), GPU_LOSS),
-        )
+    kept, passing = _kept(shape, task, place), _backward(shape, task, place)
+    loss = [GPU_LOSS] if place.gpu else _loss(shape, task, place)
+    passing = max(passing, loss, key=sum)
+    adapter = PER_ADAPTER_WEIGHT
+    if not place.gpu and place.width < _FLOAT:
+        adapter += place.width  # PyTorch's autocast holds a copy for the time of a pass
     return TrainNeed(
-        process=PROCESS,
+        process=CUDA if place.gpu else PROCESS,
         layers=int(shape.linear * bits / 8),
         embeddings=(shape.embeddings + shape.vectors) * place.width,
-        # With 16 bits PyTorch's autocast holds a copy of each weight for the time of a pass.
-        adapter=adapter * (PER_ADAPTER_WEIGHT + (place.width if place.width < _FLOAT else 0)),
-        activations=_kept(shape, task, place),
-        passing=max(_backward(shape, task, place), _loss(shape, task, place)),
+        adapter=task.rank * shape.edges * adapter,
+        activations=sum(kept),
+        passing=sum(passing),
+        fragments=0 if place.gpu else sum(b for b in [*kept, *passing] if b < MAPPED_BLOCK),
         # Each tensor is copied in the type of the computation or quantised, one after the other
         # (``convert_and_load_state_dict_in_model`` of transformers): all pages of the file have
         # been touched at the end, and none of it was held twice.
-        mapped=2 * shape.parameters if stored is None else stored,
+        mapped=0 if place.gpu else 2 * shape.parameters if stored is None else stored,
     )
 
 
-def of_one_layer(shape: TrainShape, task: TrainTask, place: Place) -> int:
-    """Bytes that one layer keeps for each token where everything is kept.
+def of_one_layer(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """Bytes that one layer keeps for each token where everything is kept, tensor by tensor.
 
     What autograd saves (``saved_tensors``) of transformers' layer with PEFT's ``Linear4bit``, whose
     product with the frozen matrix saves no input (``MatMul4Bit`` of bitsandbytes):
@@ -146,53 +149,61 @@ def of_one_layer(shape: TrainShape, task: TrainTask, place: Place) -> int:
     - the input of each norm in 32 bits, and its root mean square;
     - what goes into projections: the adapter's A wants it, one for query, key and value, one for
       the output, one for gate and up, one for down; and the results of the seven A;
-    - of attention query, key, value and result, and the logarithm of the sum (32 bits) of a head;
+    - of attention query, key, value (the result is the output's input), and the logarithm of the
+      sum (32 bits) of a head;
     - of SwiGLU gate, its activation and up.
 
     Unsloth's kernels on a GPU keep gate and up only, and compute the product again (``LoRA_MLP`` of
     fast_lora.py).
     """
-    wide, narrow = shape.width, shape.query + shape.shared
-    norms = 2 * wide + (narrow if shape.head_norms else 0)
-    inputs = 2 * wide + shape.query
-    attention = shape.query + 2 * shape.shared
-    inside = (2 if place.gpu else 4) * shape.inner
-    adapters = 0 if place.gpu else 7 * task.rank
-    small = _FLOAT * (shape.heads + 2 + (shape.heads + shape.kv_heads if shape.head_norms else 0))
-    norm = place.width if place.gpu else _FLOAT
-    return norm * norms + place.width * (inputs + attention + inside + adapters) + small
+    wide, query, shared = shape.width, shape.query, shape.shared
+    norms = [wide, wide, *([query, shared] if shape.head_norms else [])]
+    values = [wide, wide, query, query, shared, shared]
+    values += [shape.inner] * (2 if place.gpu else 4) + [task.rank] * (0 if place.gpu else 7)
+    small = [1, 1, shape.heads, *([shape.heads, shape.kv_heads] if shape.head_norms else [])]
+    in_norm = place.width if place.gpu else _FLOAT
+    return [
+        *(in_norm * width for width in norms),
+        *(place.width * width for width in values),
+        *(_FLOAT * width for width in small),
+    ]
 
 
-def kept_products(shape: TrainShape) -> int:
-    """Values that a layer keeps for each token where the results of products are kept."""
-    from localdistill.trainers.activations import kept_values
+def of_products(shape: TrainShape, place: Place) -> list[int]:
+    """Bytes that a layer keeps for each token where the results of products are kept.
 
-    return kept_values(shape.width, shape.query, shape.shared, shape.inner)
+    Its input; the results of seven projections; and that of attention. See ``activations``.
+    """
+    wide, query, shared = shape.width, shape.query, shape.shared
+    values = [wide, query, shared, shared, query, wide, shape.inner, shape.inner, wide]
+    return [place.width * width for width in values]
 
 
-def _kept(shape: TrainShape, task: TrainTask, place: Place) -> int:
-    """All activations that are held at the moment of the most."""
+def _kept(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """All activations that are held at the moment of the most: bytes of each."""
     layer = of_one_layer(shape, task, place)
     if task.kept == "all":
-        return task.together * shape.layers * layer
-    # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
-    # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
-    held = shape.width if task.kept == "none" else kept_products(shape)
-    return task.together * (shape.layers * held * place.width + layer)
+        held = layer * shape.layers
+    else:
+        # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
+        # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
+        each = [shape.width * place.width] if task.kept == "none" else of_products(shape, place)
+        held = each * shape.layers + layer
+    return [task.together * size for size in held]
 
 
-def _backward(shape: TrainShape, task: TrainTask, place: Place) -> int:
+def _backward(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
     """On the way back through a feed-forward part, which is where most is alive.
 
     The gradient of its product by the frozen matrix, by the adapter, and their sum; that of the
     residual stream; and the frozen matrix, dequantised whole (``MatMul4Bit.backward``).
     """
-    values = task.together * (3 * shape.inner + 2 * shape.width) + shape.largest
-    return values * place.width
+    values = [task.together * width for width in [shape.inner] * 3 + [shape.width] * 2]
+    return [place.width * count for count in [*values, shape.largest]]
 
 
-def _loss(shape: TrainShape, task: TrainTask, place: Place) -> int:
+def _loss(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
     """One piece of logits in 32 bits (and as computed), hidden states and their gradient."""
-    rows = min(task.together, max(16, LOSS_ELEMENTS // shape.vocabulary))
-    each = _FLOAT if place.width == _FLOAT else _FLOAT + place.width
-    return rows * shape.vocabulary * each + 3 * task.together * shape.width * place.width
+    logits = min(task.together, max(16, LOSS_ELEMENTS // shape.vocabulary)) * shape.vocabulary
+    hidden = [task.together * shape.width * place.width] * 3
+    return [logits * _FLOAT, *([] if place.width == _FLOAT else [logits * place.width]), *hidden]

@@ -93,16 +93,16 @@ def test_activations_that_are_all_kept():
     norms, inputs = 2 * 8, 2 * 8 + 12
     attention, swiglu, adapters = 12 + 2 * 6, 4 * 20, 7 * 5
     layer = 4 * (norms + inputs + attention + swiglu + adapters) + 4 * (4 + 2)
-    assert of_one_layer(SMALL, TASK, CPU) == layer
+    assert sum(of_one_layer(SMALL, TASK, CPU)) == layer
     assert need(SMALL, TASK, CPU).activations == 28 * 2 * layer
     halves = 4 * norms + 2 * (inputs + attention + swiglu + adapters) + 4 * (4 + 2)
-    assert of_one_layer(SMALL, TASK, CPU_16) == halves
+    assert sum(of_one_layer(SMALL, TASK, CPU_16)) == halves
     normed = replace(SMALL, biases=False, head_norms=True)
-    assert of_one_layer(normed, TASK, CPU) == layer + 4 * (12 + 6) + 4 * (4 + 2)
+    assert sum(of_one_layer(normed, TASK, CPU)) == layer + 4 * (12 + 6) + 4 * (4 + 2)
 
 
 def test_activations_that_are_computed_again_are_those_of_one_layer():
-    layer = of_one_layer(SMALL, TASK, CPU)
+    layer = sum(of_one_layer(SMALL, TASK, CPU))
     again = need(SMALL, replace(TASK, kept="none"), CPU)
     assert again.activations == 28 * (2 * 8 * 4 + layer)
     products = need(SMALL, replace(TASK, kept="products"), CPU)
@@ -120,11 +120,24 @@ def test_what_passes_is_the_way_back_or_the_loss():
     assert many == 111 * 150_000 * 4 + 3 * 4000 * 8 * 4
 
 
+def test_blocks_that_are_not_mapped_take_twice_their_size():
+    found = need(SMALL, TASK, CPU)
+    assert found.fragments == found.activations + found.passing  # all of them are small
+    assert need(SMALL, TASK, GPU).fragments == 0
+    # 1,000,000 tokens of 8 values in 32 bits are 32 MB, less than 32 MiB; those of 12 are more.
+    task = replace(TASK, longest=10**6, tokens=10**6, rows=1, kept="none")
+    small = 4 * 8 * 2 + (2 * 8 + 2 * 8 + 2 * 6 + 7 * 5) * 4 + 4 * (4 + 2)
+    back = 2 * 8 * 4 * 10**6 + 160 * 4
+    found = need(replace(SMALL, feed_forward=60), task, CPU)
+    assert found.fragments == 10**6 * small + back + 480 * 4 - 160 * 4
+
+
 def test_the_file_counts_into_resident_memory_while_it_is_read():
     found = need(SMALL, TASK, CPU, stored=10**9)
     weights = PROCESS + found.layers + found.embeddings
     assert found.resident == weights + 10**9
-    assert found.peak == weights + found.adapter + found.activations + found.passing
+    training = found.adapter + found.activations + found.passing + found.fragments
+    assert found.peak == weights + training
     assert need(SMALL, TASK, CPU, stored=0).resident == found.peak
     assert need(SMALL, TASK, CPU).mapped == 2 * SMALL.parameters
 
