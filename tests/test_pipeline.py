@@ -5,17 +5,31 @@ from pathlib import Path
 
 import pytest
 
+from localdistill import cli, pipeline, preflight
 from localdistill import config as configuration
-from localdistill import pipeline, preflight
-from localdistill.errors import ConfigError, UserError
-from localdistill.jsonl import mark_done
+from localdistill.errors import (
+    ConfigError,
+    ExportRejected,
+    StageFailed,
+    TrainingDiverged,
+    UserError,
+)
+from localdistill.events import Notice
+from localdistill.jsonl import mark_done, read_rows, write_whole
 from localdistill.manifest import record_sandbox
 from localdistill.quantization.start import Outlook
 from localdistill.result_text import result_text
 from localdistill.run_dir import RunDir
 from localdistill.stages import verify
 from localdistill.stages.verify import VerifySummary
-from localdistill.types import EvalResult, ModelScore, PassAtK, SandboxUse
+from localdistill.types import (
+    EvalResult,
+    ModelScore,
+    PassAtK,
+    Rejection,
+    SandboxUse,
+    TrainingExample,
+)
 
 
 def score(label, value):
@@ -53,8 +67,10 @@ def requests(monkeypatch):
     monkeypatch.setattr(pipeline, "settled", fake_size)
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
     monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
-    monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True, 0))
+    monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True))
     monkeypatch.setattr(preflight, "find_gguf", lambda model: None)
+    monkeypatch.setattr(preflight, "check_memory", lambda *_, **__: None)
+    monkeypatch.setattr(pipeline, "settled_training", lambda config, master: config)
     return seen
 
 
@@ -111,6 +127,39 @@ def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests,
     assert sampled[1] == templates[1] == rounds / "01" / "model.gguf"
     assert trained[1] == rounds / "01" / "merged"
     assert trained[0] == tmp_path / "run" / "start" / "master"
+
+
+def test_with_base_each_round_trains_the_base_on_all_rounds_examples(
+    requests, config, tmp_path, monkeypatch
+):
+    usual, trained = pipeline.run_stage, []
+
+    def select_and_read(name, request, *more):
+        if name == "select":
+            answers = {"01": ["a", "b"], "02": ["b", "c"]}[request.out.parent.name]
+            request.out.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(request.out, "".join(map(example, answers)))
+        if name == "train":
+            rows = read_rows(request.data, TrainingExample)
+            trained.append((request.model, [row.messages[-1].content for row in rows]))
+        return usual(name, request, *more)
+
+    monkeypatch.setattr(pipeline, "run_stage", select_and_read)
+    run(config, tmp_path, rounds=2, train={"start": "base"}, export={"quant": "Q8_0"})
+    start, rounds = tmp_path / "run" / "start", tmp_path / "run" / "rounds"
+    sampled = [r.model for name, r in requests if name == "generate"]
+    assert sampled == [start / "start.gguf", rounds / "01" / "model.gguf"]
+    assert trained == [(start / "master", ["a", "b"]), (start / "master", ["a", "b", "c"])]
+    exported = [(r.template, r.master, r.quant) for name, r in requests if name == "export"]
+    assert exported == [(start / "start.gguf", start / "master", "Q8_0")] * 2
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["start_of_rounds"] == "base"
+
+
+def example(answer):
+    said = [{"role": "user", "content": "q"}, {"role": "assistant", "content": answer}]
+    row = TrainingExample(messages=said, problem_id="p", sample=0, strategy="none")
+    return row.model_dump_json() + "\n"
 
 
 def test_a_named_type_is_made_once_and_kept(requests, config, tmp_path):
@@ -293,3 +342,133 @@ def test_the_same_sandbox_is_in_the_manifest_once_whatever_an_engine_says(tmp_pa
         )
     (use,) = json.loads(directory.manifest.read_text())["sandboxes"]
     assert use["passed_over"] == ["docker: old"]
+
+
+def test_a_run_says_beforehand_what_it_can_show(requests, config, tmp_path):
+    said = []
+    built = configuration.build(config)
+    pipeline.run(built, tmp_path / "run", said.append)
+    (notice,) = [event for event in said if "comparison on" in getattr(event, "message", "")]
+    assert (notice.level, "1 problems with 4 samples" in notice.message) == ("warning", True)
+    pipeline.run(built, tmp_path / "run", said.append)  # a continued one has said so
+    assert len([event for event in said if "comparison on" in getattr(event, "message", "")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({"select": {"strategy": "none"}}, True),
+        ({"select": {"strategy": "none"}, "generate": {"temperature": 0.95}}, True),
+        ({"select": {"strategy": "none"}, "generate": {"temperature": 1.6}}, False),
+        ({"select": {"strategy": "none"}, "generate": {"top_k": 20}}, False),
+        ({"select": {"strategy": "tests"}}, False),
+    ],
+)
+def test_training_on_samples_of_the_model_as_it_is_is_warned_of(
+    requests, config, tmp_path, settings, warned
+):
+    said = []
+    pipeline.run(configuration.build({**config, **settings}), tmp_path / "run", said.append)
+    found = [event for event in said if "nothing but noise" in getattr(event, "message", "")]
+    assert len(found) == warned
+
+
+@pytest.fixture
+def rejecting(requests, monkeypatch):
+    """The stages of ``requests``, of which those named (stage, round) end with an error."""
+    inner, failures = pipeline.run_stage, {}
+
+    def stage(name, request, callback, log, inherit=()):
+        found = inner(name, request, callback, log, inherit)
+        number = int(request.out.parent.name) if name in ("train", "export") else 0
+        error = failures.get((name, number))
+        if error is not None:
+            request.out.parent.mkdir(parents=True, exist_ok=True)
+            raise error
+        return found
+
+    monkeypatch.setattr(pipeline, "run_stage", stage)
+    return failures
+
+
+def test_a_rejected_round_leaves_the_model_before_it(requests, rejecting, config, tmp_path):
+    rejecting["export", 2] = ExportRejected("the check 'answers' failed: it repeats itself.")
+    notices = []
+    built = configuration.build({**config, "rounds": 3})
+    result = pipeline.run(built, tmp_path / "run", notices.append)
+    rounds = tmp_path / "run" / "rounds"
+    sampled = [r.model for name, r in requests if name == "generate"]
+    trained = [r.model for name, r in requests if name == "train"]
+    assert sampled[2] == sampled[1] == rounds / "01" / "model.gguf"
+    assert trained[2] == trained[1] == rounds / "01" / "merged"
+    # Dev chooses among the rounds that gave a model.
+    assert [r.candidate.label for name, r in requests if name == "evaluate"] == [
+        "round-01", "round-03", "round-03",
+    ]  # fmt: skip
+    noted = Rejection.model_validate_json((rounds / "02" / "rejected.json").read_text())
+    assert (noted.round, noted.stage, noted.kept) == (2, "export", "round-01")
+    assert "it repeats itself" in noted.reason
+    (said,) = [e.message for e in notices if isinstance(e, Notice) and "no new model" in e.message]
+    assert "round-01 is kept" in said
+    assert "No model of round 2: the check 'answers' failed" in result_text(result)
+
+
+def test_a_rejected_round_is_not_done_again(requests, rejecting, config, tmp_path):
+    rejecting["train", 1] = TrainingDiverged("the loss is no number.")
+    first = run(config, tmp_path, rounds=2)
+    rejecting.clear()
+    requests.clear()
+    again = run(config, tmp_path, rounds=2)
+    assert again.rejections == first.rejections
+    assert [r.round for name, r in requests if name == "generate"] == [2]
+    # What was found of it stays with the round.
+    note = json.loads((tmp_path / "run" / "rounds" / "01" / "rejected.json").read_text())
+    assert (note["stage"], note["reason"]) == ("train", "the loss is no number.")
+    (tmp_path / "run" / "rounds" / "01" / "rejected.json").unlink()
+    requests.clear()
+    assert run(config, tmp_path, rounds=2).rejections == ()
+    assert [r.round for name, r in requests if name == "generate"] == [1, 2]
+
+
+def test_a_first_round_that_is_rejected_leaves_the_wanted_type_to_the_next(
+    requests, rejecting, config, tmp_path
+):
+    rejecting["export", 1] = ExportRejected("no.")
+    run(config, tmp_path, rounds=3, export={"quant": "Q8_0"})
+    assert [r.quant for name, r in requests if name == "export"] == ["Q8_0", "Q8_0", "same"]
+
+
+def test_without_any_new_model_the_eval_set_stays_closed(requests, rejecting, config, tmp_path):
+    rejecting["export", 1] = ExportRejected("the check 'base' failed: another model.")
+    result = run(config, tmp_path)
+    assert "evaluate" not in [name for name, _ in requests]
+    assert (result.evaluation, result.model.label) == (None, "base")
+    text = result_text(result)
+    assert "Verdict: no new model" in text
+    assert "the check 'base' failed: another model." in text
+
+
+def test_other_failures_end_the_run(requests, rejecting, config, tmp_path):
+    rejecting["train", 1] = StageFailed("its process ended")
+    with pytest.raises(StageFailed):
+        run(config, tmp_path)
+    assert not (tmp_path / "run" / "rounds" / "01" / "rejected.json").exists()
+
+
+@pytest.mark.parametrize("progress", ["plain", "json"])
+def test_the_command_ends_with_1_without_a_new_model(
+    requests, rejecting, config, tmp_path, capsys, progress
+):
+    rejecting["export", 1] = ExportRejected("no.")
+    names = {"problems": "--problems", "dev_problems": "--dev-problems"}
+    names["eval_problems"] = "--eval-problems"
+    files = [part for name, option in names.items() for part in (option, config[name])]
+    command = ["run", "--model", "m.gguf", *files, "--run-dir", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command, "--progress", progress])
+    assert ended.value.code == 1
+    out = capsys.readouterr().out
+    if progress == "json":
+        assert json.loads(out.splitlines()[-1])["verdict"] == "no new model"
+    else:
+        assert "Verdict: no new model" in out

@@ -14,18 +14,19 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from math import prod
 from pathlib import Path
 
 from localdistill import __version__, memory, trainers
 from localdistill.errors import ConfigError, ModelError, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
+from localdistill.quantization.adapter import adapter_digest
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.names import to_gguf
-from localdistill.quantization.start import frozen_bytes, is_trained
+from localdistill.quantization.start import is_trained
 from localdistill.run_dir import require_room
+from localdistill.stages import train_here
 from localdistill.trainers.base import STAGE, Saved, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
@@ -73,16 +74,22 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     trainer = trainers.load(request.trainer)
     examples = _read(request.data)
     refuse_foreign(request.out)
-    check_model(request)
+    sized = check_model(request)
     work = _empty_work_folder(request.out)
     total = len(examples) * request.epochs
     saved = _saved(request)
     callback(StageStarted(stage=STAGE, title="train", total=total, unit="examples"))
     try:
-        result = trainer.train(request, examples, work, callback, saved=saved)
+        result = trainer.train(sized, examples, work, callback, saved=saved)
         summary = TrainSummary.model_validate(result.model_dump())
         _to_disk(work)
-        publish(work, request.out, summary=summary.model_dump(), made_with=_made_with(request))
+        publish(
+            work,
+            request.out,
+            summary=summary.model_dump(),
+            made_with=_made_with(request),
+            sha256=adapter_digest(work),
+        )
     except Exception as error:
         shutil.rmtree(work, ignore_errors=True)
         if isinstance(error, TrainingDiverged):
@@ -95,12 +102,12 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
 
 def check_model(
     request: TrainRequest, available: Callable[[], int] = memory.available_bytes
-) -> None:
-    """Refuse what cannot be trained, from the model's header.
+) -> TrainRequest:
+    """Refuse what cannot be trained, from the model's header; choose what the request leaves open.
 
     Raises:
         ModelError: the folder is missing, damaged, or of an unsupported kind.
-        MemoryShortage: its weights in 4 bits do not fit into memory, and no GPU may take them.
+        MemoryShortage: training does not fit into memory; the message has the figures.
         StorageError: the adapter will not fit on the disk.
     """
     path = request.model
@@ -111,10 +118,7 @@ def check_model(
     # In 32 bits: A is (rank, columns), B is (rows, rank).
     adapter = sum(4 * request.rank * sum(shapes[name]) for name in shapes if is_trained(name))
     require_room(request.out, adapter)
-    if not memory.has_gpu():
-        values = {name: prod(shape) for name, shape in shapes.items()}
-        fix = "Close other programs, or take a smaller model."
-        memory.require(frozen_bytes(values), path, fix, available)
+    return train_here.sized(request, available)
 
 
 def summarise(summary: TrainSummary) -> dict[str, Scalar]:

@@ -19,7 +19,7 @@ from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 # Small tensors stay on the heap: to map and clear pages for each would take time.
-_APART = 4 * 2**20
+APART = 4 * 2**20
 _KEPT_FREE = 128 * 2**20  # at the end of the heap
 
 
@@ -27,7 +27,7 @@ def give_back_large() -> None:
     """Have large pieces of memory given back when they are freed, where the C library is glibc."""
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _APART)
+        mallopt(_M_MMAP_THRESHOLD, APART)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_FREE)
 
 

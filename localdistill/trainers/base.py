@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,10 @@ from localdistill.events import Callback
 from localdistill.types import TrainingExample
 
 STAGE = "train"  # the name under which a trainer reports its progress
+
+# Activations that are kept for the way back; the others are computed again. ``products``: see
+# ``activations``.
+Kept = Literal["all", "products", "none"]
 
 
 class TrainSettings(BaseModel):
@@ -33,8 +37,9 @@ class TrainSettings(BaseModel):
     load_in_4bit: bool = True
     # Of one pass forward and back, padding included; None: chosen
     micro_batch_tokens: int | None = Field(default=None, ge=8)
-    # Activations are kept, and not computed again on the way back; None: chosen
-    keep_activations: bool | None = None
+    # Activations are kept, and not computed again on the way back; or the results of products are;
+    # None: chosen
+    keep_activations: bool | Literal["products"] | None = None
     held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
     # Held-out losses in a row above the lowest, after which training stops; 0: it never does
     patience: int = Field(default=3, ge=0)

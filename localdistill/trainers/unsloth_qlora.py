@@ -10,13 +10,13 @@ import json
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice
 from localdistill.trainers import allocator, record
 from localdistill.trainers.activations import keep_products
-from localdistill.trainers.base import Saved, TrainResult, TrainSettings
+from localdistill.trainers.base import Kept, Saved, TrainResult, TrainSettings
 from localdistill.trainers.batches import Step, plan_epoch
 from localdistill.trainers.chat_tokens import ChatTokenizer, TokenizedExample
 from localdistill.trainers.checkpoint import Checkpoints
@@ -24,18 +24,10 @@ from localdistill.trainers.dev_loss import mean_loss
 from localdistill.trainers.environment import for_unsloth
 from localdistill.trainers.held_out import Division, divide
 from localdistill.trainers.loop import Fit, Precision, Work, fit
+from localdistill.trainers.train_memory import LARGE_BYTES, TOKENS_TOGETHER
 from localdistill.types import TrainingExample
 
-Kept = Literal["all", "products", "none"]
-
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-# Above this size of the 16-bit weights, activations are computed again instead of kept, and fewer
-# tokens go through at once: memory is then what is short.
-_LARGE_BYTES = 200_000_000
-_MICRO_BATCH_TOKENS = {"small": 4096, "large": 2048}  # padding included
-# Where products are kept: half of what goes through for a large model otherwise, as each token then
-# takes more, and dequantising the weights is still a small part of the work
-_WITH_PRODUCTS = 1024
 
 
 def train(
@@ -171,12 +163,13 @@ def sizes(settings: TrainSettings) -> tuple[int, Kept]:
     import torch
 
     large = _large(settings.model)
-    kept: Kept = "none" if large else "all"
-    tokens = _MICRO_BATCH_TOKENS["large" if large else "small"]
-    if settings.keep_activations is not None:
-        kept = "all" if settings.keep_activations else "none"
-    elif large and not torch.cuda.is_available():
-        kept, tokens = "products", _WITH_PRODUCTS
+    tokens = TOKENS_TOGETHER["large" if large else "small"]
+    wish = settings.keep_activations
+    kept: Kept = "none"
+    if wish is True or (wish is None and not large):
+        kept = "all"
+    elif wish is not False and not torch.cuda.is_available():
+        kept, tokens = "products", TOKENS_TOGETHER["products" if large else "small"]
     return settings.micro_batch_tokens or tokens, kept
 
 
@@ -189,6 +182,7 @@ def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
     Raises:
         ModelError: the folder cannot be loaded, or not in 4 bits.
     """
+    import torch
     from unsloth import FastLanguageModel
 
     checkpointing: bool | str = False if kept == "all" else "unsloth"
@@ -196,7 +190,10 @@ def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
         model, _ = FastLanguageModel.from_pretrained(
             model_name=str(settings.model),
             max_seq_length=settings.max_length,
+            dtype=None,  # bfloat16 where the machine computes in it: see _precision
             load_in_4bit=settings.load_in_4bit,
+            # By default Unsloth spreads layers over all GPUs; the plan is for the first one.
+            device_map="cuda:0" if torch.cuda.is_available() else "cpu",
             trust_remote_code=False,
             use_gradient_checkpointing=checkpointing,
         )
@@ -275,7 +272,7 @@ def _precision() -> Precision:
 
 def _large(folder: Path) -> bool:
     """Whether memory is what is short with the model in ``folder``, rather than time."""
-    return sum(file.stat().st_size for file in folder.glob("*.safetensors")) > _LARGE_BYTES
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors")) > LARGE_BYTES
 
 
 def _result(division: Division, steps: Sequence[Step], fitted: Fit) -> TrainResult:

@@ -4,7 +4,6 @@ import pytest
 
 from localdistill.catalogue import memory
 from localdistill.config import TrainConfig
-from localdistill.trainers import unsloth_qlora
 
 # Bytes or GB of published files: (entry, type, GB, tolerance).
 # Listings of mradermacher/Qwen2.5-Coder-7B-Instruct-GGUF, second-state/Qwen2.5-Coder-0.5B-
@@ -37,11 +36,6 @@ def test_training_on_a_cpu_is_within_a_third_of_what_was_measured(by_name):
     assert half == pytest.approx(3670 * 2**20, rel=0.33)
     seed = memory.training(by_name["seed"].architecture, gpu=False).total
     assert seed == pytest.approx(1140 * 2**20, rel=0.33)
-
-
-def test_the_trainers_own_numbers_are_used():
-    assert memory.LARGE_BYTES == unsloth_qlora._LARGE_BYTES
-    assert memory.TOKENS_TOGETHER == unsloth_qlora._MICRO_BATCH_TOKENS
 
 
 def test_the_default_rank_is_that_of_the_configuration(by_name):
