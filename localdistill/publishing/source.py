@@ -25,7 +25,8 @@ from localdistill.run_dir import RoundDir, RunDir
 from localdistill.starting_points import name_of
 from localdistill.types import Completion, EvalResult, TrainingExample, Verdict
 
-_TRAINING = ("start", "rank", "alpha", "learning_rate", "epochs", "batch_size")  # what a card tells of it
+# What a card tells of it.
+_TRAINING = ("start", "rank", "alpha", "learning_rate", "epochs", "batch_size")
 
 
 class Source(BaseModel):
