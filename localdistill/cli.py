@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import re
 import signal
@@ -203,10 +204,15 @@ def _run(options: argparse.Namespace) -> None:
     directory = options.run_dir or default_home() / starting_points.name_of(Path(config.model))
     with open_display(options.progress, sys.stdout) as display:
         result = pipeline.run(config, directory, display)
-    if options.progress == "json":
+    if options.progress != "json":
+        print(result_text.result_text(result))  # noqa: T201
+    elif result.evaluation is not None:
         print(result.evaluation.model_dump_json())  # noqa: T201
     else:
-        print(result_text.result_text(result))  # noqa: T201
+        rejected = [entry.model_dump(mode="json") for entry in result.rejections]
+        print(json.dumps({"verdict": "no new model", "rejections": rejected}))  # noqa: T201
+    if result.evaluation is None:
+        sys.exit(1)
 
 
 def _complain(text: str) -> None:

@@ -12,7 +12,8 @@
     │   └── MissingDependency     a part of the installation is not there
     ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
     ├── StageFailed               a stage's process ended without its result (exit code 1)
-    │   └── WriterGone            whoever wrote a file that a stage follows has ended too early
+    │   ├── WriterGone            whoever wrote a file that a stage follows has ended too early
+    │   └── TrainingDiverged      a training went astray: no adapter, the model before it stands
     └── ExportRejected            a finished file did not stand the check against its source
 
 One bad sample is a record in a file (a verdict, a dropped example), never one of these.
@@ -77,6 +78,10 @@ class StageFailed(LocaldistillError):
 
 class WriterGone(StageFailed):
     """Whoever wrote a file that a stage follows has ended before it was done."""
+
+
+class TrainingDiverged(StageFailed):
+    """A training whose loss exploded or was no number: there is no adapter to go on with."""
 
 
 class ExportRejected(LocaldistillError):

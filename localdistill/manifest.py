@@ -48,6 +48,8 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
         "threads": config.generate.threads,
         "gpu_layers": config.generate.gpu_layers,
         "cells": cells,
+        "micro_batch_tokens": config.train.micro_batch_tokens,
+        "keep_activations": config.train.keep_activations,
         "deterministic": config.deterministic,
         "start_of_rounds": config.train.start,
         "versions": {"python": platform.python_version(), **_versions()},

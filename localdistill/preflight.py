@@ -19,7 +19,8 @@ from localdistill.power import minimum_detectable_effect
 from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
-from localdistill.stages import split, verify
+from localdistill.stages import split, train_here, verify
+from localdistill.stages.train_shape import trainable
 from localdistill.types import SandboxUse
 
 _LESS_MEMORY = (
@@ -68,7 +69,9 @@ def check(
     if not is_done(directory.evaluation):  # a finished run is only shown
         if saved is None:
             check_room(config, outlook, directory.path)
-        check_memory(config.model, outlook, available)
+        # As it was chosen when the run was begun, if it was.
+        trained = is_done(directory.round(config.rounds).adapter)
+        check_memory(config if saved is None else saved, outlook, available, train=not trained)
         # The evaluation always needs it.
         sandbox = verify.try_sandbox(config.verify.sandbox)
     return Ready(splits, pinned, sandbox)
@@ -137,7 +140,7 @@ def check_names(config: Config) -> None:
         raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
     trainers.load(config.train.trainer)
     if config.export.quant != "same":
-        file_type(config.export.quant)
+        file_type(config.export.quant, with_importance=True)
 
 
 def split_request(config: Config, directory: RunDir) -> split.SplitRequest:
@@ -162,15 +165,23 @@ def check_room(config: Config, outlook: Outlook, path: Path) -> None:
         StorageError: they do not. Samples, logs and adapters are small beside them and not counted.
     """
     made = 0 if outlook.master_is_there else outlook.master
-    needed = made + config.rounds * (outlook.master + outlook.gguf)
+    # The gate of an export compares with a file in 16 bits, which is gone afterwards.
+    needed = made + config.rounds * (outlook.master + outlook.gguf) + outlook.master
     require_room(path, needed)
 
 
-def check_memory(model: str, outlook: Outlook, available: Available) -> None:
-    """Make sure that the model can be sampled and trained in memory, where no GPU may take it.
+def check_memory(
+    config: Config, outlook: Outlook, available: Available, *, train: bool = True
+) -> None:
+    """Make sure that the model can be sampled, and trained after that (``train``), in memory.
+
+    Not both at once: a stage's process has ended before the next one begins.
 
     Raises:
-        MemoryShortage: the weights alone do not fit.
+        MemoryShortage: the weights alone do not fit, or training does not.
     """
     if not memory.has_gpu():
-        memory.require(max(outlook.gguf, outlook.training), model, _LESS_MEMORY, available)
+        memory.require(outlook.gguf, config.model, _LESS_MEMORY, available)
+    if train:
+        model = trainable(Path(config.model))
+        train_here.choose_here(model, train_here.wish_of(config), available)

@@ -129,10 +129,12 @@ def _train(parser: argparse.ArgumentParser) -> None:
     text = "a Hugging Face folder, or ORGANISATION/NAME on the hub"
     parser.add_argument("--model", type=Path, required=True, help=text)
     parser.add_argument("--data", type=Path, required=True)
-    for name in ("rank", "alpha", "epochs", "batch-size", "max-length"):
+    for name in ("rank", "alpha", "epochs", "batch-size", "max-length", "micro-batch-tokens"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float)
+    text = "at most this share of problems is not trained on, for the held-out loss (default 0.1)"
+    parser.add_argument("--held-out", type=float, metavar="SHARE", help=text)
 
 
 def _export(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +142,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--quant", default="same", help="same, Q4_K_M, Q8_0, F16 ...")
     command.add_options(parser)
+    parser.add_argument("--data", type=Path, help="examples that were selected for the training")
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
@@ -179,7 +182,7 @@ def run_stage_command(options: argparse.Namespace) -> None:
     request = None if stage == "export" else _request(stage, given)
     with Traces(out), open_display(options.progress, sys.stdout) as display:
         if stage == "export":
-            export.check_early(out, given["adapter"], given["quant"])
+            export.check_early(out, given["adapter"], given["quant"], given.get("data"))
             command.check_early(given)
             work = out.with_name(out.name + ".work")
             first = prepare.PrepareRequest(model=given["model"], work_dir=work)

@@ -47,7 +47,7 @@ def _entry_lines(entry: Entry, found: Sequence[Found]) -> list[str]:
     lines += _estimate("to sample, Q4_K_M", memory.inference(a))
     if entry.trainable:
         lines += _estimate("to train, GPU", memory.training(a, gpu=True))
-        lines += _estimate("to train, CPU at most", memory.training(a, gpu=False))
+        lines += _estimate("to train, CPU", memory.training(a, gpu=False))
     lines += ["", "Recommended sampling"]
     lines += _advice("self-distillation", entry.sampling.self_distillation)
     lines += _advice("evaluation", entry.sampling.evaluation)

@@ -32,6 +32,15 @@ def file_fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+def content_digest(path: Path) -> str:
+    """SHA-256 of all of a file that is not large, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def folder_fingerprint(folder: Path) -> str:
     """The same of a Hugging Face folder: its configuration and its weights."""
     files = sorted([*folder.glob("config.json"), *folder.glob("*.safetensors")])

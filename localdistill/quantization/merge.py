@@ -62,13 +62,22 @@ def merge(
                 shutil.copyfile(master_dir / name, folder / name)
         for file in master.files:
             changed |= _merge_file(master, file, adapter, folder / file.name, on_tensor)
-        write_note(folder, changed=sorted(changed))
+        # Which adapters are in it: none may be added twice.
+        adapters = merged_adapters(master_dir)
+        if "adapter" in facts:
+            adapters.append(str(facts["adapter"]))
+        write_note(folder, changed=sorted(changed), adapters=adapters)
     return frozenset(changed)
 
 
 def changed_since_start(folder: Path) -> frozenset[str]:
     """The tensors in which a merged folder differs from the weights that its run started from."""
     return frozenset(str(name) for name in read_note(folder).get("changed", []))
+
+
+def merged_adapters(folder: Path) -> list[str]:
+    """Digests of the adapters that a merged folder contains, in the order of their merging."""
+    return [str(digest) for digest in read_note(folder).get("adapters", [])]
 
 
 def _merge_file(

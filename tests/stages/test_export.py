@@ -62,7 +62,7 @@ def test_it_reports_what_it_does_and_marks_what_it_made(model, tmp_path):
     assert done == sorted(done)
     assert done[-1] == events[0].total
     left = {path.name for path in (tmp_path / "round").iterdir()}
-    assert left == {"merged", "merged.done", "model.gguf", "model.gguf.done"}
+    assert left == {"merged", "merged.done", "model.gguf", "model.gguf.done", "parity.json"}
 
 
 def test_a_second_call_returns_at_once_and_another_adapter_does_not(model, tmp_path):
@@ -101,7 +101,7 @@ def test_a_call_after_a_kill_gives_the_same_files(model, tmp_path, monkeypatch, 
     assert (made.merged / "model.safetensors").read_bytes() == (
         whole.merged / "model.safetensors"
     ).read_bytes()
-    assert len(list((tmp_path / "round").iterdir())) == 4
+    assert len(list((tmp_path / "round").iterdir())) == 5
 
 
 def test_the_second_round_starts_from_the_merged_master(model, tmp_path):
