@@ -118,6 +118,13 @@ def test_the_size_that_was_chosen_for_the_model_is_kept(requests, config, tmp_pa
     assert {(r.slots, r.gpu_layers) for r in sampled} == {(5, 2)}
 
 
+def test_the_manifest_has_the_commit_of_a_model_of_the_hub(requests, config, tmp_path):
+    folder = tmp_path / "models--Org--Tiny" / "snapshots" / ("0a" * 20)
+    run({**config, "model": str(folder)}, tmp_path)
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["model"] == {"path": str(folder), "hub": "Org/Tiny", "commit": "0a" * 20}
+
+
 def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests, config, tmp_path):
     run(config, tmp_path, rounds=2)
     rounds = tmp_path / "run" / "rounds"
