@@ -52,10 +52,11 @@ class Texts:
         return max(len(row.tokens) for row in self.rows)
 
 
-def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int = WANTED) -> Texts:
+def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int | None = None) -> Texts:
     """The texts that there are: held out, then trained on, then this package's own.
 
-    ``model`` gives the tokens; ``data`` are the round's selected examples.
+    ``model`` gives the tokens; ``data`` are the round's selected examples; ``wanted`` is
+    ``WANTED`` where it is not given.
 
     Raises:
         ModelError: ``held_out.jsonl`` is damaged, or is another model's.
@@ -69,7 +70,7 @@ def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int = WA
         for row in (_row(model, example, longest, "trained on") for example in _spread(examples))
         if tuple(row.tokens[: row.first + 1]) not in prompts
     ]
-    lacking = wanted - sum(row.positions for row in held_out)
+    lacking = (WANTED if wanted is None else wanted) - sum(row.positions for row in held_out)
     others = list(_up_to(lacking, trained))
     lacking -= sum(row.positions for row in others)
     own = (_row(model, example, longest, "own") for example in own_conversations())
