@@ -12,7 +12,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -96,9 +96,16 @@ class TrainConfig(_Section):
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     # Of one pass forward and back, padding included; None: chosen for the memory that is free
     micro_batch_tokens: int | None = Field(default=None, ge=8)
-    # Activations are kept, and not computed again on the way back; None: chosen as well
-    keep_activations: bool | None = None
+    # Activations are kept, and not computed again on the way back; or, on a CPU, the results of
+    # products are, which is nearly as fast; None: chosen as well
+    keep_activations: bool | Literal["products"] | None = None
     held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
+    # What each round trains: the last round's model on this round's examples, or the base on those
+    # of all rounds so far (STaR, Zelikman et al., arXiv 2203.14465; ReST-EM, arXiv 2312.06585).
+    start: Literal["previous", "base"] = "previous"
+    # Held-out losses in a row above the lowest, after which training stops; 0: it never does
+    patience: int = Field(default=3, ge=0)
+    checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
 
 
 class ExportConfig(_Section):

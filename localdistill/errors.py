@@ -13,7 +13,7 @@
     ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
     ├── StageFailed               a stage's process ended without its result (exit code 1)
     │   ├── WriterGone            whoever wrote a file that a stage follows has ended too early
-    │   └── TrainingDiverged      a training whose loss is no number any more, or runs away
+    │   └── TrainingDiverged      a training went astray: no adapter, the model before it stands
     └── ExportRejected            a finished file did not stand the check against its source
 
 One bad sample is a record in a file (a verdict, a dropped example), never one of these.
@@ -81,7 +81,7 @@ class WriterGone(StageFailed):
 
 
 class TrainingDiverged(StageFailed):
-    """A training whose loss became no number, or much larger than at its start."""
+    """A training whose loss exploded or was no number: there is no adapter to go on with."""
 
 
 class ExportRejected(LocaldistillError):

@@ -13,6 +13,7 @@ import localdistill
 from localdistill.backends.draw import chain
 from localdistill.config import Config
 from localdistill.jsonl import write_atomically
+from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
 from localdistill.run_dir import RunDir
 from localdistill.types import SandboxUse
@@ -39,6 +40,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
     return {
         "localdistill": localdistill.__version__,
         "hashes": hashes(config, directory, gguf),
+        "model": _origin(Path(config.model)),
         "seed": config.seed,
         "sampler_order": config.generate.order,
         "sampler_chain": chain(config.generate.sampling()),
@@ -46,7 +48,10 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
         "threads": config.generate.threads,
         "gpu_layers": config.generate.gpu_layers,
         "cells": cells,
+        "micro_batch_tokens": config.train.micro_batch_tokens,
+        "keep_activations": config.train.keep_activations,
         "deterministic": config.deterministic,
+        "start_of_rounds": config.train.start,
         "versions": {"python": platform.python_version(), **_versions()},
     }
 
@@ -60,6 +65,13 @@ def hashes(config: Config, directory: RunDir, gguf: Path) -> dict[str, str]:
         "prompt template": TEMPLATE_HASH,
         **{f"{name} problems": file_hash(path) for name, path in splits.items()},
     }
+
+
+def _origin(model: Path) -> dict[str, str]:
+    """Where the model comes from: its path, and its commit if it lies in the hub's cache."""
+    hub = hub_origin(model)
+    found = {"path": str(model)}
+    return found if hub is None else {**found, "hub": hub.repo, "commit": hub.commit}
 
 
 def record_sandbox(directory: RunDir, use: SandboxUse) -> None:

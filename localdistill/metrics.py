@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from localdistill.errors import ConfigError, StageFailed
 from localdistill.jsonl import read_rows, stopped_record
+from localdistill.permutation import sign_flip_p
 from localdistill.types import EvalResult, ModelScore, PassAtK, Verdict
 
 RESAMPLES = 10_000
@@ -89,13 +90,14 @@ def compare(problem_set: str, candidate: ModelScore, baseline: ModelScore) -> Ev
     The verdict is *better* or *worse* only where the 95% interval excludes zero. Without a common
     problem there is no gain and no verdict.
     """
-    gain, verdict = None, None
+    gain, p_value, verdict = None, None, None
     low: float | None = None
     high: float | None = None
     differences = paired_differences(candidate.counts, baseline.counts)
     if differences.size:
         gain = float(differences.mean())
         low, high = difference_interval(differences)
+        p_value = sign_flip_p(differences)
         verdict = _verdict(low, high)
     return EvalResult(
         problem_set=problem_set,
@@ -104,6 +106,7 @@ def compare(problem_set: str, candidate: ModelScore, baseline: ModelScore) -> Ev
         gain=gain,
         gain_low=low,
         gain_high=high,
+        p_value=p_value,
         verdict=verdict,
     )
 

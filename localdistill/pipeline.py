@@ -25,9 +25,11 @@ from localdistill.jsonl import JsonlWriter, done_facts, is_done
 from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
+from localdistill.stages.accumulate import accumulate
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
+from localdistill.stages.train_here import settled as settled_training
 from localdistill.types import EvalResult, Rejection, SandboxUse
 
 
@@ -113,7 +115,7 @@ class _Run:
         base = self.prepare()
         if not ready.pinned:
             # What was chosen when the run was begun stands, however much memory is free today.
-            cells = 0 if directory.manifest.exists() else self.settle(base.gguf)
+            cells = 0 if directory.manifest.exists() else self.settle(base)
             directory.write_manifest(manifest(self.config, directory, base.gguf, cells))
         config = self.config
         if ready.sandbox is not None:
@@ -122,7 +124,7 @@ class _Run:
         models = [base]
         for number in range(1, config.rounds + 1):
             self.callback(RoundStarted(round=number, rounds=config.rounds))
-            models += self.try_round(number, models[-1])
+            models += self.try_round(number, models[-1], base)
         rejections = tuple(self.rejections)
         if len(models) == 1:  # the eval set stays closed: there is nothing to compare
             return RunResult(None, base, sandboxes(directory), rejections)
@@ -130,20 +132,21 @@ class _Run:
         result = self.compare("eval", best, base, directory.evaluation)
         return RunResult(result, best, sandboxes(directory), rejections)
 
-    def try_round(self, number: int, model: Model) -> list[Model]:
+    def try_round(self, number: int, model: Model, base: Model) -> list[Model]:
         """The round's model; none where it is not one to go on with, which is then noted."""
         paths = self.directory.round(number)
         found = rejection.earlier(paths)
         if found is None:
             try:
-                return [self.one_round(number, model)]
+                return [self.one_round(number, model, base)]
             except rejection.CAUSES as error:
                 found = rejection.note(paths, number, error, model.label)
         self.rejections.append(found)
         self.callback(Notice(level="warning", message=rejection.told(found, paths)))
         return []
 
-    def one_round(self, number: int, model: Model) -> Model:
+    def one_round(self, number: int, model: Model, base: Model) -> Model:
+        """Sample ``model``, and train it or ``base``, as ``train.start`` says."""
         config, paths = self.config, self.directory.round(number)
         problems = str(self.directory.problems("train"))
         self.sample(
@@ -181,33 +184,43 @@ class _Run:
                 **config.select.model_dump(),
             ),
         )
+        start = base if config.train.start == "base" else model
         self.stage(
             "train",
             train.TrainRequest(
-                model=model.master,
-                data=paths.selected,
+                model=start.master,
+                data=self.examples(number),
                 out=paths.adapter,
                 seed=config.seed + number,
                 threads=config.generate.threads,
                 deterministic=config.deterministic,
-                **config.train.model_dump(),
+                **config.train.model_dump(exclude={"start"}),
             ),
         )
         self.stage(
             "export",
             export.ExportRequest(
-                template=model.gguf,
-                master=model.master,
+                template=start.gguf,
+                master=start.master,
                 adapter=paths.adapter,
                 merged=paths.merged,
                 out=paths.model,
-                # A model of an earlier round has the wanted types already.
-                quant="same" if model.round else config.export.quant,
+                # A round's own file has the wanted types already.
+                quant=config.export.quant if start is base else "same",
                 data=paths.selected,
                 threads=config.generate.threads,
             ),
         )
         return Model(f"round-{number:02d}", paths.model, paths.merged, number)
+
+    def examples(self, number: int) -> Path:
+        """What round ``number`` trains on."""
+        paths = self.directory.round(number)
+        if self.config.train.start == "previous":
+            return paths.selected
+        rounds = [self.directory.round(each) for each in range(1, number + 1)]
+        accumulate([each.selected for each in rounds], paths.accumulated)
+        return paths.accumulated
 
     def overlaps(self) -> bool:
         """Whether completions are tested while others are drawn.
@@ -231,10 +244,11 @@ class _Run:
             self.stage("verify", verify_)
         self.record_sandbox(verify_.out)
 
-    def settle(self, gguf: Path) -> int:
-        """Choose what is open of generation's size; gives the tokens of its cache."""
+    def settle(self, base: Model) -> int:
+        """Choose what is open of generation's and training's size; gives the tokens of a cache."""
         sets = (self.directory.problems(name) for name in ("train", "eval"))
-        config, cells = settled(self.config, sets, gguf)
+        config, cells = settled(self.config, sets, base.gguf)
+        config = settled_training(config, base.master)
         if config != self.config:
             self.directory.settle(config)
         self.config = config

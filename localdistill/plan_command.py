@@ -1,62 +1,110 @@
-"""The command ``plan``: what generation will take of this machine's memory."""
+"""The command ``plan``: what generation and training will take of a machine's memory."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from localdistill import gpus
-from localdistill.catalogue_command import model_path
+from localdistill import gpus, memory, starting_points
+from localdistill.catalogue import memory as estimates
+from localdistill.catalogue.entry import Entry
+from localdistill.catalogue.load import read_catalogue
+from localdistill.config import TrainConfig
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
+from localdistill.display.plan_train import Row, TrainPlan, show_training
 from localdistill.errors import ConfigError
 from localdistill.models import models_dir
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import find_gguf
-from localdistill.stages import this_machine
+from localdistill.stages import this_machine, train_here
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import Task, longest_prompt
+from localdistill.stages.train_shape import Trainable, trainable
+from localdistill.stages.train_sizing import Wish
+from localdistill.stages.train_table import machines, outcome
+from localdistill.trainers.cpu import bytes_of_a_value
 
 _PROMPT = 512  # tokens of a prompt where no problems are named
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """The model that is planned for."""
+
+    name: str
+    gguf: Path | None  # None: there is none, or none yet
+    training: Trainable
+    entry: Entry | None = None  # of the catalogue, where the model is not on this disk
 
 
 def add_plan_command(commands: Any) -> None:
     """Add ``plan`` to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "plan",
-        help="what generation will take of this machine's memory",
-        description="From the header of the model's file and the memory that is free now. "
-        "Training's part is not planned yet.",
+        help="what generation and training will take of this machine's memory",
+        description="From the header of the model's file and the memory that is free now; a model "
+        "of the catalogue need not be on this disk.",
     )
-    parser.add_argument("--model", help="a GGUF file, or a name of `models` (else the seed model)")
+    parser.add_argument("--model", help=f"{starting_points.HELP}; else the seed model")
     parser.add_argument("--problems", help="[FORMAT:]FILE[#PART], for the length of prompts")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
     parser.add_argument("--samples", type=int, default=8, help="completions a problem (8)")
     parser.add_argument("--threads", type=int)
+    defaults = TrainConfig()
+    text = f"train.rank ({defaults.rank})"
+    parser.add_argument("--rank", type=int, default=defaults.rank, help=text)
+    text = f"train.max_length ({defaults.max_length})"
+    parser.add_argument("--max-length", type=int, default=defaults.max_length, help=text)
+    text = f"train.batch_size ({defaults.batch_size})"
+    parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help=text)
 
 
 def run_plan_command(options: argparse.Namespace) -> None:
-    """Show what generation would take.
+    """Show what generation and training would take.
 
     Raises:
         ModelError: the file is no model.
-        MemoryShortage: it does not fit; the message has the figures.
+        MemoryShortage: generation does not fit; the message has the figures.
     """
-    given = Path(model_path(options.model)) if options.model else models_dir() / "seed"
-    path = find_gguf(given)
+    subject = _subject(options.model)
+    wish = _wish(options)
+    _show_generation(subject, options)
+    sys.stdout.write("\n")
+    show_training(_training(subject, wish), sys.stdout)
+
+
+def _subject(given: str | None) -> _Subject:
+    if given is not None and not Path(given).exists():
+        entry = next((entry for entry in read_catalogue() if entry.name == given), None)
+        try:
+            given = starting_points.locate(given, fetch_it=False)
+        except ConfigError:
+            if entry is None or not entry.trainable:
+                raise
+            shape = estimates.train_shape(entry.architecture)
+            return _Subject(given, None, Trainable(given, shape, 2 * shape.parameters), entry)
+    path = Path(given) if given is not None else models_dir() / "seed"
+    gguf = find_gguf(path)
+    return _Subject((gguf or path).name, gguf, trainable(path))
+
+
+def _show_generation(subject: _Subject, options: argparse.Namespace) -> None:
+    path = subject.gguf
+    _check(options, path or Path(subject.name))
     if path is None:
-        raise ConfigError(f"{given}: no GGUF file yet; `localdistill run` makes it from a folder.")
-    shape = shape_of(read_header(path))
-    _check(options, path)
+        sys.stdout.write("\n".join(_without_file(subject)) + "\n")
+        return
     prompt = longest_prompt(load(options.problems).problems) if options.problems else _PROMPT
-    threads = options.threads or usable_cores()
+    shape, threads = shape_of(read_header(path)), options.threads or usable_cores()
     task = Task(
         options.max_tokens,
         prompt,
@@ -70,6 +118,39 @@ def run_plan_command(options: argparse.Namespace) -> None:
         Plan(path, shape, task, sizing, threads, gpus.gpus(), this_machine.offloads()),
         sys.stdout,
     )
+
+
+def _without_file(subject: _Subject) -> list[str]:
+    lines = [f"Generation with {subject.name}"]
+    if subject.entry is None:
+        return [*lines, "  There is no GGUF file yet; `localdistill run` makes it of the folder."]
+    found = estimates.inference(subject.entry.architecture)
+    parts = ", ".join(f"{name} {memory.size(amount)}" for name, amount in found.parts.items())
+    return [
+        f"{lines[0]}: it is not on this disk; a Q4_K_M file, 8 slots of 2,048 tokens",
+        f"  {memory.size(found.total)}: {parts}",
+    ]
+
+
+def _training(subject: _Subject, wish: Wish) -> TrainPlan:
+    width = bytes_of_a_value()
+    place, gpu = train_here.place()
+    free = gpu.free if gpu is not None else memory.available_bytes()
+    here = f"here, {'GPU' if place.gpu else 'CPU'}, {memory.size(free)}"
+    rows, refusal = [], None
+    for name, where, room in [*machines(width), (here, place, free)]:
+        sizing, refusal, longest = outcome(subject.training, wish, where, room)
+        rows.append(Row(name, room, sizing, longest))
+    return TrainPlan(subject.name, wish.rank, wish.max_length, rows, refusal, width)
+
+
+def _wish(options: argparse.Namespace) -> Wish:
+    names = ("rank", "max_length", "batch_size")
+    try:
+        train = TrainConfig.model_validate({name: getattr(options, name) for name in names})
+    except ValidationError as error:
+        raise _mistake(error) from error
+    return Wish(train.rank, train.max_length, train.batch_size)
 
 
 def _check(options: argparse.Namespace, path: Path) -> None:
@@ -87,6 +168,10 @@ def _check(options: argparse.Namespace, path: Path) -> None:
             }
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][-1]).replace("_", "-")
-        raise ConfigError(f"--{name} {first['input']}: {first['msg']}.") from error
+        raise _mistake(error) from error
+
+
+def _mistake(error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    name = str(first["loc"][-1]).replace("_", "-")
+    return ConfigError(f"--{name} {first['input']}: {first['msg']}.")

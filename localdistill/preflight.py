@@ -13,17 +13,21 @@ from pathlib import Path
 from localdistill import manifest, memory, selection, trainers
 from localdistill.config import Config
 from localdistill.errors import ConfigError
-from localdistill.events import Callback
+from localdistill.events import Callback, Notice
 from localdistill.jsonl import is_done
+from localdistill.power import minimum_detectable_effect
 from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
-from localdistill.stages import split, verify
+from localdistill.stages import split, train_here, verify
+from localdistill.stages.train_shape import trainable
 from localdistill.types import SandboxUse
 
 _LESS_MEMORY = (
     "Close other programs, or take a smaller model or (--model FILE.gguf) a smaller quantisation."
 )
+_NEAR_ONE = 0.1  # of the temperature
+_TOO_COARSE = 0.1  # a smallest gain that is found, above which it is seldom there
 Available = Callable[[], int]
 
 
@@ -31,7 +35,7 @@ Available = Callable[[], int]
 class Ready:
     """What the checks have found out and the run goes on with."""
 
-    splits: split.Splits | None  # None: they have been written before
+    splits: split.Separation | None  # None: they have been written before
     pinned: bool  # model and problems have been compared with the manifest
     sandbox: SandboxUse | None  # None: a finished run is only shown
 
@@ -54,19 +58,58 @@ def check(
     splits = None
     if saved is None or not split.is_written(request):
         splits = split.separate(request, callback)
-        if config.rounds > 1 and not splits["dev"]:
+        if config.rounds > 1 and not splits.splits["dev"]:
             message = "Choosing between rounds needs problems with tests: name a set that has with"
             raise ConfigError(f"{message} --dev-problems, or take one round.")
+        say_if_nothing_can_be_learnt(config, callback)
+        say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
     outlook = inspect(Path(config.model), config.export.quant)
     pinned = saved is not None and splits is None and is_pinned(saved, directory)
     sandbox = None
     if not is_done(directory.evaluation):  # a finished run is only shown
         if saved is None:
             check_room(config, outlook, directory.path)
-        check_memory(config.model, outlook, available)
+        # As it was chosen when the run was begun, if it was.
+        trained = is_done(directory.round(config.rounds).adapter)
+        check_memory(config if saved is None else saved, outlook, available, train=not trained)
         # The evaluation always needs it.
         sandbox = verify.try_sandbox(config.verify.sandbox)
     return Ready(splits, pinned, sandbox)
+
+
+def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> None:
+    """Tell how large a gain must be to be found, before a night is spent on what shows nothing."""
+    samples = config.evaluate.samples
+    size = f"{problems} problems with {samples} samples each"
+    effect = minimum_detectable_effect(problems, samples)
+    if effect is None:
+        text = f"The comparison on {size} can show no gain, however large"
+    else:
+        text = f"The comparison on {size} finds a gain of {100 * effect:.1f} points in 4 of 5 cases"
+    coarse = effect is None or effect > _TOO_COARSE
+    if coarse:
+        text += ", smaller ones seldom: name more problems, or raise evaluate.samples"
+    callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
+
+
+def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:
+    """Warn of training on one's own unfiltered, untempered samples: a fixed point.
+
+    The expected gradient of the log-likelihood of samples of the model itself is zero: what it
+    learns is the noise of the draw (Zhang et al., arXiv 2604.01193, name T = 1 without truncation).
+    """
+    sampling = config.generate
+    if (
+        config.select.strategy == "none"
+        and not sampling.truncates
+        and abs(sampling.temperature - 1) < _NEAR_ONE
+    ):
+        text = (
+            "select.strategy = none at temperature 1 without truncation teaches nothing but noise:"
+        )
+        text += " the model is its own best fit. Select by tests or confidence, or sample as the"
+        text += " paper does: generate.temperature = 1.6, generate.top_k = 20, generate.top_p = 0.8"
+        callback(Notice(level="warning", message=f"{text}."))
 
 
 def is_pinned(saved: Config, directory: RunDir) -> bool:
@@ -127,11 +170,18 @@ def check_room(config: Config, outlook: Outlook, path: Path) -> None:
     require_room(path, needed)
 
 
-def check_memory(model: str, outlook: Outlook, available: Available) -> None:
-    """Make sure that the model can be sampled and trained in memory, where no GPU may take it.
+def check_memory(
+    config: Config, outlook: Outlook, available: Available, *, train: bool = True
+) -> None:
+    """Make sure that the model can be sampled, and trained after that (``train``), in memory.
+
+    Not both at once: a stage's process has ended before the next one begins.
 
     Raises:
-        MemoryShortage: the weights alone do not fit.
+        MemoryShortage: the weights alone do not fit, or training does not.
     """
     if not memory.has_gpu():
-        memory.require(max(outlook.gguf, outlook.training), model, _LESS_MEMORY, available)
+        memory.require(outlook.gguf, config.model, _LESS_MEMORY, available)
+    if train:
+        model = trainable(Path(config.model))
+        train_here.choose_here(model, train_here.wish_of(config), available)

@@ -48,6 +48,8 @@ def comparison(evaluation: EvalResult) -> list[str]:
         )
         verdict = _SAYING[evaluation.verdict or "no evidence"]
         interval = f"95% interval {low:+.1f} to {high:+.1f}"
+        if evaluation.p_value is not None:
+            interval += f", p = {evaluation.p_value:.2g}"
         lines.append(f"Verdict: {verdict}: {gain:+.1f} points in pass@1, {interval}")
     return lines
 

@@ -32,6 +32,7 @@ class RoundDir:
         self.completions = path / "completions.jsonl"
         self.verdicts = path / "verdicts.jsonl"
         self.selected = path / "selected.jsonl"
+        self.accumulated = path / "accumulated.jsonl"  # with those of the rounds before
         self.adapter = path / "adapter"
         self.merged = path / "merged"
         self.model = path / "model.gguf"
@@ -262,7 +263,8 @@ def require_room(path: Path, needed: int) -> None:
 def freeze(config: Config, saved: Config | None = None) -> Config:
     """Replace what is left to the machine by numbers: those of ``saved``, else this machine's.
 
-    Slots and GPU layers depend on the model: where ``saved`` has none they stay open.
+    Slots, GPU layers and micro-batches depend on the model: where ``saved`` has none they stay
+    open.
     """
     cores = len(os.sched_getaffinity(0))
     generate, verify = config.generate, config.verify
@@ -275,9 +277,15 @@ def freeze(config: Config, saved: Config | None = None) -> Config:
     threads = generate.threads or (old_generate.threads if old_generate else None) or usable_cores()
     workers = verify.workers or (old_verify.workers if old_verify else None) or cores
     sizes = {"slots": slots, "threads": threads, "gpu_layers": layers}
+    train, old_train = config.train, saved.train if saved else None
+    passes = {
+        name: getattr(train if getattr(train, name) is not None else old_train, name, None)
+        for name in ("micro_batch_tokens", "keep_activations")
+    }
     return config.model_copy(
         update={
             "generate": generate.model_copy(update=sizes),
             "verify": verify.model_copy(update={"workers": workers}),
+            "train": train.model_copy(update=passes),
         }
     )

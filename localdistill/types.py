@@ -213,4 +213,5 @@ class EvalResult(Row):
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
+    p_value: float | None = None  # of "they are alike", by flipping the signs of the differences
     verdict: Literal["better", "no evidence", "worse"] | None = None

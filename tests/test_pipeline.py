@@ -15,14 +15,21 @@ from localdistill.errors import (
     UserError,
 )
 from localdistill.events import Notice
-from localdistill.jsonl import mark_done
+from localdistill.jsonl import mark_done, read_rows, write_whole
 from localdistill.manifest import record_sandbox
 from localdistill.quantization.start import Outlook
 from localdistill.result_text import result_text
 from localdistill.run_dir import RunDir
 from localdistill.stages import verify
 from localdistill.stages.verify import VerifySummary
-from localdistill.types import EvalResult, ModelScore, PassAtK, Rejection, SandboxUse
+from localdistill.types import (
+    EvalResult,
+    ModelScore,
+    PassAtK,
+    Rejection,
+    SandboxUse,
+    TrainingExample,
+)
 
 
 def score(label, value):
@@ -60,8 +67,10 @@ def requests(monkeypatch):
     monkeypatch.setattr(pipeline, "settled", fake_size)
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
     monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
-    monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True, 0))
+    monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True))
     monkeypatch.setattr(preflight, "find_gguf", lambda model: None)
+    monkeypatch.setattr(preflight, "check_memory", lambda *_, **__: None)
+    monkeypatch.setattr(pipeline, "settled_training", lambda config, master: config)
     return seen
 
 
@@ -118,6 +127,39 @@ def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests,
     assert sampled[1] == templates[1] == rounds / "01" / "model.gguf"
     assert trained[1] == rounds / "01" / "merged"
     assert trained[0] == tmp_path / "run" / "start" / "master"
+
+
+def test_with_base_each_round_trains_the_base_on_all_rounds_examples(
+    requests, config, tmp_path, monkeypatch
+):
+    usual, trained = pipeline.run_stage, []
+
+    def select_and_read(name, request, *more):
+        if name == "select":
+            answers = {"01": ["a", "b"], "02": ["b", "c"]}[request.out.parent.name]
+            request.out.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(request.out, "".join(map(example, answers)))
+        if name == "train":
+            rows = read_rows(request.data, TrainingExample)
+            trained.append((request.model, [row.messages[-1].content for row in rows]))
+        return usual(name, request, *more)
+
+    monkeypatch.setattr(pipeline, "run_stage", select_and_read)
+    run(config, tmp_path, rounds=2, train={"start": "base"}, export={"quant": "Q8_0"})
+    start, rounds = tmp_path / "run" / "start", tmp_path / "run" / "rounds"
+    sampled = [r.model for name, r in requests if name == "generate"]
+    assert sampled == [start / "start.gguf", rounds / "01" / "model.gguf"]
+    assert trained == [(start / "master", ["a", "b"]), (start / "master", ["a", "b", "c"])]
+    exported = [(r.template, r.master, r.quant) for name, r in requests if name == "export"]
+    assert exported == [(start / "start.gguf", start / "master", "Q8_0")] * 2
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["start_of_rounds"] == "base"
+
+
+def example(answer):
+    said = [{"role": "user", "content": "q"}, {"role": "assistant", "content": answer}]
+    row = TrainingExample(messages=said, problem_id="p", sample=0, strategy="none")
+    return row.model_dump_json() + "\n"
 
 
 def test_a_named_type_is_made_once_and_kept(requests, config, tmp_path):
@@ -300,6 +342,35 @@ def test_the_same_sandbox_is_in_the_manifest_once_whatever_an_engine_says(tmp_pa
         )
     (use,) = json.loads(directory.manifest.read_text())["sandboxes"]
     assert use["passed_over"] == ["docker: old"]
+
+
+def test_a_run_says_beforehand_what_it_can_show(requests, config, tmp_path):
+    said = []
+    built = configuration.build(config)
+    pipeline.run(built, tmp_path / "run", said.append)
+    (notice,) = [event for event in said if "comparison on" in getattr(event, "message", "")]
+    assert (notice.level, "1 problems with 4 samples" in notice.message) == ("warning", True)
+    pipeline.run(built, tmp_path / "run", said.append)  # a continued one has said so
+    assert len([event for event in said if "comparison on" in getattr(event, "message", "")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({"select": {"strategy": "none"}}, True),
+        ({"select": {"strategy": "none"}, "generate": {"temperature": 0.95}}, True),
+        ({"select": {"strategy": "none"}, "generate": {"temperature": 1.6}}, False),
+        ({"select": {"strategy": "none"}, "generate": {"top_k": 20}}, False),
+        ({"select": {"strategy": "tests"}}, False),
+    ],
+)
+def test_training_on_samples_of_the_model_as_it_is_is_warned_of(
+    requests, config, tmp_path, settings, warned
+):
+    said = []
+    pipeline.run(configuration.build({**config, **settings}), tmp_path / "run", said.append)
+    found = [event for event in said if "nothing but noise" in getattr(event, "message", "")]
+    assert len(found) == warned
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from localdistill.catalogue.entry import Architecture
 from localdistill.config import TrainConfig
+from localdistill.trainers.cpu import bytes_of_a_value
+from localdistill.trainers.shape import TrainShape
+from localdistill.trainers.train_memory import Place, TrainTask, need
 
 # Samples decoded together, and tokens of one sample, prompt included. The cache is as large as that
 # of the 16 slots that `run` takes by default, with 1,024 tokens each.
@@ -24,19 +27,6 @@ _K_BLOCK = 256
 _FALLBACK = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}
 _GGUF_METADATA = 6_000_000  # a vocabulary of 150,000 tokens with its merges; measured: 5.9 MB
 
-# NF4 with double quantisation: 4 bits, an 8-bit scale for 64 weights, and 32 bits for 256 of those
-# (Dettmers et al., arXiv 2305.14314, section 3).
-_NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
-# A trained weight in 32 bits, its gradient, and AdamW's two moments.
-_BYTES_A_LORA_WEIGHT = 16
-# Tokens that pass through together, and from which size on activations are computed again: what
-# trainers/unsloth_qlora.py does. A test holds them equal.
-LARGE_BYTES = 200_000_000
-TOKENS_TOGETHER = {"small": 4096, "large": 2048}
-# Unsloth takes the loss in pieces of 16 million logits of 32 bits; three copies are alive at once.
-_LOSS = 3 * 4 * 16 * 2**20
-_PYTHON = 530_000_000  # PyTorch, transformers and Unsloth imported; measured
-_CUDA = 600_000_000  # CUDA context and kernels; taken from general experience, not measured
 _LLAMA_CPP = 150_000_000  # Python with llama.cpp loaded
 _LLAMA_BATCH = 512  # tokens in one forward pass of backends/llama_decoder.py
 
@@ -88,30 +78,9 @@ def layer_matrices(a: Architecture) -> list[Matrix]:
     ]
 
 
-def _vectors(a: Architecture) -> int:
-    """Weights that are never quantised: norms, biases, and the router of a mixture of experts."""
-    in_layer = 2 * a.width
-    if a.type == "qwen2":
-        in_layer += (a.heads + 2 * a.kv_heads) * a.head_dim  # biases of query, key and value
-    else:
-        in_layer += 2 * a.head_dim  # norms of query and key
-    if a.experts is not None:
-        in_layer += a.experts.count * a.width
-    return a.layers * in_layer + a.width
-
-
-def _embeddings(a: Architecture) -> int:
-    return a.vocabulary * a.width * (1 if a.tied else 2)
-
-
-def _linear(a: Architecture) -> int:
-    """Weights of all layers' matrices, which are what NF4 and LoRA apply to."""
-    return a.layers * sum(matrix.size for matrix in layer_matrices(a))
-
-
 def parameters(a: Architecture) -> int:
     """Number of weights; a shared embedding counts once."""
-    return _linear(a) + _embeddings(a) + _vectors(a)
+    return train_shape(a).parameters
 
 
 def weights_16bit(a: Architecture) -> int:
@@ -128,7 +97,7 @@ def gguf_size(a: Architecture, quant: str = "Q4_K_M") -> int:
     if quant not in ("Q4_K_M", "Q8_0"):
         raise ValueError(f"no rule for {quant}")
     bits = sum(matrix.size * _bits(kind, matrix.row) for matrix, kind in _types(a, quant))
-    vectors = _vectors(a) * _BITS["F32"]
+    vectors = train_shape(a).vectors * _BITS["F32"]
     metadata = min(_GGUF_METADATA, 40 * a.vocabulary)
     return int((bits + vectors) / 8) + metadata
 
@@ -182,43 +151,47 @@ def inference(
     )
 
 
+def train_shape(a: Architecture) -> TrainShape:
+    """What training's memory depends on."""
+    experts = a.experts
+    return TrainShape(
+        layers=a.layers,
+        width=a.width,
+        feed_forward=a.feed_forward if experts is None else experts.width,
+        heads=a.heads,
+        kv_heads=a.kv_heads,
+        head_dim=a.head_dim,
+        vocabulary=a.vocabulary,
+        tied=a.tied,
+        biases=a.type == "qwen2",
+        head_norms=a.type != "qwen2",
+        context=a.context,
+        experts=1 if experts is None else experts.count,
+        used=1 if experts is None else experts.used,
+    )
+
+
 def training(a: Architecture, *, gpu: bool, rank: int | None = None) -> Estimate:
     """Peak memory of 4-bit QLoRA with Unsloth: on a GPU its own memory, else that of the process.
 
-    ``rank`` is LoRA's; without it the default of ``train.rank``. On a CPU this is the worst case:
-    while transformers turns 16-bit weights into 4-bit ones, between none and all of them are in
-    memory at once, as it happens, and what they took is not given back. The mapped file, which a
-    process's resident size counts as well, is left out: the kernel drops it when memory is short.
+    As ``localdistill plan`` computes it (``trainers.train_memory``), at its least: with what
+    is not needed computed again, and one example of ``train.max_length`` tokens at a time. ``rank``
+    is LoRA's; without it, the default of ``train.rank``.
     """
-    rank = rank or int(TrainConfig().rank)
-    lora = a.layers * sum(rank * (m.rows + m.row) * m.count for m in layer_matrices(a))
-    base = {
-        "4-bit layers": int(_linear(a) * _NF4_BITS / 8),
-        "16-bit embeddings": 2 * (_embeddings(a) + _vectors(a)),
-    }
-    working = {
-        "LoRA and optimiser": lora * _BYTES_A_LORA_WEIGHT,
-        "activations": _activations(a),
-        "loss": _LOSS,
-    }
-    if gpu:
-        return Estimate({**base, **working, "CUDA": _CUDA})
-    copies = {"16-bit weights while loading": weights_16bit(a)}
-    return Estimate({**base, **copies, **working, "process": _PYTHON})
-
-
-def _activations(a: Architecture) -> int:
-    """Activations of one micro-batch in 16 bits.
-
-    Kept in all layers for a small model. For a large one only the input of each layer is, and the
-    rest of one layer at a time is computed again.
-    """
-    query, cache = a.heads * a.head_dim, a.kv_heads * a.head_dim
-    inner = a.feed_forward if a.experts is None else a.experts.width * a.experts.used
-    # Norms and residuals; query, key, value and output; gate, up, their activation and product, in
-    # both types between which LoRA's and the base's arithmetic change.
-    in_layer = 6 * a.width + 4 * (query + cache) + 8 * inner
-    if weights_16bit(a) <= LARGE_BYTES:
-        return 2 * TOKENS_TOGETHER["small"] * a.layers * in_layer
-    # Twice: the layer's activations and their gradients.
-    return 2 * TOKENS_TOGETHER["large"] * (a.layers * a.width + 2 * in_layer)
+    defaults, shape = TrainConfig(), train_shape(a)
+    task = TrainTask(
+        rank=rank or defaults.rank,
+        longest=min(defaults.max_length, a.context),
+        tokens=1,
+        kept="none",
+    )
+    found = need(shape, task, Place(gpu=gpu, width=2 if gpu else bytes_of_a_value()))
+    return Estimate(
+        {
+            "4-bit layers": found.layers,
+            "embeddings": found.embeddings,
+            "LoRA and optimiser": found.adapter,
+            "activations": found.activations + found.passing + found.fragments,
+            "CUDA" if gpu else "process": found.process,
+        }
+    )

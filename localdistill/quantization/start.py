@@ -6,7 +6,7 @@ Either can be given, and the other is made of it, once; a folder that holds both
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -60,7 +60,6 @@ class Outlook:
     gguf: int  # the file that is sampled; of one that is yet to be made, a lower bound
     master: int  # the 16-bit weights that are trained
     master_is_there: bool
-    training: int  # memory of the frozen weights in training: 4 bits in layers, 16 elsewhere
 
 
 def inspect(model: Path, quant: str = "same") -> Outlook:
@@ -104,17 +103,7 @@ def inspect(model: Path, quant: str = "same") -> Outlook:
         gguf=sum(t.size for t in header.tensors.values()) if header is not None else made,
         master=stored,
         master_is_there=with_folder,
-        training=frozen_bytes(sizes),
     )
-
-
-def frozen_bytes(values: Mapping[str, int]) -> int:
-    """Memory of a base in training, from the number of values of each tensor (GGUF names).
-
-    NF4 takes half a byte for each weight of a linear layer (Dettmers et al., arXiv 2305.14314),
-    the rest stays in 16 bits.
-    """
-    return sum(count // 2 if is_trained(name) else 2 * count for name, count in values.items())
 
 
 def is_trained(name: str) -> bool:

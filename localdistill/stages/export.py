@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict
 
 from localdistill.errors import ConfigError, ExportRejected, ModelError
 from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import marker, publish, refuse_foreign
+from localdistill.jsonl import done_facts, is_done, marker, publish, refuse_foreign
 from localdistill.quantization import names
 from localdistill.quantization.adapter import FILES, adapter_digest, read_adapter
 from localdistill.quantization.fingerprint import (
     content_digest,
     file_fingerprint,
     folder_fingerprint,
+    refuse_replaced,
 )
 from localdistill.quantization.folder_write import is_made_from, partial, to_disk
 from localdistill.quantization.gguf_file import GgufFile, read_header
@@ -84,7 +85,7 @@ def run(request: ExportRequest, callback: Callback) -> ExportSummary:
     facts = _facts(request)
     # Each is merged, run in 32 bits, quantised, looked at and compared.
     total = 5 * len(template.tensors)
-    done = is_made_from(request.merged, facts) and is_made_from(request.out, facts)
+    done = is_made_from(request.merged, facts) and _is_made(request.out, facts)
     title = "export"
     callback(
         StageStarted(
@@ -121,6 +122,7 @@ def check_early(out: Path, adapter: Path, quant: str, data: Path | None = None) 
         UserError: ``out`` is a file of somebody else's, no such type, or no adapter.
     """
     refuse_foreign(out)
+    refuse_replaced(out)
     if quant != "same":
         file_type(quant, with_importance=data is not None)
     if data is not None and not data.is_file():
@@ -169,7 +171,7 @@ def _write(
         if request.gate:
             gate.check(unfinished)
         to_disk(unfinished)
-        publish(unfinished, request.out, **facts)
+        publish(unfinished, request.out, **facts, file=file_fingerprint(unfinished))
     except ExportRejected:
         if is_made_from(request.merged, facts):  # takes much room, and is made again in no time
             marker(request.merged).unlink(missing_ok=True)
@@ -218,6 +220,13 @@ def _check_paths(request: ExportRequest) -> None:
         if path.resolve() in inputs:
             raise ConfigError(f"{path}: is an input of this export too. Name another output.")
     refuse_foreign(request.out)
+    refuse_replaced(request.out)
+
+
+def _is_made(out: Path, facts: dict[str, Any]) -> bool:
+    """Whether ``out`` was made from ``facts``; that it is that file was checked before."""
+    made = done_facts(out) if is_done(out) else {}
+    return {name: value for name, value in made.items() if name != "file"} == facts
 
 
 def _check_inputs(request: ExportRequest, template: GgufFile) -> None:

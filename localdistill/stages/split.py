@@ -7,16 +7,17 @@ From then on the run reads its own copies, so that it can be continued and repea
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from localdistill.audit.leakage import near_duplicates
 from localdistill.errors import ConfigError, ProblemSetError
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import is_done, mark_done, write_atomically
 from localdistill.problems import load
-from localdistill.types import Problem
+from localdistill.types import Problem, Row
 
 DEV_SHARE = 0.15  # of the problems to train on, for each of dev and eval that is not given
 
@@ -37,6 +38,26 @@ class SplitRequest(BaseModel):
 
 
 Splits = dict[str, list[Problem]]  # by name
+LEFT_OUT = "left_out.jsonl"  # beside the splits
+
+
+class LeftOut(Row):
+    """A problem that was taken out of a split because another holds it, maybe in other words."""
+
+    problem: str
+    split: str  # that it was taken out of
+    like: str
+    kept_in: str
+    sign: str  # prompt, reference or tests: see localdistill.audit.leakage
+    likeness: float  # 0 to 1
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Three splits that do not overlap, and what had to go for that."""
+
+    splits: Splits
+    left_out: list[LeftOut]
 
 
 def is_written(request: SplitRequest) -> bool:
@@ -44,16 +65,20 @@ def is_written(request: SplitRequest) -> bool:
     return all(is_done(path) for path in request.out.values())
 
 
-def write(request: SplitRequest, splits: Splits) -> None:
-    """Write the splits into the run's directory."""
+def write(request: SplitRequest, separation: Separation) -> None:
+    """Write the splits, and the list of what was left out, into the run's directory."""
+    rows = "".join(row.model_dump_json() + "\n" for row in separation.left_out)
+    write_atomically(request.out["train"].with_name(LEFT_OUT), rows)
     for name, path in request.out.items():
-        lines = [problem.model_dump_json() + "\n" for problem in splits[name]]
+        lines = [problem.model_dump_json() + "\n" for problem in separation.splits[name]]
         write_atomically(path, "".join(lines))
         mark_done(path, count=len(lines))
 
 
-def separate(request: SplitRequest, callback: Callback) -> Splits:
+def separate(request: SplitRequest, callback: Callback) -> Separation:
     """The three splits, with what evaluation needs taken out of train, never the reverse.
+
+    A problem that another split has in other words counts as the same one.
 
     Raises:
         ProblemSetError: a set cannot be read, or too few problems are left to train on.
@@ -66,10 +91,10 @@ def separate(request: SplitRequest, callback: Callback) -> Splits:
     )
     dev = load(request.dev_problems, request.limit).problems if request.dev_problems else []
     evaluation = _with_tests(evaluation, "eval", callback)
-    drop = _dropper(callback)
-    train = drop(train, evaluation, "train", "eval")
-    dev = drop(dev, evaluation, "dev", "eval")
-    train = drop(train, dev, "train", "dev")
+    drop = _Dropper(callback)
+    train = drop.equal(train, evaluation, "train", "eval")
+    dev = drop.equal(dev, evaluation, "dev", "eval")
+    train = drop.equal(train, dev, "train", "dev")
     dev = _with_tests(dev, "dev", callback)
     before = len(train)
     if not request.eval_problems:
@@ -78,6 +103,9 @@ def separate(request: SplitRequest, callback: Callback) -> Splits:
         callback(Notice(level="warning", message=f"{text} final comparison."))
     if not request.dev_problems:
         train, dev = _hold_out(train, before, f"{request.seed}/dev")
+    train = drop.near(train, evaluation, "train", "eval")
+    dev = drop.near(dev, evaluation, "dev", "eval")
+    train = drop.near(train, dev, "train", "dev")
     if not evaluation:
         message = f"{request.eval_problems or request.problems}: no problem has tests to compare by"
         raise ProblemSetError(f"{message}; name a set that has with --eval-problems.")
@@ -85,7 +113,7 @@ def separate(request: SplitRequest, callback: Callback) -> Splits:
         message = f"{request.problems}: no problem is left to train on once those to compare on are"
         raise ProblemSetError(f"{message} taken out; name more problems, or raise --limit.")
     _check_tests(request, train)
-    return {"train": train, "dev": dev, "eval": evaluation}
+    return Separation({"train": train, "dev": dev, "eval": evaluation}, drop.left_out)
 
 
 def _check_tests(request: SplitRequest, train: list[Problem]) -> None:
@@ -94,20 +122,61 @@ def _check_tests(request: SplitRequest, train: list[Problem]) -> None:
         raise ConfigError(f"{message} {request.strategy} needs; use --select none or confidence.")
 
 
-def _dropper(
-    callback: Callback,
-) -> Callable[[list[Problem], list[Problem], str, str], list[Problem]]:
-    def drop(own: list[Problem], other: list[Problem], name: str, kept_in: str) -> list[Problem]:
-        # An equal prompt is the same problem, whatever its id.
-        prompts = {problem.prompt.strip() for problem in other}
-        left = [problem for problem in own if problem.prompt.strip() not in prompts]
-        if len(left) < len(own):
-            count = len(own) - len(left)
-            text = f"{count} problems of {name} are in {kept_in} as well: left out of {name}."
-            callback(Notice(level="warning", message=text))
-        return left
+class _Dropper:
+    """Takes problems out of a split that another one holds, says how many, and keeps the list."""
 
-    return drop
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+        self.left_out: list[LeftOut] = []
+
+    def equal(
+        self, own: list[Problem], other: list[Problem], name: str, kept_in: str
+    ) -> list[Problem]:
+        # An equal prompt is the same problem, whatever its id.
+        prompts = {problem.prompt.strip(): problem.id for problem in other}
+        found = [
+            (problem.id, prompts[problem.prompt.strip()], "prompt", 1.0)
+            for problem in own
+            if problem.prompt.strip() in prompts
+        ]
+        text = "problems of {name} are in {kept_in} as well: left out of {name}."
+        return self._without(found, own, name, kept_in, text)
+
+    def near(
+        self, own: list[Problem], other: list[Problem], name: str, kept_in: str
+    ) -> list[Problem]:
+        found = [
+            (pair.problem, pair.like, pair.sign, round(pair.likeness, 4))
+            for pair in near_duplicates(own, other)
+        ]
+        text = "problems of {name} are those of {kept_in} in other words: left out of {name}."
+        return self._without(found, own, name, kept_in, f"{text} They are listed in {LEFT_OUT}.")
+
+    def _without(
+        self,
+        found: list[tuple[str, str, str, float]],
+        own: list[Problem],
+        name: str,
+        kept_in: str,
+        text: str,
+    ) -> list[Problem]:
+        if not found:
+            return own
+        self.left_out += [
+            LeftOut(
+                problem=problem,
+                split=name,
+                like=like,
+                kept_in=kept_in,
+                sign=sign,
+                likeness=likeness,
+            )
+            for problem, like, sign, likeness in found
+        ]
+        message = f"{len(found)} {text.format(name=name, kept_in=kept_in)}"
+        self.callback(Notice(level="warning", message=message))
+        gone = {problem for problem, *_ in found}
+        return [problem for problem in own if problem.id not in gone]
 
 
 def _with_tests(problems: list[Problem], name: str, callback: Callback) -> list[Problem]:

@@ -1,32 +1,39 @@
 """Stage *train*: an adapter from selected examples.
 
-The adapter appears whole or not at all. A training that was interrupted is done again from its
-start, so that an adapter depends on its model, data and settings and not on what was killed when.
+The adapter appears whole or not at all, with the record of its training and what was held out
+beside it (see ``trainers.record``). A training that was interrupted goes on from its last
+checkpoint and comes to the same adapter, which depends on its model, data and settings and not on
+what was killed when. Checkpoints stand in ``OUT.checkpoints`` until the adapter is finished; those
+of another model, other data or other settings are deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
-from math import prod
 from pathlib import Path
 
-from localdistill import memory, trainers
-from localdistill.errors import ConfigError, ModelError
+from localdistill import __version__, memory, trainers
+from localdistill.errors import ConfigError, ModelError, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
 from localdistill.quantization.adapter import adapter_digest
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.names import to_gguf
-from localdistill.quantization.start import frozen_bytes, is_trained
+from localdistill.quantization.start import is_trained
 from localdistill.run_dir import require_room
-from localdistill.trainers.base import STAGE, TrainResult, TrainSettings
+from localdistill.stages import train_here
+from localdistill.trainers.base import STAGE, Saved, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
-_PLACES = {"model", "data", "out"}  # may change without the adapter being another one
+# May change without the adapter being another one, but for rounding
+_PLACES = {
+    "model", "data", "out", "micro_batch_tokens", "keep_activations", "checkpoint_every",
+}  # fmt: skip
 _NO_EXAMPLES = (
     "No completion was selected, so there is nothing to train on. Draw more samples for each "
     "problem (generate.samples), take easier problems, or select otherwise (select.strategy)."
@@ -54,6 +61,8 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     Raises:
         ConfigError: there is nothing to train on, no such trainer, or ``out`` holds something else.
         ModelError: the model cannot be used.
+        MemoryShortage: the model, or a single example, does not fit into memory.
+        TrainingDiverged: the loss exploded or is no number; nothing is left of the training.
         StageFailed: the training went wrong.
     """
     if is_done(request.out):
@@ -65,12 +74,13 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     trainer = trainers.load(request.trainer)
     examples = _read(request.data)
     refuse_foreign(request.out)
-    check_model(request)
+    sized = check_model(request)
     work = _empty_work_folder(request.out)
     total = len(examples) * request.epochs
+    saved = _saved(request)
     callback(StageStarted(stage=STAGE, title="train", total=total, unit="examples"))
     try:
-        result = trainer.train(request, examples, work, callback)
+        result = trainer.train(sized, examples, work, callback, saved=saved)
         summary = TrainSummary.model_validate(result.model_dump())
         _to_disk(work)
         publish(
@@ -80,21 +90,24 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
             made_with=_made_with(request),
             sha256=adapter_digest(work),
         )
-    except Exception:
+    except Exception as error:
         shutil.rmtree(work, ignore_errors=True)
+        if isinstance(error, TrainingDiverged):
+            shutil.rmtree(saved.folder, ignore_errors=True)  # it would only diverge again
         raise
+    shutil.rmtree(saved.folder, ignore_errors=True)
     callback(StageFinished(stage=STAGE, summary=summarise(summary)))
     return summary
 
 
 def check_model(
     request: TrainRequest, available: Callable[[], int] = memory.available_bytes
-) -> None:
-    """Refuse what cannot be trained, from the model's header.
+) -> TrainRequest:
+    """Refuse what cannot be trained, from the model's header; choose what the request leaves open.
 
     Raises:
         ModelError: the folder is missing, damaged, or of an unsupported kind.
-        MemoryShortage: its weights in 4 bits do not fit into memory, and no GPU may take them.
+        MemoryShortage: training does not fit into memory; the message has the figures.
         StorageError: the adapter will not fit on the disk.
     """
     path = request.model
@@ -105,19 +118,22 @@ def check_model(
     # In 32 bits: A is (rank, columns), B is (rows, rank).
     adapter = sum(4 * request.rank * sum(shapes[name]) for name in shapes if is_trained(name))
     require_room(request.out, adapter)
-    if not memory.has_gpu():
-        values = {name: prod(shape) for name, shape in shapes.items()}
-        fix = "Close other programs, or take a smaller model."
-        memory.require(frozen_bytes(values), path, fix, available)
+    return train_here.sized(request, available)
 
 
 def summarise(summary: TrainSummary) -> dict[str, Scalar]:
     """What is shown of a finished training."""
-    return {
+    shown: dict[str, Scalar] = {
         "examples": summary.examples,
         "trained tokens": summary.trained_tokens,
         "first loss": round(summary.first_loss, 4),
         "last loss": round(summary.last_loss, 4),
+    }
+    if summary.held_out_before is not None and summary.held_out_after is not None:
+        before, after = summary.held_out_before, summary.held_out_after
+        shown["held-out loss"] = f"{before:.3g} before, {after:.3g} after"
+    return {
+        **shown,
         "tokens/s": round(summary.tokens_per_second),
         "peak memory MB": round(summary.peak_memory_mb),
     }
@@ -146,6 +162,13 @@ def _made_with(request: TrainRequest) -> dict[str, object]:
     if request.model.is_dir():  # the adapter may outlive its base
         made["model"] = folder_fingerprint(request.model)
     return made
+
+
+def _saved(request: TrainRequest) -> Saved:
+    """Where checkpoints go, and what they belong to; another version may train otherwise."""
+    made = json.dumps({**_made_with(request), "version": __version__}, sort_keys=True)
+    folder = request.out.with_name(request.out.name + ".checkpoints")
+    return Saved(folder, hashlib.sha256(made.encode()).hexdigest())
 
 
 def _check_same(request: TrainRequest) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +13,10 @@ from localdistill.events import Callback
 from localdistill.types import TrainingExample
 
 STAGE = "train"  # the name under which a trainer reports its progress
+
+# Activations that are kept for the way back; the others are computed again. ``products``: see
+# ``activations``.
+Kept = Literal["all", "products", "none"]
 
 
 class TrainSettings(BaseModel):
@@ -32,9 +37,13 @@ class TrainSettings(BaseModel):
     load_in_4bit: bool = True
     # Of one pass forward and back, padding included; None: chosen
     micro_batch_tokens: int | None = Field(default=None, ge=8)
-    # Activations are kept, and not computed again on the way back; None: chosen
-    keep_activations: bool | None = None
+    # Activations are kept, and not computed again on the way back; or the results of products are;
+    # None: chosen
+    keep_activations: bool | Literal["products"] | None = None
     held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
+    # Held-out losses in a row above the lowest, after which training stops; 0: it never does
+    patience: int = Field(default=3, ge=0)
+    checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
     seed: int
     threads: int | None = Field(default=None, ge=1)  # CPU threads; None: PyTorch's own choice
     deterministic: bool = False  # on a GPU: slower kernels that always add in the same order
@@ -53,6 +62,23 @@ class TrainResult(BaseModel):
     tokens_per_second: float  # prompts included, padding and loading not
     peak_memory_mb: float  # resident memory of the process (MiB)
     peak_gpu_memory_mb: float | None = None  # MiB
+    # Nats a token on what was held out, of the base and of the adapter that is kept; None where
+    # nothing was
+    held_out_before: float | None = None
+    held_out_after: float | None = None
+    kept_step: int | None = None  # after which the adapter that is kept stood; None: the last
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where a training leaves what it needs to go on after an interruption.
+
+    ``fingerprint`` stands for everything that decides the adapter: training goes on only from what
+    carries the same one.
+    """
+
+    folder: Path
+    fingerprint: str
 
 
 class Trainer(Protocol):
@@ -64,11 +90,18 @@ class Trainer(Protocol):
         examples: Sequence[TrainingExample],
         folder: Path,
         callback: Callback,
+        *,
+        saved: Saved | None = None,
     ) -> TrainResult:
         """Train on ``examples`` and write a PEFT adapter into the empty ``folder``.
+
+        Beside it go ``training.json`` and, where something was held out, ``held_out.jsonl`` (see
+        ``record``). With ``saved``, an interrupted training goes on from its last checkpoint.
 
         Raises:
             ConfigError: no example can be trained on with these settings.
             ModelError: the model cannot be used.
+            MemoryShortage: even one example at a time does not fit.
+            TrainingDiverged: the loss exploded or is no number.
             StageFailed: the training went wrong.
         """

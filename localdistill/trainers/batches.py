@@ -28,40 +28,33 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class Step:
-    """All examples of one step of the optimiser, as micro-batches that fit into memory."""
+    """All examples of one step of the optimiser, from the shortest to the longest."""
 
-    parts: list[list[TokenizedExample]]
+    examples: list[TokenizedExample]
 
     @property
     def response_tokens(self) -> int:
         """Tokens that the loss of the whole step is a mean over."""
-        return sum(example.response_length for part in self.parts for example in part)
+        return sum(example.response_length for example in self.examples)
 
     @property
     def tokens(self) -> int:
         """Tokens that go through the model, without padding."""
-        return sum(len(example.tokens) for part in self.parts for example in part)
+        return sum(len(example.tokens) for example in self.examples)
 
-    @property
-    def examples(self) -> int:
-        """How many examples the step has."""
-        return sum(len(part) for part in self.parts)
+    def parts(self, max_rows: int, max_tokens: int) -> list[list[TokenizedExample]]:
+        """Micro-batches of at most ``max_rows`` rows and ``max_tokens`` tokens, padding included.
+
+        One example is always allowed. The largest comes first: if it does not fit into memory, the
+        least time is lost, and the smaller ones find room in what it gives back.
+        """
+        return split(self.examples, max_rows, max_tokens)[::-1]
 
 
 def plan_epoch(
-    examples: Sequence[TokenizedExample],
-    *,
-    step_size: int,
-    max_rows: int,
-    max_tokens: int,
-    seed: int,
-    epoch: int,
+    examples: Sequence[TokenizedExample], *, step_size: int, seed: int, epoch: int
 ) -> list[Step]:
-    """The steps of one epoch: each example exactly once, ``step_size`` of them a step.
-
-    A micro-batch has at most ``max_rows`` rows and, padding included, ``max_tokens`` tokens (one
-    example is always allowed).
-    """
+    """The steps of one epoch: each example exactly once, ``step_size`` of them a step."""
     chooser = random.Random(f"{seed} {epoch}")  # noqa: S311 - an order, not a secret
     shuffled = list(examples)
     chooser.shuffle(shuffled)
@@ -69,18 +62,16 @@ def plan_epoch(
     steps: list[Step] = []
     for start in range(0, len(shuffled), pool_size):
         pool = sorted(shuffled[start : start + pool_size], key=lambda item: len(item.tokens))
-        steps += [
-            Step(_split(pool[first : first + step_size], max_rows, max_tokens))
-            for first in range(0, len(pool), step_size)
-        ]
+        steps += [Step(pool[first : first + step_size]) for first in range(0, len(pool), step_size)]
     # Else every epoch would go from short to long.
     chooser.shuffle(steps)
     return steps
 
 
-def _split(
+def split(
     ascending: Sequence[TokenizedExample], max_rows: int, max_tokens: int
 ) -> list[list[TokenizedExample]]:
+    """Cut examples of growing length into micro-batches; see ``Step.parts``."""
     parts: list[list[TokenizedExample]] = [[]]
     for example in ascending:
         rows = len(parts[-1]) + 1
@@ -88,6 +79,11 @@ def _split(
             parts.append([])
         parts[-1].append(example)
     return parts
+
+
+def padded(part: Sequence[TokenizedExample]) -> int:
+    """Tokens of a micro-batch, padding included."""
+    return len(part) * max(len(example.tokens) for example in part)
 
 
 def pad(examples: Sequence[TokenizedExample], pad_token: int) -> MicroBatch:

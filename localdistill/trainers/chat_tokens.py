@@ -26,6 +26,7 @@ class TokenizedExample:
 
     tokens: list[int]
     prompt_length: int
+    problem_id: str = ""
 
     @property
     def response_length(self) -> int:
@@ -74,7 +75,7 @@ class ChatTokenizer:
         prompt = self._prompt(example.messages[:-1])
         answer = self._answer(example.messages[-1].content)
         end = [self.end_token] if example.complete else []
-        return TokenizedExample(prompt + answer + end, len(prompt))
+        return TokenizedExample(prompt + answer + end, len(prompt), example.problem_id)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of ``tokens``, special tokens included."""

@@ -7,18 +7,31 @@ of its time on padding; see docs/decisions/0005-training.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localdistill.errors import StageFailed
-from localdistill.events import Callback, Scalar, StageProgress
-from localdistill.trainers.base import STAGE, TrainSettings
-from localdistill.trainers.batches import Step, pad
+from localdistill.events import Callback, Notice
+from localdistill.trainers import divergence
+from localdistill.trainers.base import TrainSettings
+from localdistill.trainers.batches import Step, pad, padded
 from localdistill.trainers.chat_tokens import TokenizedExample
+from localdistill.trainers.checkpoint import Checkpoints
+from localdistill.trainers.out_of_memory import is_out_of_memory, release, smaller
+from localdistill.trainers.progress import Progress
 from localdistill.trainers.schedule import learning_rate
+from localdistill.trainers.snapshot import Weights
+from localdistill.trainers.state import TrainState
 
 _MAX_GRADIENT_NORM = 1.0
+# Held-out losses an epoch, at most; and how much of the training they may be in all. A token that
+# is only looked at costs a third of one that is trained on (Kaplan et al., arXiv 2001.08361).
+_LOOKS_AN_EPOCH = 4
+_LOOKS_SHARE = 0.1
+_LOOK_COST = 1 / 3
+# A checkpoint is due after a minute, or later where writing one takes long: 20 times as long.
+_CHECKPOINT_S = 60.0
+_CHECKPOINT_SHARE = 20
 
 
 @dataclass(frozen=True)
@@ -30,105 +43,225 @@ class Precision:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What a training gave: the mean loss of each step (nats a token) and how long all took (s)."""
+class Work:
+    """What is trained on, and how much goes through the model at once."""
 
-    losses: list[float]
-    seconds: float
+    steps: Sequence[Step]
+    pad_token: int
+    micro_batch_tokens: int  # padding included
+    held_out_tokens: int = 0  # prompts included
+    # Mean loss of the model as it is on what was held out, handed ``micro_batch_tokens``; None:
+    # nothing was
+    held_out_loss: Callable[[int], float] | None = None
+    dealt_with: int = 0  # examples that count as done before the first step
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training gave; ``seconds`` and ``tokens`` are those of this process."""
+
+    state: TrainState
+    tokens: int  # trained on, prompts included and padding not
+    seconds: float  # that it took
 
 
 def fit(
     model: Any,
-    steps: Sequence[Step],
+    work: Work,
     settings: TrainSettings,
     precision: Precision,
-    pad_token: int,
     callback: Callback,
-    *,
-    done: int = 0,
+    checkpoints: Checkpoints | None = None,
 ) -> Fit:
-    """Train what requires a gradient in ``model``, one optimiser step for each of ``steps``.
+    """Train what requires a gradient in ``model``, one optimiser step for each of ``work.steps``.
 
-    ``done`` is how many examples count as dealt with before the first step.
+    It is left with the weights of the lowest held-out loss, or those after the last step. With
+    ``checkpoints`` it goes on from the last one.
 
     Raises:
-        StageFailed: a loss or gradient is not a finite number.
+        TrainingDiverged: a loss or gradient is not a finite number, or the loss exploded.
+        MemoryShortage: not even one example at a time fits.
     """
-    import torch
+    return _Loop(model, work, settings, precision, callback, checkpoints).run()
 
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    device = weights[0].device
-    optimiser = torch.optim.AdamW(
-        weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    scaler = torch.amp.GradScaler(device.type, enabled=precision.scaled)
-    losses: list[float] = []
-    tokens = 0
-    started = time.monotonic()
-    for number, step in enumerate(steps):
-        rate = learning_rate(number, len(steps), settings.learning_rate, settings.warmup_ratio)
-        for group in optimiser.param_groups:
+
+class _Loop:
+    def __init__(
+        self,
+        model: Any,
+        work: Work,
+        settings: TrainSettings,
+        precision: Precision,
+        callback: Callback,
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        import torch
+
+        self.model, self.work, self.settings = model, work, settings
+        self.precision, self.callback, self.checkpoints = precision, callback, checkpoints
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self.device = weights[0].device
+        self.optimiser = torch.optim.AdamW(
+            weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision.scaled)
+        self.weights = Weights(model, self.optimiser, self.scaler)
+        self.state = TrainState(micro_batch_tokens=work.micro_batch_tokens)
+        self.best: dict[str, Any] | None = None  # where it is not what the model holds
+        self.written = time.monotonic()
+        self.pause = _CHECKPOINT_S
+
+    def run(self) -> Fit:
+        self.resume()
+        state, steps = self.state, self.work.steps
+        progress = Progress(steps, self.work.dealt_with, state, self.callback)
+        look_every = self.look_every()
+        if look_every and not state.held_out:
+            state.take_held_out(self.look(), 0)
+        while state.step < len(steps) and not state.stopped:
+            step = steps[state.step]
+            with progress.training(step):
+                self.step(step)
+            last = state.step == len(steps)
+            if look_every and (state.step % look_every == 0 or last):
+                self.compare()
+            divergence.check(state, self.settings.learning_rate)
+            progress.report()
+            if not last:
+                self.checkpoint()
+        if state.stopped:
+            self.callback(Notice(message=_stopped(state, len(steps))))
+        if self.best is not None:
+            self.weights.put(self.best)
+        return Fit(state, progress.tokens, progress.seconds)
+
+    def resume(self) -> None:
+        found = self.checkpoints.load() if self.checkpoints else None
+        if found is None:
+            return
+        self.state, tensors = found
+        # As then, for the same rounding; less where memory has become scarcer since.
+        tokens = min(self.state.micro_batch_tokens, self.work.micro_batch_tokens)
+        self.state.micro_batch_tokens = tokens
+        self.best = self.weights.put_everything(tensors)
+        if self.best is None and self.state.best is not None:
+            self.best = self.weights.adapter()  # it was the best so far itself
+        steps = len(self.work.steps)
+        self.callback(Notice(message=f"Training resumed at step {self.state.step + 1} of {steps}."))
+
+    def step(self, step: Step) -> None:
+        import torch
+
+        state = self.state
+        number = state.step + 1
+        rate = learning_rate(
+            state.step,
+            len(self.work.steps),
+            self.settings.learning_rate,
+            self.settings.warmup_ratio,
+        )
+        for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss = sum(
-            _backward(model, part, step.response_tokens, precision, scaler, pad_token)
-            for part in step.parts
+        loss = self.gradients(step)
+        divergence.check_finite(loss, "loss", number)
+        self.scaler.unscale_(self.optimiser)
+        norm = float(
+            torch.nn.utils.clip_grad_norm_(list(self.weights.named.values()), _MAX_GRADIENT_NORM)
         )
-        scaler.unscale_(optimiser)
-        norm = torch.nn.utils.clip_grad_norm_(weights, _MAX_GRADIENT_NORM)
-        # A scaled gradient may overflow: the scaler then leaves the step out and scales less.
-        if not precision.scaled:
-            _check_finite(float(norm), "gradient", number)
-        _check_finite(loss, "loss", number)
-        scaler.step(optimiser)
-        scaler.update()
-        optimiser.zero_grad(set_to_none=True)
-        losses.append(loss)
-        tokens += step.tokens
-        done += step.examples
-        speed = round(tokens / (time.monotonic() - started))
-        info: dict[str, Scalar] = {"loss": round(loss, 4), "tokens/s": speed}
-        callback(StageProgress(stage=STAGE, done=done, info=info))
-    return Fit(losses, time.monotonic() - started)
+        if self.precision.scaled:
+            # A scaled gradient may overflow: the scaler then leaves the step out and scales less.
+            state.overflows = 0 if norm < float("inf") else state.overflows + 1
+        else:
+            divergence.check_finite(norm, "gradient", number)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        state.losses.append(loss)
+        state.rates.append(rate)
+
+    def gradients(self, step: Step) -> float:
+        """Set the gradients of one step and return its loss, with less at once where it must be."""
+        while True:
+            parts = step.parts(self.settings.batch_size, self.state.micro_batch_tokens)
+            try:
+                return sum(self.backward(part, step.response_tokens) for part in parts)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside of the handler, whose error holds all that the failed pass had made.
+            self.optimiser.zero_grad(set_to_none=True)
+            release()
+            widest = max(padded(part) for part in parts)
+            tokens = smaller(self.state.micro_batch_tokens, widest, len(step.examples[-1].tokens))
+            self.state.micro_batch_tokens = tokens
+            text = f"Memory ran out: training goes on with at most {tokens:,} tokens at once"
+            text += " (train.micro_batch_tokens), which changes no more than rounding."
+            self.callback(Notice(level="warning", message=text))
+
+    def backward(self, part: Sequence[TokenizedExample], response_tokens: int) -> float:
+        """Add the gradients of one micro-batch and return its share of the step's mean loss.
+
+        The divisor is the number of response tokens in the whole step, so that a token weighs the
+        same however the step was cut into micro-batches.
+        """
+        import torch
+
+        batch = pad(part, self.work.pad_token)
+        autocast = self.precision.autocast
+        with torch.autocast(self.device.type, dtype=autocast, enabled=autocast is not None):
+            # Padding stands on the right and attention is causal: no mask is needed, and without
+            # one attention takes its fastest way.
+            loss = self.model(
+                input_ids=torch.tensor(batch.tokens, device=self.device),
+                labels=torch.tensor(batch.labels, device=self.device),
+                num_items_in_batch=torch.tensor(response_tokens, device=self.device),
+                use_cache=False,
+            ).loss
+        self.scaler.scale(loss).backward()
+        return float(loss.detach())
+
+    def look_every(self) -> int:
+        """Steps between two held-out losses; 0: nothing was held out."""
+        if self.work.held_out_loss is None:
+            return 0
+        steps = self.work.steps
+        trained = sum(step.tokens for step in steps)
+        affordable = int(_LOOKS_SHARE * trained / (_LOOK_COST * self.work.held_out_tokens))
+        looks = max(1, min(_LOOKS_AN_EPOCH * self.settings.epochs, affordable))
+        return -(-len(steps) // looks)
+
+    def look(self) -> float:
+        assert self.work.held_out_loss is not None  # noqa: S101 - see look_every
+        loss = self.work.held_out_loss(self.state.micro_batch_tokens)
+        divergence.check_finite(loss, "held-out loss", self.state.step)
+        return loss
+
+    def compare(self) -> None:
+        """Measure the held-out loss; keep the weights if it is the lowest."""
+        if self.state.take_held_out(self.look(), self.settings.patience):
+            self.best = None
+            if self.state.step < len(self.work.steps):
+                self.best = self.weights.adapter()
+
+    def checkpoint(self) -> None:
+        every = self.settings.checkpoint_every
+        started = time.monotonic()
+        due = bool(every) and self.state.step % (every or 1) == 0
+        if self.checkpoints is None or not (due or started - self.written >= self.pause):
+            return
+        best = self.state.best
+        fresh = best is not None and best.step == self.state.step  # it is the adapter itself
+        tensors = self.weights.everything(None if fresh else self.best)
+        try:
+            self.checkpoints.save(self.state, tensors)
+        except OSError as error:
+            text = f"No checkpoint could be written ({error}): training goes on, but could not"
+            self.callback(Notice(level="warning", message=f"{text} be resumed from here."))
+        self.written = time.monotonic()
+        self.pause = max(_CHECKPOINT_S, _CHECKPOINT_SHARE * (self.written - started))
 
 
-def _backward(
-    model: Any,
-    part: Sequence[TokenizedExample],
-    response_tokens: int,
-    precision: Precision,
-    scaler: Any,
-    pad_token: int,
-) -> float:
-    """Add the gradients of one micro-batch and return its share of the step's mean loss.
-
-    The divisor is the number of response tokens in the whole step, so that a token weighs the same
-    however the step was cut into micro-batches.
-    """
-    import torch
-
-    batch = pad(part, pad_token)
-    device = model.device
-    tokens = torch.tensor(batch.tokens, device=device)
-    lengths = torch.tensor([len(example.tokens) for example in part], device=device)
-    mask = torch.arange(tokens.shape[1], device=device)[None, :] < lengths[:, None]
-    with torch.autocast(
-        device.type, dtype=precision.autocast, enabled=precision.autocast is not None
-    ):
-        loss = model(
-            input_ids=tokens,
-            attention_mask=mask.long(),
-            labels=torch.tensor(batch.labels, device=device),
-            num_items_in_batch=torch.tensor(response_tokens, device=device),
-            use_cache=False,
-        ).loss
-    scaler.scale(loss).backward()
-    return float(loss.detach())
-
-
-def _check_finite(value: float, what: str, step: int) -> None:
-    # The negated comparison also holds for NaN.
-    if not abs(value) < float("inf"):
-        raise StageFailed(
-            f"train: the {what} of step {step + 1} is {value}, so the adapter would be worthless. "
-            "Try a lower train.learning_rate; with 0 the cause is the model or its data."
-        )
+def _stopped(state: TrainState, steps: int) -> str:
+    assert state.best is not None  # noqa: S101 - what it was stopped for
+    text = f"Stopped after step {state.step} of {steps}: the held-out loss rises. Kept is the"
+    return f"{text} adapter after step {state.best.step} ({state.best.loss:.4f} nats a token)."

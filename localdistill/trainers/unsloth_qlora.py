@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice
-from localdistill.trainers.base import TrainResult, TrainSettings
+from localdistill.trainers import record
+from localdistill.trainers.activations import keep_products
+from localdistill.trainers.base import Kept, Saved, TrainResult, TrainSettings
 from localdistill.trainers.batches import Step, plan_epoch
 from localdistill.trainers.chat_tokens import ChatTokenizer, TokenizedExample
+from localdistill.trainers.checkpoint import Checkpoints
+from localdistill.trainers.dev_loss import mean_loss
 from localdistill.trainers.environment import for_unsloth
-from localdistill.trainers.loop import Fit, Precision, fit
+from localdistill.trainers.held_out import Division, divide
+from localdistill.trainers.loop import Fit, Precision, Work, fit
+from localdistill.trainers.train_memory import LARGE_BYTES, TOKENS_TOGETHER
 from localdistill.types import TrainingExample
 
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-# Above this size of the 16-bit weights, activations are computed again instead of kept, and fewer
-# tokens go through at once: memory is then what is short.
-_LARGE_BYTES = 200_000_000
-_MICRO_BATCH_TOKENS = {"small": 4096, "large": 2048}  # padding included
 
 
 def train(
@@ -33,11 +35,13 @@ def train(
     examples: Sequence[TrainingExample],
     folder: Path,
     callback: Callback,
+    *,
+    saved: Saved | None = None,
 ) -> TrainResult:
     """Train on ``examples`` and write the adapter; see ``base.Trainer``."""
     # Inside ``folder``, so that what a kill leaves there goes when the training is done again.
     with for_unsloth(folder / "unsloth_code"):
-        return _train(settings, examples, folder, callback)
+        return _train(settings, examples, folder, callback, saved)
 
 
 def _train(
@@ -45,6 +49,7 @@ def _train(
     examples: Sequence[TrainingExample],
     folder: Path,
     callback: Callback,
+    saved: Saved | None,
 ) -> TrainResult:
     # First of all: it patches the libraries that the others import.
     import unsloth  # noqa: F401
@@ -56,14 +61,36 @@ def _train(
     if settings.deterministic:
         torch.use_deterministic_algorithms(True, warn_only=True)
     tokenizer = ChatTokenizer(settings.model)
-    tokenized = tokenize(tokenizer, examples, settings, callback)
-    large = _weight_bytes(settings.model) > _LARGE_BYTES
-    steps = plan(tokenized, settings, _MICRO_BATCH_TOKENS["large" if large else "small"])
-    model = load_model(settings, keep_activations=not large)
-    left_out = (len(examples) - len(tokenized)) * settings.epochs
-    fitted = fit(model, steps, settings, _precision(), tokenizer.pad_token, callback, done=left_out)
+    division = hold_out(tokenize(tokenizer, examples, settings, callback), settings, callback)
+    steps = plan(division.train, settings)
+    micro_batch_tokens, kept = sizes(settings)
+    model = load_model(settings, kept)
+    precision = _precision()
+    work = Work(
+        steps=steps,
+        pad_token=tokenizer.pad_token,
+        micro_batch_tokens=micro_batch_tokens,
+        held_out_tokens=sum(len(example.tokens) for example in division.held_out),
+        held_out_loss=_held_out_loss(model, division, precision, tokenizer.pad_token),
+        dealt_with=(len(examples) - len(division.train)) * settings.epochs,
+    )
+    checkpoints = Checkpoints(saved) if saved else None
+    fitted = fit(model, work, settings, precision, callback, checkpoints)
     save_adapter(model, folder)
-    return _result(len(tokenized), steps, fitted)
+    record.write(folder, division, fitted.state, len(steps))
+    return _result(division, steps, fitted)
+
+
+def _held_out_loss(
+    model: Any, division: Division, precision: Precision, pad_token: int
+) -> Callable[[int], float] | None:
+    if not division.held_out:
+        return None
+
+    def loss(max_tokens: int) -> float:
+        return mean_loss(model, division.held_out, precision.autocast, pad_token, max_tokens)
+
+    return loss
 
 
 def tokenize(
@@ -96,9 +123,23 @@ def tokenize(
     return kept
 
 
-def plan(
-    examples: Sequence[TokenizedExample], settings: TrainSettings, max_tokens: int
-) -> list[Step]:
+def hold_out(
+    examples: Sequence[TokenizedExample], settings: TrainSettings, callback: Callback
+) -> Division:
+    """Set some examples apart as ``train.held_out`` says; a notice tells what came of it."""
+    division = divide(examples, settings.held_out, settings.seed)
+    if division.held_out:
+        text = f"{division.problems} of {division.all_problems} problems "
+        text += f"({division.positions:,} answer tokens) are held out: their loss tells whether "
+        callback(Notice(message=f"{text}training helps."))
+    elif settings.held_out:
+        text = f"{division.all_problems} problems are too few to hold some out (train.held_out"
+        text += f" = {settings.held_out:g}): training runs to its end, whether it helps or not."
+        callback(Notice(message=text))
+    return division
+
+
+def plan(examples: Sequence[TokenizedExample], settings: TrainSettings) -> list[Step]:
     """The steps of all epochs, in order."""
     return [
         step
@@ -106,28 +147,50 @@ def plan(
         for step in plan_epoch(
             examples,
             step_size=settings.batch_size * settings.gradient_accumulation,
-            max_rows=settings.batch_size,
-            max_tokens=max_tokens,
             seed=settings.seed,
             epoch=epoch,
         )
     ]
 
 
-def load_model(settings: TrainSettings, *, keep_activations: bool) -> Any:
+def sizes(settings: TrainSettings) -> tuple[int, Kept]:
+    """Tokens of a micro-batch, padding included, and which activations are kept.
+
+    As the settings say; where they leave it open, by the size of the model.
+    """
+    import torch
+
+    large = _weight_bytes(settings.model) > LARGE_BYTES
+    tokens = settings.micro_batch_tokens or TOKENS_TOGETHER["large" if large else "small"]
+    wish = settings.keep_activations
+    if isinstance(wish, bool):
+        return tokens, "all" if wish else "none"
+    if wish is None and not large:
+        return tokens, "all"
+    return tokens, "none" if torch.cuda.is_available() else "products"
+
+
+def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
     """The base in 4 bits with a fresh adapter, ready to train.
+
+    Activations that are not ``kept`` are computed again on the way back; ``products``: see
+    ``activations``.
 
     Raises:
         ModelError: the folder cannot be loaded, or not in 4 bits.
     """
+    import torch
     from unsloth import FastLanguageModel
 
-    checkpointing: bool | str = False if keep_activations else "unsloth"
+    checkpointing: bool | str = False if kept == "all" else "unsloth"
     try:
         model, _ = FastLanguageModel.from_pretrained(
             model_name=str(settings.model),
             max_seq_length=settings.max_length,
+            dtype=None,  # bfloat16 where the machine computes in it: see _precision
             load_in_4bit=settings.load_in_4bit,
+            # By default Unsloth spreads layers over all GPUs; the plan is for the first one.
+            device_map="cuda:0" if torch.cuda.is_available() else "cpu",
             trust_remote_code=False,
             use_gradient_checkpointing=checkpointing,
         )
@@ -153,6 +216,8 @@ def load_model(settings: TrainSettings, *, keep_activations: bool) -> Any:
         # gigabyte and more for a vocabulary of 150,000), but switches this on for TRL only.
         base._unsloth_cpu_chunked_ce_active = True
     FastLanguageModel.for_training(model)
+    if kept == "products":
+        keep_products(model)
     return model
 
 
@@ -205,20 +270,25 @@ def _weight_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
-def _result(examples: int, steps: Sequence[Step], fitted: Fit) -> TrainResult:
+def _result(division: Division, steps: Sequence[Step], fitted: Fit) -> TrainResult:
     import torch
 
-    tenth = max(1, len(fitted.losses) // 10)
+    state = fitted.state
+    steps = steps[: state.step]
+    tenth = max(1, state.step // 10)
     on_gpu = torch.cuda.is_available()
     return TrainResult(
-        examples=examples,
+        examples=len(division.train),
         trained_tokens=sum(step.response_tokens for step in steps),
-        steps=len(steps),
-        first_loss=_mean(fitted.losses[:tenth], steps[:tenth]),
-        last_loss=_mean(fitted.losses[-tenth:], steps[-tenth:]),
-        tokens_per_second=sum(step.tokens for step in steps) / fitted.seconds,
+        steps=state.step,
+        first_loss=_mean(state.losses[:tenth], steps[:tenth]),
+        last_loss=_mean(state.losses[-tenth:], steps[-tenth:]),
+        tokens_per_second=fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # from KiB
         peak_gpu_memory_mb=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
+        held_out_before=state.held_out[0].loss if state.held_out else None,
+        held_out_after=state.best.loss if state.best else None,
+        kept_step=state.best.step if state.best else None,
     )
 
 

@@ -37,7 +37,7 @@ def test_strategies_go_by_the_names_of_their_files():
     assert "duplicates" not in selection.names()
     with pytest.raises(ConfigError, match=r"no selection strategy test\. Did you mean tests"):
         selection.load("test")
-    with pytest.raises(ConfigError, match="There are confidence"):
+    with pytest.raises(ConfigError, match="There are balanced, confidence"):
         selection.load("zzz")
 
 
@@ -85,6 +85,41 @@ def test_confidence_needs_log_probabilities():
         decide("confidence", [candidate(0), candidate(1, logprob=None)])
 
 
+def test_hybrid_keeps_the_surest_of_those_that_passed():
+    rows = [(-0.1, "failed"), (-0.5, "passed"), (-0.3, "passed"), (-0.9, "passed"), (-0.2, None)]
+    given = [candidate(n, logprob=value, status=status) for n, (value, status) in enumerate(rows)]
+    expected = {"failed tests": 1, "less confident": 2, "not judged": 1}
+    assert decide("hybrid", given, confidence_share=0.34) == ([2], expected)
+    assert decide("hybrid", given, confidence_share=1.0)[0] == [1, 2, 3]
+    assert decide("hybrid", given[:1]) == ([], {"failed tests": 1})
+
+
+@pytest.mark.parametrize(
+    ("passed", "failed", "kept"), [(8, 0, 1), (6, 2, 1), (4, 4, 2), (2, 6, 2), (1, 7, 1), (0, 8, 0)]
+)
+def test_balanced_keeps_fewer_of_what_is_easy(passed, failed, kept):
+    statuses = ["passed"] * passed + ["failed"] * failed
+    given = [candidate(n, status=status) for n, status in enumerate(statuses)]
+    found, dropped = decide("balanced", given, max_per_problem=4)
+    assert len(found) == kept
+    assert dropped["easy problem"] == passed - kept
+
+
+def test_balanced_does_not_let_a_repeated_program_take_the_place_of_another():
+    given = [candidate(n, code=code) for n, code in enumerate("aab")]
+    given += [candidate(n, status="failed") for n in range(3, 6)]
+    assert decide("balanced", given, max_per_problem=4)[0] == [0, 2]
+
+
+def test_balanced_takes_what_was_not_judged_for_neither_easy_nor_hard():
+    statuses = ["passed", "passed", "failed", "infra_error", None]
+    given = [candidate(n, status=status) for n, status in enumerate(statuses)]
+    assert decide("balanced", given, max_per_problem=3) == (
+        [0],
+        {"easy problem": 1, "failed tests": 1, "not judged": 2},
+    )
+
+
 def test_duplicates_are_dropped_after_normalising_blanks_only():
     codes = ["if a:\n    b\n", "if a:   \n\n    b", "if a:\n  b", "if a:\r\n    b\r\n\r\n"]
     given = [candidate(n, code=code) for n, code in enumerate(codes)]
@@ -99,7 +134,7 @@ def test_a_duplicate_takes_no_place_under_the_cap():
     assert dropped == {"duplicate": 2, "over the cap": 1}
 
 
-@pytest.mark.parametrize("name", ["none", "tests", "confidence"])
+@pytest.mark.parametrize("name", ["none", "tests", "confidence", "hybrid", "balanced"])
 def test_the_order_in_which_candidates_come_does_not_matter(name):
     given = [
         candidate(0, code="a", reason="length", logprob=-0.1),
@@ -113,7 +148,7 @@ def test_the_order_in_which_candidates_come_does_not_matter(name):
     assert len(outcomes) == 1
 
 
-@pytest.mark.parametrize("name", ["none", "tests", "confidence"])
+@pytest.mark.parametrize("name", ["none", "tests", "confidence", "hybrid", "balanced"])
 def test_no_candidates_and_no_code_at_all(name):
     assert decide(name, []) == ([], {})
     assert decide(name, [candidate(0, code=None, logprob=None)]) == ([], {"no code": 1})

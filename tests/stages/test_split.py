@@ -128,3 +128,18 @@ def test_limit_bounds_each_set(request_for):
     request = request_for(["a", "b", "c", "d"], dev=["x", "y", "z"], evaluation=["e", "f"], limit=1)
     run(request, lambda event: None)
     assert [len(prompts(request, name)) for name in ("train", "dev", "eval")] == [1, 1, 1]
+
+
+def test_problems_in_other_words_are_left_out_and_listed(tmp_path, request_for):
+    request = request_for(
+        ["Reverse the words of a sentence. Do it in place.", "Sum all prime factors of a number"],
+        dev=["Count how many vowels stand in a text"],
+        evaluation=["Do it in place. Reverse the words of a sentence."],
+    )
+    said = []
+    run(request, said.append)
+    assert prompts(request, "train") == ["Sum all prime factors of a number"]
+    assert len(prompts(request, "eval")) == 1
+    (row,) = read_rows(tmp_path / "out" / split.LEFT_OUT, split.LeftOut)
+    assert (row.problem, row.split, row.like, row.kept_in) == ("train/0", "train", "eval/0", "eval")
+    assert any("in other words: left out of train" in event.message for event in said)

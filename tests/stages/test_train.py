@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from localdistill import trainers
-from localdistill.errors import ConfigError, StageFailed
+from localdistill.errors import ConfigError, StageFailed, TrainingDiverged
 from localdistill.events import StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import JsonlWriter, is_done
 from localdistill.stages import train
@@ -27,17 +27,26 @@ RESULT = TrainResult(
 
 
 class FakeTrainer:
-    """Writes an adapter that says how often it was called; ``fails`` in the middle of it."""
+    """Writes an adapter that says how often it was called; ``fails`` in the middle of it.
+
+    Its checkpoint is the number of that call; ``found`` is what each call found.
+    """
 
     def __init__(self) -> None:
-        self.calls, self.fails = 0, False
+        self.calls, self.fails = 0, None
+        self.found, self.fingerprints = [], []
 
-    def train(self, settings, examples, folder, callback):
+    def train(self, settings, examples, folder, callback, *, saved):
         self.calls += 1
         assert not list(folder.iterdir())
         (folder / "adapter_config.json").write_text("{}")
+        checkpoint = saved.folder / "checkpoint"
+        self.found.append(checkpoint.read_text() if checkpoint.exists() else None)
+        self.fingerprints.append(saved.fingerprint)
+        saved.folder.mkdir(exist_ok=True)
+        checkpoint.write_text(str(self.calls))
         if self.fails:
-            raise StageFailed("train: killed")
+            raise self.fails
         (folder / "adapter_model.safetensors").write_text(f"call {self.calls}")
         callback(StageProgress(stage="train", done=len(examples)))
         return RESULT
@@ -46,7 +55,7 @@ class FakeTrainer:
 @pytest.fixture
 def fake(monkeypatch) -> FakeTrainer:
     trainer = FakeTrainer()
-    monkeypatch.setattr(train, "check_model", lambda request: None)
+    monkeypatch.setattr(train, "check_model", lambda request: request)
     monkeypatch.setattr(trainers, "load", lambda name: trainer)
     return trainer
 
@@ -93,19 +102,57 @@ def test_a_finished_training_is_not_done_again(fake, ask):
     assert train.run(ask, lambda event: None) == first
 
 
-def test_an_interrupted_training_is_done_again_from_its_start(fake, ask):
-    fake.fails = True
+def test_an_interrupted_training_goes_on_from_its_checkpoint(fake, ask):
+    fake.fails = StageFailed("train: killed")
     with pytest.raises(StageFailed):
         train.run(ask, lambda event: None)
     assert not ask.out.exists()
     assert not ask.out.with_name("adapter.partial").exists()
-    fake.fails = False
+    fake.fails = None
     train.run(ask, lambda event: None)
+    assert fake.found == [None, "1"]
+    assert not ask.out.with_name("adapter.checkpoints").exists()
     # Killed between the marker and the rename.
     ask.out.rename(ask.out.with_name("adapter.partial"))
     train.run(ask, lambda event: None)
     assert (ask.out / "adapter_model.safetensors").read_text() == "call 3"
     assert is_done(ask.out)
+
+
+def test_of_a_training_that_diverged_nothing_is_left(fake, ask):
+    fake.fails = TrainingDiverged("train: diverged")
+    with pytest.raises(TrainingDiverged):
+        train.run(ask, lambda event: None)
+    assert [path.name for path in ask.out.parent.iterdir()] == ["selected.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "same"),
+    [
+        ("rank", 8, False),
+        ("seed", 2, False),
+        ("held_out", 0.3, False),
+        ("epochs", 2, False),
+        ("micro_batch_tokens", 512, True),
+        ("keep_activations", True, True),
+        ("checkpoint_every", 5, True),
+    ],
+)
+def test_a_checkpoint_is_bound_to_what_decides_the_adapter(fake, ask, name, value, same):
+    fake.fails = StageFailed("train: killed")
+    for request in (ask, with_(ask, **{name: value})):
+        with pytest.raises(StageFailed):
+            train.run(request, lambda event: None)
+    assert (fake.fingerprints[0] == fake.fingerprints[1]) is same
+
+
+def test_a_checkpoint_is_bound_to_the_data(fake, ask):
+    fake.fails = StageFailed("train: killed")
+    for text in ("a", "c"):
+        write(ask.data, example(text))
+        with pytest.raises(StageFailed):
+            train.run(ask, lambda event: None)
+    assert fake.fingerprints[0] != fake.fingerprints[1]
 
 
 @pytest.mark.parametrize(("name", "value"), [("rank", 8), ("seed", 2), ("learning_rate", 0.5)])

@@ -31,6 +31,7 @@ def real(tmp_path_factory) -> TrainRequest:
         pytest.skip("the seed model is not in this checkout")
     folder = tmp_path_factory.mktemp("train")
     rows = [example(text, question=f"Add, number {n}.") for n, text in enumerate(ANSWERS)]
+    rows = [row.model_copy(update={"problem_id": str(n)}) for n, row in enumerate(rows)]
     long = example("word " * 400)
     data = folder / "selected.jsonl"
     with JsonlWriter(data) as writer:
@@ -56,16 +57,19 @@ def factors(adapter: Path) -> dict:
 
 def test_training_lowers_the_loss(trained):
     summary, _ = trained
-    assert summary.examples == len(ANSWERS)
+    assert summary.examples == len(ANSWERS) - 2  # a tenth of 24 problems is held out
     assert summary.steps == 6
     assert summary.last_loss < 0.8 * summary.first_loss
+    assert summary.held_out_after < 0.8 * summary.held_out_before
     assert summary.tokens_per_second > 0
     assert summary.peak_memory_mb > 100
 
 
 def test_the_adapter_is_peft_s_and_covers_all_linear_layers(real, trained):
     files = sorted(file.name for file in real.out.iterdir())
-    assert files == ["adapter_config.json", "adapter_model.safetensors"]
+    assert files == [
+        "adapter_config.json", "adapter_model.safetensors", "held_out.jsonl", "training.json",
+    ]  # fmt: skip
     config = json.loads((real.out / "adapter_config.json").read_text())
     assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 8, 16)
     layers = json.loads((SEED / "config.json").read_text())["num_hidden_layers"]
@@ -79,12 +83,30 @@ def test_only_the_callback_reports_and_noise_goes_to_the_log(real, trained):
     _, events = trained
     assert {type(e) for e in events} == {StageStarted, Notice, StageProgress, StageFinished}
     notices = [event.message for event in events if isinstance(event, Notice)]
-    assert notices == ["1 of 25 examples are longer than 128 tokens (train.max_length): left out."]
+    left_out, held_out = notices
+    assert left_out == "1 of 25 examples are longer than 128 tokens (train.max_length): left out."
+    assert held_out.startswith("2 of 24 problems (")
     # What was left out counts as dealt with, so that the progress ends at its total.
     assert events[0].total == 50
     done = [event.done for event in events if isinstance(event, StageProgress)]
-    assert done == [10, 18, 26, 34, 42, 50]
+    assert done[-1] == 50
+    assert done == sorted(done)
+    assert len(done) == 6
     assert "Unsloth" in real.out.with_name("train.log").read_text()
+
+
+def test_what_was_held_out_is_told_beside_the_adapter(real, trained):
+    summary, _ = trained
+    rows = [json.loads(line) for line in (real.out / "held_out.jsonl").read_text().splitlines()]
+    record = json.loads((real.out / "training.json").read_text())
+    held_out = record["held_out"]
+    assert (held_out["examples"], held_out["problems"]) == (len(rows), 2)
+    assert held_out["positions"] == sum(len(row["tokens"]) - row["prompt_length"] for row in rows)
+    assert held_out["before"] == summary.held_out_before
+    assert held_out["after"] == summary.held_out_after
+    assert [point["step"] for point in record["curve"]] == [1, 2, 3, 4, 5, 6]
+    assert record["curve"][-1]["held_out_loss"] >= held_out["after"]
+    assert (record["steps"], record["stopped_early"]) == (6, False)
 
 
 def run_without_network(ask: TrainRequest) -> subprocess.CompletedProcess[str]:
@@ -108,7 +130,7 @@ def test_the_same_again_without_a_network_gives_the_same_adapter_to_the_bit(real
     again = real.model_copy(update={"out": real.out.with_name("again")})
     done = run_without_network(again)
     assert done.returncode == 0, done.stderr
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
+    for name in (file.name for file in real.out.iterdir()):
         assert (again.out / name).read_bytes() == (real.out / name).read_bytes()
 
 
@@ -134,12 +156,13 @@ with for_unsloth(Path(sys.argv[2])):
     from localdistill.trainers.base import TrainSettings
     from localdistill.trainers.batches import plan_epoch
     from localdistill.trainers.chat_tokens import TokenizedExample
-    from localdistill.trainers.loop import Precision, fit
+    from localdistill.trainers.dev_loss import mean_loss
+    from localdistill.trainers.loop import Precision, Work, fit
     from localdistill.trainers.unsloth_qlora import check_4bit, load_model
 
     folder = Path(sys.argv[1])
     settings = TrainSettings(model=folder, seed=1, learning_rate=0)
-    model = load_model(settings, keep_activations=True)
+    model = load_model(settings)
     layers = [m for m in model.modules() if isinstance(m, Linear4bit)]
     assert len(layers) == 7 * model.config.num_hidden_layers, len(layers)
     for layer in layers:
@@ -150,12 +173,17 @@ with for_unsloth(Path(sys.argv[2])):
     # The mean of a step is the same in one padded batch and one by one: padding weighs nothing.
     examples = [TokenizedExample([7 * n % 500 + 5 for n in range(k)], 3) for k in (9, 40, 21)]
     losses = []
-    for rows in (3, 1):
-        steps = plan_epoch(examples, step_size=3, max_rows=rows, max_tokens=999, seed=1, epoch=0)
-        losses += fit(model, steps, settings, Precision(None), 0, lambda event: None).losses
-    assert abs(losses[0] - losses[1]) < 0.01 * losses[1], losses
+    for tokens in (999, 1):
+        steps = plan_epoch(examples, step_size=3, seed=1, epoch=0)
+        work = Work(steps, pad_token=0, micro_batch_tokens=tokens)
+        losses += fit(model, work, settings, Precision(None), lambda event: None).state.losses
+        # So is what is measured without gradients, with the adapter (its delta is zero) or not.
+        losses.append(mean_loss(model, examples, None, 0, tokens))
+        with model.disable_adapter():
+            losses.append(mean_loss(model, examples, None, 0, tokens))
+    assert max(losses) - min(losses) < 0.01 * min(losses), losses
 
-    plain = load_model(settings.model_copy(update={"load_in_4bit": False}), keep_activations=True)
+    plain = load_model(settings.model_copy(update={"load_in_4bit": False}))
     try:
         check_4bit(plain, folder)
         sys.exit("16-bit layers passed for 4-bit ones")

@@ -1,0 +1,1 @@
+"""The state of problem sets: one check a file."""

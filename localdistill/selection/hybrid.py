@@ -1,0 +1,25 @@
+"""Strategy *hybrid*: of the completions that pass their tests, keep those the model is surest of.
+
+A pass may be luck: weak tests let wrong programs through, and those tend to be unlikely ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from localdistill.selection import confidence, tests
+from localdistill.selection.candidate import Candidate, Choice, SelectOptions
+
+NEEDS_VERDICTS = True
+
+
+def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
+    """Keep the surest ``confidence_share`` of those that passed, at least one of them.
+
+    Raises:
+        ConfigError: one that passed has no ``mean_logprob``.
+    """
+    choices = tests.select(candidates, options)
+    passed = [choice.candidate for choice in choices if choice.kept]
+    failed = [choice for choice in choices if not choice.kept]
+    return [*(confidence.select(passed, options) if passed else []), *failed]

@@ -1,0 +1,35 @@
+"""The examples of several rounds in one file, for training that starts from the base each round."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from localdistill.jsonl import done_facts, is_done, iter_rows, write_whole
+from localdistill.types import TrainingExample
+
+
+def accumulate(sources: Sequence[Path], out: Path) -> int:
+    """Write the examples of ``sources``, in their order, to ``out``; returns how many there are.
+
+    A text that is selected again in a later round counts once: the model of that round draws what
+    it was trained on more often, and its weight would grow from round to round for that alone. It
+    stands where it came first. What is there of the same sources is not written again.
+
+    Raises:
+        UserError: a row that is no training example.
+    """
+    inputs = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
+    if is_done(out) and done_facts(out).get("inputs") == inputs:
+        return int(done_facts(out)["examples"])
+    seen: set[tuple[str, str]] = set()
+    lines = []
+    for path in sources:
+        for row in iter_rows(path, TrainingExample):
+            key = row.problem_id, row.messages[-1].content
+            if key not in seen:
+                seen.add(key)
+                lines.append(row.model_dump_json() + "\n")
+    write_whole(out, "".join(lines), inputs=inputs, examples=len(lines))
+    return len(lines)

@@ -1,0 +1,99 @@
+"""The size of a training on the machine that this process runs on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from localdistill import gpus, memory
+from localdistill.config import Config
+from localdistill.stages.train_shape import Trainable, trainable
+from localdistill.stages.train_sizing import TrainSizing, Wish, choose
+from localdistill.trainers.base import TrainSettings
+from localdistill.trainers.cpu import bytes_of_a_value
+from localdistill.trainers.train_memory import Place
+
+Available = Callable[[], int]
+Settings = TypeVar("Settings", bound=TrainSettings)
+
+
+def place() -> tuple[Place, gpus.Gpu | None]:
+    """Where a training would run: on the first GPU that NVML knows, or on the processor.
+
+    It needs a PyTorch that was built for GPUs; of a GPU that NVML does not know nothing is used.
+    """
+    found = gpus.gpus()
+    if found and _torch_uses_gpus():
+        return Place(gpu=True), found[0]
+    return Place(gpu=False, width=bytes_of_a_value()), None
+
+
+def _torch_uses_gpus() -> bool:
+    # To import it would take seconds and half a gigabyte; its version says how it was built.
+    try:
+        return not importlib.metadata.version("torch").endswith("+cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return True
+
+
+def choose_here(model: Trainable, wish: Wish, available: Available | None = None) -> TrainSizing:
+    """``choose`` with what is free now.
+
+    Raises:
+        MemoryShortage: see ``choose``.
+    """
+    where, gpu = place()
+    free = gpu.free if gpu is not None else (available or memory.available_bytes)()
+    return choose(model, wish, where, free)
+
+
+def wish_of(config: Config) -> Wish:
+    """What a run's configuration asks for."""
+    train = config.train
+    return Wish(
+        rank=train.rank,
+        max_length=train.max_length,
+        batch_size=train.batch_size,
+        micro_batch_tokens=train.micro_batch_tokens,
+        keep_activations=train.keep_activations,
+    )
+
+
+def settled(config: Config, master: Path) -> Config:
+    """A run's configuration with its micro-batches chosen; what is set already stays.
+
+    Raises:
+        MemoryShortage: see ``choose``.
+    """
+    sizing = choose_here(trainable(master), wish_of(config))
+    chosen = {
+        "micro_batch_tokens": sizing.task.tokens,
+        "keep_activations": sizing.keep_activations,
+    }
+    return config.model_copy(update={"train": config.train.model_copy(update=chosen)})
+
+
+def sized(settings: Settings, available: Available | None = None) -> Settings:
+    """``settings`` with what they leave open chosen for the memory that is free now.
+
+    Raises:
+        ModelError: the model's folder cannot be used.
+        MemoryShortage: see ``choose``.
+    """
+    wish = Wish(
+        rank=settings.rank,
+        max_length=settings.max_length,
+        batch_size=settings.batch_size,
+        micro_batch_tokens=settings.micro_batch_tokens,
+        keep_activations=settings.keep_activations,
+        four_bit=settings.load_in_4bit,
+    )
+    sizing = choose_here(trainable(settings.model), wish, available)
+    return settings.model_copy(
+        update={
+            "micro_batch_tokens": sizing.task.tokens,
+            "keep_activations": sizing.keep_activations,
+        }
+    )

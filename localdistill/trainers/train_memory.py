@@ -1,0 +1,209 @@
+"""How much memory training takes, computed before anything is loaded. Everything is in bytes.
+
+Read off the source of Unsloth's CPU backend (``unsloth_zoo/cpu``), bitsandbytes, PEFT and
+transformers, and compared with what a process takes (``benchmarks/train_memory.py``,
+``tests/trainers/test_train_memory.py``). For a GPU the same sums are made with what Unsloth's own
+kernels keep; nothing of that has been measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localdistill.trainers.base import Kept
+from localdistill.trainers.shape import TrainShape
+
+# Interpreter, PyTorch, transformers, PEFT, TRL and Unsloth imported, with tokenizer and examples:
+# what was measured with the seed model, less all that is counted here.
+PROCESS = 560_000_000
+# A CUDA context and its kernels. From general experience, not measured here.
+CUDA = 600_000_000
+# NF4 with double quantisation, in bits a weight: 4, an 8-bit scale for 64 weights, and 32 bits for
+# 256 of those (Dettmers et al., arXiv 2305.14314, section 3). Unsloth asks for it
+# (``bnb_4bit_use_double_quant``, cpu/loader.py).
+NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
+# An adapter's weight in 32 bits, its gradient, and AdamW's two moments (Kingma and Ba, arXiv
+# 1412.6980, algorithm 1); and the copy of the best adapter so far (``loop.py``).
+PER_ADAPTER_WEIGHT = 4 * 5
+# Unsloth's CPU backend takes the loss in pieces of so many logits (``chunked_linear_cross_entropy``
+# in cpu/ops.py), and of at least 16 rows.
+LOSS_ELEMENTS = 16 * 2**20
+# Its fused loss on a GPU takes 16 bytes for each token and entry of the vocabulary, and works in
+# pieces of half of what is free if that is less (``get_chunk_size``, cross_entropy_loss.py): so
+# this is what it must have at the least, and it may take more.
+GPU_LOSS = 500_000_000
+# From this size of the 16-bit weights on, memory is what is short: activations are not all kept,
+# and fewer tokens go through at once. More gain little.
+LARGE_BYTES = 200_000_000
+TOKENS_TOGETHER = {"small": 4096, "large": 2048}  # padding included
+# PyTorch asks for blocks at multiples of 64 bytes (``posix_memalign``), for which glibc needs a gap
+# a little larger than the block: one that has been given back is too small for the next one of the
+# same size. So blocks below this size take twice of it in the long run (1.9 to 2.0 times with the
+# seed model). Larger ones are mapped, and go back to the kernel (DEFAULT_MMAP_THRESHOLD_MAX of
+# malloc.c).
+MAPPED_BLOCK = 32 * 2**20
+_FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where is trained: ``width`` is the bytes of a value of the computation.
+
+    A GPU computes in 16 bits, and a CPU in 32 unless it has instructions for bfloat16.
+    """
+
+    gpu: bool
+    width: int = 2
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """What is trained, and how."""
+
+    rank: int
+    longest: int  # tokens of the longest example
+    tokens: int  # of a micro-batch, padding included; one example is always allowed
+    kept: Kept
+    rows: int = 8  # examples of a micro-batch, at most
+    four_bit: bool = True
+
+    @property
+    def together(self) -> int:
+        """Tokens of the largest micro-batch."""
+        return max(self.longest, min(self.tokens, self.rows * self.longest))
+
+
+@dataclass(frozen=True)
+class TrainNeed:
+    """Memory by what it is for."""
+
+    process: int  # interpreter and libraries; on a GPU its context
+    layers: int  # frozen weights of the layers, in 4 bits
+    embeddings: int  # and norms: frozen weights that are not quantised
+    adapter: int  # with its gradients and moments
+    activations: int  # what a pass keeps for the way back
+    passing: int  # what is alive for a moment on the way back, or while the loss is taken
+    fragments: int = 0  # gaps that the allocator cannot use again
+    mapped: int = 0  # pages of the model's file while it is read: the kernel can take them back
+    mapped_stays: bool = False  # the file stays mapped: its embedding is used where it is
+
+    @property
+    def peak(self) -> int:
+        """The most that must be there at one time."""
+        weights = self.process + self.layers + self.embeddings
+        return weights + self.adapter + self.activations + self.passing + self.fragments
+
+    @property
+    def resident(self) -> int:
+        """The greatest resident memory of the process, which pages of the file count into."""
+        loading = self.process + self.layers + self.embeddings + self.mapped
+        return max(loading, self.peak + (self.mapped if self.mapped_stays else 0))
+
+
+def preferred(shape: TrainShape, place: Place) -> tuple[int, tuple[Kept, ...]]:
+    """Tokens of a micro-batch where memory is no matter, and what is kept: the best first.
+
+    On a CPU a large model keeps the results of its products only, which costs next to no time
+    (``activations.py``); on a GPU that is not to be had, and all is kept where there is room.
+    """
+    large = 2 * shape.parameters > LARGE_BYTES
+    tokens = TOKENS_TOGETHER["large" if large else "small"]
+    if place.gpu:
+        return tokens, ("all", "none")
+    return tokens, ("products", "none") if large else ("all", "products", "none")
+
+
+def need(shape: TrainShape, task: TrainTask, place: Place, stored: int | None = None) -> TrainNeed:
+    """What training takes at its peak.
+
+    ``stored`` is the size of the model's safetensors files; 16 bits a weight unless it is given.
+    """
+    bits = NF4_BITS if task.four_bit else 8 * place.width
+    kept, passing = _kept(shape, task, place), _backward(shape, task, place)
+    loss = [GPU_LOSS] if place.gpu else _loss(shape, task, place)
+    passing = max(passing, loss, key=sum)
+    adapter = PER_ADAPTER_WEIGHT
+    if not place.gpu and place.width < _FLOAT:
+        adapter += place.width  # PyTorch's autocast holds a copy for the time of a pass
+    return TrainNeed(
+        process=CUDA if place.gpu else PROCESS,
+        layers=int(shape.linear * bits / 8),
+        embeddings=(shape.embeddings + shape.vectors) * place.width,
+        adapter=task.rank * shape.edges * adapter,
+        activations=sum(kept),
+        passing=sum(passing),
+        fragments=0 if place.gpu else sum(b for b in [*kept, *passing] if b < MAPPED_BLOCK),
+        # Each tensor is copied in the type of the computation or quantised, one after the other
+        # (``convert_and_load_state_dict_in_model`` of transformers): all pages of the file have
+        # been touched at the end, and none of it was held twice.
+        mapped=0 if place.gpu else 2 * shape.parameters if stored is None else stored,
+    )
+
+
+def of_one_layer(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """Bytes that one layer keeps for each token where everything is kept, tensor by tensor.
+
+    What autograd saves (``saved_tensors``) of transformers' layer with PEFT's ``Linear4bit``, whose
+    product with the frozen matrix saves no input (``MatMul4Bit`` of bitsandbytes):
+
+    - the input of each norm in 32 bits, and its root mean square;
+    - what goes into projections: the adapter's A wants it, one for query, key and value, one for
+      the output, one for gate and up, one for down; and the results of the seven A;
+    - of attention query, key, value (the result is the output's input), and the logarithm of the
+      sum (32 bits) of a head;
+    - of SwiGLU gate, its activation and up.
+
+    Unsloth's kernels on a GPU keep gate and up only, and compute the product again (``LoRA_MLP`` of
+    fast_lora.py).
+    """
+    wide, query, shared = shape.width, shape.query, shape.shared
+    norms = [wide, wide, *([query, shared] if shape.head_norms else [])]
+    values = [wide, wide, query, query, shared, shared]
+    values += [shape.inner] * (2 if place.gpu else 4) + [task.rank] * (0 if place.gpu else 7)
+    small = [1, 1, shape.heads, *([shape.heads, shape.kv_heads] if shape.head_norms else [])]
+    in_norm = place.width if place.gpu else _FLOAT
+    return [
+        *(in_norm * width for width in norms),
+        *(place.width * width for width in values),
+        *(_FLOAT * width for width in small),
+    ]
+
+
+def of_products(shape: TrainShape, place: Place) -> list[int]:
+    """Bytes that a layer keeps for each token where the results of products are kept.
+
+    Its input; the results of seven projections; and that of attention. See ``activations``.
+    """
+    wide, query, shared = shape.width, shape.query, shape.shared
+    values = [wide, query, shared, shared, query, wide, shape.inner, shape.inner, wide]
+    return [place.width * width for width in values]
+
+
+def _kept(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """All activations that are held at the moment of the most: bytes of each."""
+    layer = of_one_layer(shape, task, place)
+    if task.kept == "all":
+        held = layer * shape.layers
+    else:
+        # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
+        # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
+        each = [shape.width * place.width] if task.kept == "none" else of_products(shape, place)
+        held = each * shape.layers + layer
+    return [task.together * size for size in held]
+
+
+def _backward(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """On the way back through a feed-forward part, which is where most is alive.
+
+    The gradient of its product by the frozen matrix, by the adapter, and their sum; that of the
+    residual stream; and the frozen matrix, dequantised whole (``MatMul4Bit.backward``).
+    """
+    values = [task.together * width for width in [shape.inner] * 3 + [shape.width] * 2]
+    return [place.width * count for count in [*values, shape.largest]]
+
+
+def _loss(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """One piece of logits in 32 bits (and as computed), hidden states and their gradient."""
+    logits = min(task.together, max(16, LOSS_ELEMENTS // shape.vocabulary)) * shape.vocabulary
+    hidden = [task.together * shape.width * place.width] * 3
+    return [logits * _FLOAT, *([] if place.width == _FLOAT else [logits * place.width]), *hidden]

@@ -1,0 +1,192 @@
+"""The plan of training's memory: against sums made by hand, and against real trainings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from localdistill.quantization.hf_folder import read_folder
+from localdistill.stages.train_shape import trainable
+from localdistill.trainers.activations import kept_values
+from localdistill.trainers.cpu import bytes_of_a_value
+from localdistill.trainers.shape import TrainShape
+from localdistill.trainers.train_memory import (
+    CUDA,
+    GPU_LOSS,
+    PROCESS,
+    Place,
+    TrainTask,
+    need,
+    of_one_layer,
+    preferred,
+)
+from tests.trainers.conftest import SEED
+
+SMALL = TrainShape(
+    layers=2, width=8, feed_forward=20, heads=4, kv_heads=2, head_dim=3, vocabulary=100,
+    tied=True, biases=True, head_norms=False, context=64,
+)  # fmt: skip
+TASK = TrainTask(rank=5, longest=7, tokens=28, kept="all", rows=4)
+CPU, CPU_16, GPU = Place(gpu=False, width=4), Place(gpu=False, width=2), Place(gpu=True)
+
+
+def test_the_weights_of_a_shape():
+    matrices = 12 * 8 + 2 * 6 * 8 + 8 * 12 + 2 * 20 * 8 + 8 * 20
+    assert SMALL.linear == 2 * matrices
+    assert SMALL.edges == 2 * ((12 + 8) + 2 * (6 + 8) + (8 + 12) + 2 * (20 + 8) + (8 + 20))
+    assert SMALL.vectors == 2 * (2 * 8 + 12 + 2 * 6) + 8
+    assert SMALL.embeddings == 800
+    assert replace(SMALL, tied=False).embeddings == 1600
+    normed = replace(SMALL, biases=False, head_norms=True)
+    assert normed.vectors == 2 * (2 * 8 + 2 * 3) + 8
+    assert SMALL.largest == 160
+
+
+def test_a_mixture_stores_all_experts_and_goes_through_few():
+    mixed = replace(SMALL, experts=6, used=2)
+    assert mixed.linear - SMALL.linear == 2 * 5 * 3 * 20 * 8
+    assert mixed.vectors - SMALL.vectors == 2 * 6 * 8
+    assert mixed.inner == 40
+
+
+def test_the_shape_is_that_of_the_tensors_in_the_file():
+    shape = trainable(SEED).shape
+    tensors = read_folder(SEED).tensors
+    sizes = {name: tensor.shape for name, tensor in tensors.items()}
+    linear = [s for name, s in sizes.items() if "proj" in name and name.endswith("weight")]
+    assert shape.linear == sum(rows * columns for rows, columns in linear)
+    assert shape.edges == sum(rows + columns for rows, columns in linear)
+    assert shape.vectors == sum(s[0] for s in sizes.values() if len(s) == 1)
+    assert shape.embeddings == sum(s[0] * s[1] for n, s in sizes.items() if "embed" in n)
+
+
+@pytest.mark.parametrize(
+    ("longest", "tokens", "rows", "together"),
+    [(7, 28, 4, 28), (7, 100, 4, 28), (7, 5, 4, 7), (7, 20, 4, 20)],
+)
+def test_a_micro_batch_is_no_more_than_its_rows_and_no_less_than_an_example(
+    longest, tokens, rows, together
+):
+    assert TrainTask(4, longest, tokens, "all", rows).together == together
+
+
+def test_frozen_weights_are_in_4_bits_and_the_rest_in_the_type_of_the_computation():
+    found = need(SMALL, TASK, CPU)
+    assert found.layers == int(SMALL.linear * (4 + 1 / 8 + 32 / 16384) / 8)
+    assert found.embeddings == (800 + SMALL.vectors) * 4
+    assert need(SMALL, TASK, CPU_16).embeddings == (800 + SMALL.vectors) * 2
+    assert need(SMALL, replace(TASK, four_bit=False), CPU).layers == SMALL.linear * 4
+
+
+def test_an_adapters_weight_has_a_gradient_two_moments_and_a_copy():
+    assert need(SMALL, TASK, CPU).adapter == 5 * SMALL.edges * 20
+    assert need(SMALL, TASK, CPU_16).adapter == 5 * SMALL.edges * 22
+
+
+def test_activations_that_are_all_kept():
+    # Inputs of two norms; of query, key, value and of gate, up; of the output: q; of down: inner.
+    norms, inputs = 2 * 8, 2 * 8 + 12
+    attention, swiglu, adapters = 12 + 2 * 6, 4 * 20, 7 * 5
+    layer = 4 * (norms + inputs + attention + swiglu + adapters) + 4 * (4 + 2)
+    assert sum(of_one_layer(SMALL, TASK, CPU)) == layer
+    assert need(SMALL, TASK, CPU).activations == 28 * 2 * layer
+    halves = 4 * norms + 2 * (inputs + attention + swiglu + adapters) + 4 * (4 + 2)
+    assert sum(of_one_layer(SMALL, TASK, CPU_16)) == halves
+    normed = replace(SMALL, biases=False, head_norms=True)
+    assert sum(of_one_layer(normed, TASK, CPU)) == layer + 4 * (12 + 6) + 4 * (4 + 2)
+
+
+def test_activations_that_are_computed_again_are_those_of_one_layer():
+    layer = sum(of_one_layer(SMALL, TASK, CPU))
+    again = need(SMALL, replace(TASK, kept="none"), CPU)
+    assert again.activations == 28 * (2 * 8 * 4 + layer)
+    products = need(SMALL, replace(TASK, kept="products"), CPU)
+    assert products.activations == 28 * (2 * kept_values(8, 12, 6, 20) * 4 + layer)
+
+
+def test_what_passes_is_the_way_back_or_the_loss():
+    back = 28 * (3 * 20 + 2 * 8) * 4 + 160 * 4
+    loss = 28 * 100 * 4 + 3 * 28 * 8 * 4
+    assert need(SMALL, TASK, CPU).passing == max(back, loss)
+    wide = replace(SMALL, vocabulary=150_000)
+    # 16 million logits make 111 rows: the micro-batch has fewer; and then 64 MiB at the most.
+    assert need(wide, TASK, CPU).passing == 28 * 150_000 * 4 + 3 * 28 * 8 * 4
+    many = need(wide, replace(TASK, longest=1000, tokens=4000), CPU).passing
+    assert many == 111 * 150_000 * 4 + 3 * 4000 * 8 * 4
+
+
+def test_blocks_that_are_not_mapped_take_twice_their_size():
+    found = need(SMALL, TASK, CPU)
+    assert found.fragments == found.activations + found.passing  # all of them are small
+    assert need(SMALL, TASK, GPU).fragments == 0
+    # 1,000,000 tokens of 8 values in 32 bits are 32 MB, less than 32 MiB; those of 12 are more.
+    task = replace(TASK, longest=10**6, tokens=10**6, rows=1, kept="none")
+    small = 4 * 8 * 2 + (2 * 8 + 2 * 8 + 2 * 6 + 7 * 5) * 4 + 4 * (4 + 2)
+    back = 2 * 8 * 4 * 10**6 + 160 * 4
+    found = need(replace(SMALL, feed_forward=60), task, CPU)
+    assert found.fragments == 10**6 * small + back + 480 * 4 - 160 * 4
+
+
+def test_the_file_counts_into_resident_memory_while_it_is_read():
+    found = need(SMALL, TASK, CPU, stored=10**9)
+    weights = PROCESS + found.layers + found.embeddings
+    assert found.resident == weights + 10**9
+    training = found.adapter + found.activations + found.passing + found.fragments
+    assert found.peak == weights + training
+    assert need(SMALL, TASK, CPU, stored=0).resident == found.peak
+    assert need(SMALL, TASK, CPU).mapped == 2 * SMALL.parameters
+
+
+def test_a_gpu_has_its_context_and_no_file():
+    found = need(SMALL, TASK, GPU)
+    assert (found.process, found.mapped) == (CUDA, 0)
+    assert found.passing == GPU_LOSS
+    assert found.embeddings == (800 + SMALL.vectors) * 2
+
+
+def test_a_small_model_keeps_all_and_a_large_one_its_products():
+    assert preferred(SMALL, CPU) == (4096, ("all", "products", "none"))
+    large = replace(SMALL, width=2048, feed_forward=8192, vocabulary=100_000)
+    assert preferred(large, CPU) == (2048, ("products", "none"))
+    assert preferred(large, GPU)[1] == ("all", "none")
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "width"),
+    [
+        ("x86_64", "flags\t\t: fpu avx2 avx512_bf16", 2),
+        ("x86_64", "flags : fpu amx_bf16", 2),
+        ("x86_64", "flags : fpu avx2 bf16", 4),
+        ("aarch64", "Features : fp asimd bf16", 2),
+        ("aarch64", "Features : fp asimd", 4),
+        ("x86_64", "", 4),
+    ],
+)
+def test_a_processor_with_instructions_for_bfloat16_trains_in_it(
+    tmp_path, monkeypatch, machine, flags, width
+):
+    monkeypatch.delenv("UNSLOTH_CPU_BF16", raising=False)
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}\n")
+    assert bytes_of_a_value(tmp_path / "cpuinfo", machine) == width
+    monkeypatch.setenv("UNSLOTH_CPU_BF16", "1" if width == 4 else "0")
+    assert bytes_of_a_value(tmp_path / "cpuinfo", machine) == 6 - width
+
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "train_memory.py"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kept", [("--kept", "true"), ("--kept", "false")])
+def test_a_real_training_takes_what_was_planned(kept):
+    command = [sys.executable, str(BENCHMARK), "--model", str(SEED), "--lengths", "128", "512"]
+    done = subprocess.run([*command, *kept], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])["models"]["seed"]
+    assert {row["together"] for row in rows.values()} == {8 * 128, 4096}
+    for row in rows.values():
+        assert 0.8 < row["ratio"] < 1.2, rows
