@@ -15,7 +15,7 @@ from localdistill.types import TrainingExample
 
 WANTED = 2000  # positions
 IMPORTANCE_TOKENS = 8192  # of the round's own examples
-_LONGEST = 2048  # tokens of one row
+_LONGEST = 2048  # tokens of one row that was not held out
 HELD_OUT = "held_out.jsonl"  # beside the adapter, written by training
 
 
@@ -62,7 +62,8 @@ def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int | No
         ModelError: ``held_out.jsonl`` is damaged, or is another model's.
     """
     longest = min(_LONGEST, model.trained_context)
-    held_out = list(_held_out(adapter / HELD_OUT, model, longest))
+    # Uncut, as far as the model reaches: their loss is held against the one that training measured.
+    held_out = list(_held_out(adapter / HELD_OUT, model, model.trained_context))
     prompts = {tuple(row.tokens[: row.first + 1]) for row in held_out}
     examples = read_rows(data, TrainingExample) if data is not None and data.is_file() else []
     trained = [
