@@ -38,6 +38,7 @@ def train_adapter(folder: Path) -> Path:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # two that wait for each other take longer on a busy machine
     base = AutoModelForCausalLM.from_pretrained(SEED, dtype=torch.float32)
     targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     model = get_peft_model(

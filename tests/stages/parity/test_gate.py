@@ -50,7 +50,8 @@ def trained(tmp_path_factory) -> Path:
 
 def request(adapter: Path, folder: Path, **other) -> export.ExportRequest:
     paths = {"template": GGUF, "master": SEED, "adapter": adapter, "merged": folder / "merged"}
-    return export.ExportRequest(**(paths | {"out": folder / "model.gguf"} | other))
+    paths |= {"out": folder / "model.gguf", "threads": 1}
+    return export.ExportRequest(**(paths | other))
 
 
 def run(made: export.ExportRequest):
