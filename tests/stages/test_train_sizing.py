@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localdistill import gpus, memory
@@ -16,7 +16,7 @@ from localdistill.gpus import Gpu
 from localdistill.run_dir import freeze
 from localdistill.stages import train_here
 from localdistill.stages.train_shape import Trainable, shape_of_config, trainable
-from localdistill.stages.train_sizing import Wish, choose, longest_that_fits, usable
+from localdistill.stages.train_sizing import Wish, _fits, choose, longest_that_fits, usable
 from localdistill.trainers.base import TrainSettings
 from localdistill.trainers.shape import TrainShape
 from localdistill.trainers.train_memory import Place
@@ -49,6 +49,7 @@ def test_with_less_fewer_tokens_go_through_at_once_and_then_less_is_kept():
     assert kept == sorted(kept, key=["products", "none"].index)
 
 
+@settings(deadline=None)
 @given(
     free=st.integers(GB, 24 * GB),
     rank=st.integers(1, 256),
@@ -96,8 +97,11 @@ def test_a_rank_that_fits_where_no_length_does():
 
 
 def test_the_users_own_setting_is_what_is_to_be_changed_first():
-    line = refusal(Wish(max_length=256, keep_activations=True, micro_batch_tokens=2048), 6)
-    assert 'Set train.keep_activations = "products"' in line
+    all_of_it = Wish(max_length=256, keep_activations=True, micro_batch_tokens=2048)
+    assert "Set train.keep_activations = false, or" in refusal(all_of_it, 5)
+    more = replace(all_of_it, keep_activations="products")
+    least = next(gb for gb in range(2, 20) if _fits(MODEL, more, CPU, gb * GB))
+    assert 'Set train.keep_activations = "products"' in refusal(all_of_it, least)
     line = refusal(Wish(max_length=64, keep_activations=False, micro_batch_tokens=30_000,
                         batch_size=4096), 4)  # fmt: skip
     fewer = int(re.search(r"Lower train\.micro_batch_tokens to (\d+)", line)[1])
