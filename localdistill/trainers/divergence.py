@@ -13,6 +13,8 @@ and what comes out would be worse than what went in. The rule has to be silent o
   beyond. The two nats keep a start near zero from making any loss at all an explosion; twice the
   start leaves room to a model that begins badly.
 * The start is the held-out loss of the base where there is one, else the mean of the first steps.
+  They may have exploded themselves, except for the very first, whose loss was taken before any
+  weight changed: the start is at most three times that one, and one nat.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def check(state: TrainState, learning_rate: float) -> None:
         )
     if state.step < _LOOKED_AT:
         return
-    start = state.held_out[0].loss if state.held_out else _mean(state.losses[:_LOOKED_AT])
+    start = _start(state)
     now = {f"the loss of the last {_LOOKED_AT} steps": _mean(state.losses[-_LOOKED_AT:])}
     if state.held_out:
         now["the held-out loss"] = state.held_out[-1].loss
@@ -65,6 +67,12 @@ def check(state: TrainState, learning_rate: float) -> None:
                 f"Try a train.learning_rate below {learning_rate:g}, or a longer "
                 "train.warmup_ratio."
             )
+
+
+def _start(state: TrainState) -> float:
+    if state.held_out:
+        return state.held_out[0].loss
+    return min(_mean(state.losses[:_LOOKED_AT]), 3 * state.losses[0] + 1)
 
 
 def _mean(values: list[float]) -> float:

@@ -8,8 +8,10 @@ kernels keep; nothing of that has been measured.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from localdistill.trainers import allocator
 from localdistill.trainers.base import Kept
 from localdistill.trainers.shape import TrainShape
 
@@ -33,14 +35,13 @@ LOSS_ELEMENTS = 16 * 2**20
 # this is what it must have at the least, and it may take more.
 GPU_LOSS = 500_000_000
 # From this size of the 16-bit weights on, memory is what is short: activations are not all kept,
-# and fewer tokens go through at once. More gain little.
+# and fewer tokens go through at once (``together``).
 LARGE_BYTES = 200_000_000
-TOKENS_TOGETHER = {"small": 4096, "large": 2048}  # padding included
 # PyTorch asks for blocks at multiples of 64 bytes (``posix_memalign``), for which glibc needs a gap
 # a little larger than the block: one that has been given back is too small for the next one of the
 # same size. So blocks below this size take twice of it in the long run (1.9 to 2.0 times with the
 # seed model). Larger ones are mapped, and go back to the kernel (DEFAULT_MMAP_THRESHOLD_MAX of
-# malloc.c).
+# malloc.c; for large models see ``allocator``).
 MAPPED_BLOCK = 32 * 2**20
 _FLOAT = 4
 
@@ -85,7 +86,7 @@ class TrainNeed:
     passing: int  # what is alive for a moment on the way back, or while the loss is taken
     fragments: int = 0  # gaps that the allocator cannot use again
     mapped: int = 0  # pages of the model's file while it is read: the kernel can take them back
-    mapped_stays: bool = False  # the file stays mapped: its embedding is used where it is
+    stays: bool = False  # the file stays mapped: its embedding is used where it is
 
     @property
     def peak(self) -> int:
@@ -96,27 +97,51 @@ class TrainNeed:
     @property
     def resident(self) -> int:
         """The greatest resident memory of the process, which pages of the file count into."""
-        loading = self.process + self.layers + self.embeddings + self.mapped
-        return max(loading, self.peak + (self.mapped if self.mapped_stays else 0))
+        if self.stays:
+            return self.peak + self.mapped - self.embeddings
+        return max(self.process + self.layers + self.embeddings + self.mapped, self.peak)
 
 
-def preferred(shape: TrainShape, place: Place) -> tuple[int, tuple[Kept, ...]]:
-    """Tokens of a micro-batch where memory is no matter, and what is kept: the best first.
+def is_large(shape: TrainShape) -> bool:
+    """Whether memory is what is short."""
+    return 2 * shape.parameters > LARGE_BYTES
+
+
+def together(kept: Kept, *, large: bool) -> int:
+    """Tokens of a micro-batch, padding included, where memory is no matter: more gain little.
+
+    Where products are kept a token takes more, and half as many are enough: to dequantise the
+    weights is a small part of the work then already.
+    """
+    if kept == "products":
+        return 1024
+    return 2048 if large else 4096
+
+
+def preferred(shape: TrainShape, place: Place) -> tuple[Kept, ...]:
+    """What is kept: the best first.
 
     On a CPU a large model keeps the results of its products only, which costs next to no time
-    (``activations.py``); on a GPU that is not to be had, and all is kept where there is room.
+    (``activations``); on a GPU that is not to be had, and all is kept where there is room.
     """
-    large = 2 * shape.parameters > LARGE_BYTES
-    tokens = TOKENS_TOGETHER["large" if large else "small"]
     if place.gpu:
-        return tokens, ("all", "none")
-    return tokens, ("products", "none") if large else ("all", "products", "none")
+        return ("all", "none")
+    return ("products", "none") if is_large(shape) else ("all", "products", "none")
 
 
-def need(shape: TrainShape, task: TrainTask, place: Place, stored: int | None = None) -> TrainNeed:
+def need(
+    shape: TrainShape,
+    task: TrainTask,
+    place: Place,
+    stored: int | None = None,
+    *,
+    stays: bool = False,
+) -> TrainNeed:
     """What training takes at its peak.
 
     ``stored`` is the size of the model's safetensors files; 16 bits a weight unless it is given.
+    ``stays``: the embedding has the type of the computation in the file, so that the libraries
+    leave it where it is and the file stays mapped.
     """
     bits = NF4_BITS if task.four_bit else 8 * place.width
     kept, passing = _kept(shape, task, place), _backward(shape, task, place)
@@ -132,12 +157,18 @@ def need(shape: TrainShape, task: TrainTask, place: Place, stored: int | None = 
         adapter=task.rank * shape.edges * adapter,
         activations=sum(kept),
         passing=sum(passing),
-        fragments=0 if place.gpu else sum(b for b in [*kept, *passing] if b < MAPPED_BLOCK),
+        fragments=0 if place.gpu else _fragments([*kept, *passing], large=is_large(shape)),
         # Each tensor is copied in the type of the computation or quantised, one after the other
         # (``convert_and_load_state_dict_in_model`` of transformers): all pages of the file have
         # been touched at the end, and none of it was held twice.
         mapped=0 if place.gpu else 2 * shape.parameters if stored is None else stored,
+        stays=stays and not place.gpu,
     )
+
+
+def _fragments(blocks: Sequence[int], *, large: bool) -> int:
+    mapped = allocator.APART if large else MAPPED_BLOCK
+    return sum(block for block in blocks if block < mapped)
 
 
 def of_one_layer(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:

@@ -34,7 +34,7 @@ CPU, GPU = Place(gpu=False, width=4), Place(gpu=True)
 
 def test_with_plenty_of_memory_the_fastest_way_is_taken():
     sizing = choose(MODEL, Wish(max_length=512), CPU, 64 * GB)
-    assert (sizing.task.kept, sizing.task.tokens) == ("products", 2048)
+    assert (sizing.task.kept, sizing.task.tokens) == ("products", 1024)
     assert sizing.keep_activations == "products"
     assert choose(MODEL, Wish(max_length=512), GPU, 24 * GB).keep_activations is True
 

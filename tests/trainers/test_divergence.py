@@ -37,7 +37,7 @@ def test_what_is_no_number_is_one(value):
 def test_a_noisy_curve_that_falls_is_none():
     noise = random.Random(0)
     for start in (0.05, 0.3, 1.0, 6.0):
-        curve = [start * noise.choice([0.3, 1, 3]) * 0.99**step for step in range(300)]
+        curve = [start * noise.choice([0.5, 1, 2]) * 0.99**step for step in range(300)]
         assert run(curve) == 0
 
 
@@ -56,6 +56,10 @@ def test_an_explosion_is_said_within_a_few_steps():
 def test_it_is_said_though_the_first_steps_exploded_already():
     base = HeldOutLoss(step=0, loss=0.4)
     assert run([0.3, 5.0, 9.0, 12.0, 12.0], [base]) == 4
+
+
+def test_it_is_said_though_there_is_no_base_to_compare_with():
+    assert run([0.3, 5.0, 9.0, 12.0, 12.0]) == 4
 
 
 def test_the_held_out_loss_counts_at_once():

@@ -24,6 +24,7 @@ from localdistill.trainers.train_memory import (
     need,
     of_one_layer,
     preferred,
+    together,
 )
 from tests.trainers.conftest import SEED
 
@@ -150,10 +151,30 @@ def test_a_gpu_has_its_context_and_no_file():
 
 
 def test_a_small_model_keeps_all_and_a_large_one_its_products():
-    assert preferred(SMALL, CPU) == (4096, ("all", "products", "none"))
+    assert preferred(SMALL, CPU) == ("all", "products", "none")
     large = replace(SMALL, width=2048, feed_forward=8192, vocabulary=100_000)
-    assert preferred(large, CPU) == (2048, ("products", "none"))
-    assert preferred(large, GPU)[1] == ("all", "none")
+    assert preferred(large, CPU) == ("products", "none")
+    assert preferred(large, GPU) == ("all", "none")
+    assert [together(kept, large=True) for kept in ("all", "products", "none")] == [
+        2048,
+        1024,
+        2048,
+    ]
+    assert together("all", large=False) == 4096
+
+
+def test_a_file_that_stays_mapped_is_resident_all_the_time():
+    found = need(SMALL, TASK, CPU, stored=10**9, stays=True)
+    assert found.resident == found.peak + 10**9 - found.embeddings
+    assert found.peak == need(SMALL, TASK, CPU).peak
+
+
+def test_what_a_large_model_gives_back_is_given_back_from_4_mib_on():
+    large = replace(SMALL, vocabulary=13_000_000)
+    task = replace(TASK, longest=200_000, tokens=200_000, rows=1, kept="none")
+    small, found = need(SMALL, task, CPU), need(large, task, CPU)
+    assert small.activations == found.activations
+    assert found.fragments < small.fragments / 2
 
 
 @pytest.mark.parametrize(
