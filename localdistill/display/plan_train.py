@@ -65,7 +65,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _notes(plan: TrainPlan) -> list[str]:
     bits = 8 * plan.width
     notes = [
-        "At once: tokens of a pass. Longest: tokens of the longest example that would fit.",
+        "At once: tokens of a pass. Longest: tokens of the longest example that fits.",
         "Products: the results of large products are kept, the rest is computed again.",
         f"A CPU computes as this one does, in {bits} bits. On GPUs nothing was measured.",
     ]
