@@ -113,7 +113,7 @@ def test_a_model_of_the_catalogue_need_not_be_on_this_disk(capsys, monkeypatch, 
         monkeypatch.delenv(name, raising=False)
     code, shown, _ = plan(capsys, "--model", "qwen2.5-coder-7b-instruct")
     assert code == 0
-    assert "it is not on this disk" in shown
+    assert "It is not on this disk" in shown
     rows = table(shown)
     assert rows["GPU, 6 GB"][0] == "no" and rows["GPU, 24 GB"][0] == "yes"
     code, _, told = plan(capsys, "--model", "qwen3-coder-30b-a3b-instruct")

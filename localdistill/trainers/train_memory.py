@@ -8,7 +8,6 @@ kernels keep; nothing of that has been measured.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localdistill.trainers import allocator
@@ -25,8 +24,9 @@ CUDA = 600_000_000
 # (``bnb_4bit_use_double_quant``, cpu/loader.py).
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 # An adapter's weight in 32 bits, its gradient, and AdamW's two moments (Kingma and Ba, arXiv
-# 1412.6980, algorithm 1); and the copy of the best adapter so far (``loop.py``).
-PER_ADAPTER_WEIGHT = 4 * 5
+# 1412.6980, algorithm 1). In the machine's own memory also the copy of the best adapter so far
+# (``snapshot``).
+PER_ADAPTER_WEIGHT, BEST_COPY = 4 * 4, 4
 # Unsloth's CPU backend takes the loss in pieces of so many logits (``chunked_linear_cross_entropy``
 # in cpu/ops.py), and of at least 16 rows.
 LOSS_ELEMENTS = 16 * 2**20
@@ -144,20 +144,21 @@ def need(
     leave it where it is and the file stays mapped.
     """
     bits = NF4_BITS if task.four_bit else 8 * place.width
-    kept, passing = _kept(shape, task, place), _backward(shape, task, place)
-    loss = [GPU_LOSS] if place.gpu else _loss(shape, task, place)
-    passing = max(passing, loss, key=sum)
     adapter = PER_ADAPTER_WEIGHT
-    if not place.gpu and place.width < _FLOAT:
-        adapter += place.width  # PyTorch's autocast holds a copy for the time of a pass
+    if not place.gpu:
+        # With 16 bits PyTorch's autocast holds a copy for the time of a pass.
+        adapter += BEST_COPY + (place.width if place.width < _FLOAT else 0)
+    # A smaller micro-batch may take more, if its blocks are too small to be mapped.
+    passes = [_pass(shape, task, place, tokens) for tokens in _tried(shape, task, place)]
+    activations, passing, fragments = max(passes, key=sum)
     return TrainNeed(
         process=CUDA if place.gpu else PROCESS,
         layers=int(shape.linear * bits / 8),
         embeddings=(shape.embeddings + shape.vectors) * place.width,
         adapter=task.rank * shape.edges * adapter,
-        activations=sum(kept),
-        passing=sum(passing),
-        fragments=0 if place.gpu else _fragments([*kept, *passing], large=is_large(shape)),
+        activations=activations,
+        passing=passing,
+        fragments=fragments,
         # Each tensor is copied in the type of the computation or quantised, one after the other
         # (``convert_and_load_state_dict_in_model`` of transformers): all pages of the file have
         # been touched at the end, and none of it was held twice.
@@ -166,9 +167,26 @@ def need(
     )
 
 
-def _fragments(blocks: Sequence[int], *, large: bool) -> int:
-    mapped = allocator.APART if large else MAPPED_BLOCK
-    return sum(block for block in blocks if block < mapped)
+def _tried(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """Tokens of the largest micro-batch, and of those that are just too small for a block."""
+    if place.gpu:
+        return [task.together]
+    widths = {*of_one_layer(shape, task, place), *of_products(shape, place)}
+    smaller = {(_mapped_block(shape) - 1) // width for width in widths}
+    return [task.together, *(tokens for tokens in smaller if 0 < tokens < task.together)]
+
+
+def _pass(shape: TrainShape, task: TrainTask, place: Place, tokens: int) -> tuple[int, int, int]:
+    """Activations, what passes, and fragments of a micro-batch of ``tokens``."""
+    kept = [tokens * size for size in _kept(shape, task, place)]
+    loss = [GPU_LOSS] if place.gpu else _loss(shape, tokens, place)
+    passing = max(_backward(shape, tokens, place), loss, key=sum)
+    mapped = 0 if place.gpu else _mapped_block(shape)
+    return sum(kept), sum(passing), sum(block for block in kept + passing if block < mapped)
+
+
+def _mapped_block(shape: TrainShape) -> int:
+    return allocator.APART if is_large(shape) else MAPPED_BLOCK
 
 
 def of_one_layer(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
@@ -211,30 +229,28 @@ def of_products(shape: TrainShape, place: Place) -> list[int]:
 
 
 def _kept(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
-    """All activations that are held at the moment of the most: bytes of each."""
+    """All activations that are held at the moment of the most: bytes of each for a token."""
     layer = of_one_layer(shape, task, place)
     if task.kept == "all":
-        held = layer * shape.layers
-    else:
-        # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
-        # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
-        each = [shape.width * place.width] if task.kept == "none" else of_products(shape, place)
-        held = each * shape.layers + layer
-    return [task.together * size for size in held]
+        return layer * shape.layers
+    # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
+    # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
+    each = [shape.width * place.width] if task.kept == "none" else of_products(shape, place)
+    return each * shape.layers + layer
 
 
-def _backward(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+def _backward(shape: TrainShape, tokens: int, place: Place) -> list[int]:
     """On the way back through a feed-forward part, which is where most is alive.
 
     The gradient of its product by the frozen matrix, by the adapter, and their sum; that of the
     residual stream; and the frozen matrix, dequantised whole (``MatMul4Bit.backward``).
     """
-    values = [task.together * width for width in [shape.inner] * 3 + [shape.width] * 2]
+    values = [tokens * width for width in [shape.inner] * 3 + [shape.width] * 2]
     return [place.width * count for count in [*values, shape.largest]]
 
 
-def _loss(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+def _loss(shape: TrainShape, tokens: int, place: Place) -> list[int]:
     """One piece of logits in 32 bits (and as computed), hidden states and their gradient."""
-    logits = min(task.together, max(16, LOSS_ELEMENTS // shape.vocabulary)) * shape.vocabulary
-    hidden = [task.together * shape.width * place.width] * 3
+    logits = min(tokens, max(16, LOSS_ELEMENTS // shape.vocabulary)) * shape.vocabulary
+    hidden = [tokens * shape.width * place.width] * 3
     return [logits * _FLOAT, *([] if place.width == _FLOAT else [logits * place.width]), *hidden]
