@@ -24,7 +24,7 @@ from localdistill.trainers.dev_loss import mean_loss
 from localdistill.trainers.environment import for_unsloth
 from localdistill.trainers.held_out import Division, divide
 from localdistill.trainers.loop import Fit, Precision, Work, fit
-from localdistill.trainers.train_memory import LARGE_BYTES, TOKENS_TOGETHER
+from localdistill.trainers.train_memory import LARGE_BYTES, together
 from localdistill.types import TrainingExample
 
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -162,15 +162,12 @@ def sizes(settings: TrainSettings) -> tuple[int, Kept]:
     """
     import torch
 
-    large = _large(settings.model)
-    tokens = TOKENS_TOGETHER["large" if large else "small"]
+    large, on_gpu = _large(settings.model), torch.cuda.is_available()
     wish = settings.keep_activations
-    kept: Kept = "none"
-    if wish is True or (wish is None and not large):
-        kept = "all"
-    elif wish is not False and not torch.cuda.is_available():
-        kept, tokens = "products", TOKENS_TOGETHER["products" if large else "small"]
-    return settings.micro_batch_tokens or tokens, kept
+    kept: Kept = "none" if wish is False else "all"
+    if wish == "products" or (wish is None and large):
+        kept = "none" if on_gpu else "products"
+    return settings.micro_batch_tokens or together(kept, large=large), kept
 
 
 def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
