@@ -17,6 +17,9 @@ from localdistill.trainers.shape import TrainShape
 # Interpreter, PyTorch, transformers, PEFT, TRL and Unsloth imported, with tokenizer and examples:
 # what was measured with the seed model, less all that is counted here.
 PROCESS = 560_000_000
+# A token of the vocabulary, with its merges, in the tokenizer that Unsloth loads and in the one of
+# ``chat_tokens``: measured with 151,936 tokens.
+PER_TOKEN = 1_370
 # A CUDA context and its kernels. From general experience, not measured here.
 CUDA = 600_000_000
 # NF4 with double quantisation, in bits a weight: 4, an 8-bit scale for 64 weights, and 32 bits for
@@ -152,7 +155,7 @@ def need(
     passes = [_pass(shape, task, place, tokens) for tokens in _tried(shape, task, place)]
     activations, passing, fragments = max(passes, key=sum)
     return TrainNeed(
-        process=CUDA if place.gpu else PROCESS,
+        process=CUDA if place.gpu else PROCESS + shape.vocabulary * PER_TOKEN,
         layers=int(shape.linear * bits / 8),
         embeddings=(shape.embeddings + shape.vectors) * place.width,
         adapter=task.rank * shape.edges * adapter,

@@ -18,6 +18,7 @@ from localdistill.trainers.shape import TrainShape
 from localdistill.trainers.train_memory import (
     CUDA,
     GPU_LOSS,
+    PER_TOKEN,
     PROCESS,
     Place,
     TrainTask,
@@ -147,7 +148,7 @@ def test_more_tokens_never_take_less(kept, vocabulary):
 
 def test_the_file_counts_into_resident_memory_while_it_is_read():
     found = need(SMALL, TASK, CPU, stored=10**9)
-    weights = PROCESS + found.layers + found.embeddings
+    weights = PROCESS + 100 * PER_TOKEN + found.layers + found.embeddings
     assert found.resident == weights + 10**9
     training = found.adapter + found.activations + found.passing + found.fragments
     assert found.peak == weights + training
