@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import re
 import signal
@@ -14,8 +15,8 @@ from typing import Any, NoReturn
 
 import localdistill
 from localdistill import config as configuration
-from localdistill import selection
-from localdistill.catalogue_command import add_models_command, model_path, run_models_command
+from localdistill import problems, selection, starting_points
+from localdistill.catalogue_command import add_models_command, run_models_command
 from localdistill.config import Config
 from localdistill.display import KINDS, open_display
 from localdistill.doctor_command import add_doctor_command, run_doctor_command
@@ -90,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
         "command on an existing run directory goes on where it was.",
     )
     run.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml")
-    run.add_argument("--model", help="a GGUF file, a Hugging Face folder, or a name of `models`")
+    run.add_argument("--model", help=starting_points.HELP)
     run.add_argument("--problems", help="[FORMAT:]FILE[#PART] to train on")
     run.add_argument("--dev-problems", help="for choices between rounds (else 15%% of --problems)")
     run.add_argument("--eval-problems", help="for the final comparison")
@@ -151,11 +152,9 @@ def run_config(options: argparse.Namespace) -> Config:
         values = configuration.read_toml(file)
         for name in _PATHS:  # a path in a file is relative to that file
             if isinstance(values.get(name), str):
-                values[name] = _relative_to(file.resolve().parent, values[name])
+                values[name] = _anchored(name, values[name], file.resolve().parent)
     for option, name in _OPTIONS.items():
         value = getattr(options, option)
-        if option == "model" and value is not None:
-            value = model_path(value)  # a name in the catalogue stands for where it lies
         if value is not None:
             configuration.apply(values, name, _anchored(name, value))
     for text in options.set:
@@ -163,14 +162,32 @@ def run_config(options: argparse.Namespace) -> Config:
         configuration.apply(values, name, _anchored(name, value))
     if "model" in values and "problems" not in values:
         raise ConfigError(f"--model needs --problems FILE. {_READY_SETS}")
-    return configuration.build(values)
+    config = configuration.build(values)
+    located = starting_points.locate(
+        config.model, progress=options.progress, before=lambda: _check_cheaply(config)
+    )
+    # Absolute, where it was a name: the same model, from wherever the run is continued.
+    return config.model_copy(update={"model": str(Path.cwd() / located)})
 
 
-def _anchored(name: str, value: Any) -> Any:
+def _check_cheaply(config: Config) -> None:
+    """What would make it pointless to fetch gigabytes."""
+    from localdistill import preflight
+
+    preflight.check_names(config)
+    for spec in (config.problems, config.dev_problems, config.eval_problems):
+        if spec is not None:
+            problems.load(spec, config.limit)
+
+
+def _anchored(name: str, value: Any, folder: Path | None = None) -> Any:
     """A path made absolute: the same file, from wherever the run is continued."""
-    if name in _PATHS and isinstance(value, str):
-        return _relative_to(Path.cwd(), value)
-    return value
+    folder = folder or Path.cwd()
+    if name not in _PATHS or not isinstance(value, str):
+        return value
+    if name == "model" and not (folder / value).exists() and starting_points.is_name(value):
+        return value
+    return _relative_to(folder, value)
 
 
 def _relative_to(folder: Path, spec: str) -> str:
@@ -184,14 +201,18 @@ def _run(options: argparse.Namespace) -> None:
     from localdistill import pipeline, result_text
 
     config = run_config(options)
-    name = Path(config.model).resolve().name.removesuffix(".gguf")
-    directory = options.run_dir or default_home() / name
+    directory = options.run_dir or default_home() / starting_points.name_of(Path(config.model))
     with open_display(options.progress, sys.stdout) as display:
         result = pipeline.run(config, directory, display)
-    if options.progress == "json":
+    if options.progress != "json":
+        print(result_text.result_text(result))  # noqa: T201
+    elif result.evaluation is not None:
         print(result.evaluation.model_dump_json())  # noqa: T201
     else:
-        print(result_text.result_text(result))  # noqa: T201
+        rejected = [entry.model_dump(mode="json") for entry in result.rejections]
+        print(json.dumps({"verdict": "no new model", "rejections": rejected}))  # noqa: T201
+    if result.evaluation is None:
+        sys.exit(1)
 
 
 def _complain(text: str) -> None:

@@ -100,12 +100,12 @@ class TrainConfig(_Section):
     # products are, which is nearly as fast; None: chosen as well
     keep_activations: bool | Literal["products"] | None = None
     held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
-    # Held-out losses in a row above the lowest, after which training stops; 0: it never does
-    patience: int = Field(default=3, ge=0)
-    checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
     # What each round trains: the last round's model on this round's examples, or the base on those
     # of all rounds so far (STaR, Zelikman et al., arXiv 2203.14465; ReST-EM, arXiv 2312.06585).
     start: Literal["previous", "base"] = "previous"
+    # Held-out losses in a row above the lowest, after which training stops; 0: it never does
+    patience: int = Field(default=3, ge=0)
+    checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
 
 
 class ExportConfig(_Section):

@@ -13,6 +13,7 @@ import localdistill
 from localdistill.backends.draw import chain
 from localdistill.config import Config
 from localdistill.jsonl import write_atomically
+from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
 from localdistill.run_dir import RunDir
 from localdistill.types import SandboxUse
@@ -39,6 +40,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
     return {
         "localdistill": localdistill.__version__,
         "hashes": hashes(config, directory, gguf),
+        "model": _origin(Path(config.model)),
         "seed": config.seed,
         "sampler_order": config.generate.order,
         "sampler_chain": chain(config.generate.sampling()),
@@ -63,6 +65,13 @@ def hashes(config: Config, directory: RunDir, gguf: Path) -> dict[str, str]:
         "prompt template": TEMPLATE_HASH,
         **{f"{name} problems": file_hash(path) for name, path in splits.items()},
     }
+
+
+def _origin(model: Path) -> dict[str, str]:
+    """Where the model comes from: its path, and its commit if it lies in the hub's cache."""
+    hub = hub_origin(model)
+    found = {"path": str(model)}
+    return found if hub is None else {**found, "hub": hub.repo, "commit": hub.commit}
 
 
 def record_sandbox(directory: RunDir, use: SandboxUse) -> None:

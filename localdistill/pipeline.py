@@ -4,7 +4,9 @@
 
 *generate* and *verify* work side by side where a GPU draws, or ``generate.overlap`` or ``adaptive``
 is on. Every step is a stage on files; a finished one is recognised by its marker and not done
-again, so the same call on the same directory goes on where an earlier one was stopped.
+again, so the same call on the same directory goes on where an earlier one was stopped. A round
+whose training diverges or whose export is rejected gives no model: the next one goes on from the
+model before it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from localdistill import preflight
+from localdistill import preflight, rejection
 from localdistill.config import Config
 from localdistill.events import Callback, Event, Notice, RoundStarted
 from localdistill.jsonl import JsonlWriter, done_facts, is_done
@@ -28,7 +30,7 @@ from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
 from localdistill.stages.train_here import settled as settled_training
-from localdistill.types import EvalResult, SandboxUse
+from localdistill.types import EvalResult, Rejection, SandboxUse
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,17 @@ class Model:
     label: str
     gguf: Path
     master: Path
+    round: int = 0  # that it came of; 0: the starting model
 
 
 @dataclass(frozen=True)
 class RunResult:
     """What a run comes to."""
 
-    evaluation: EvalResult
+    evaluation: EvalResult | None  # None: no round gave a new model
     model: Model
     sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
+    rejections: tuple[Rejection, ...] = ()  # the rounds without a model
 
 
 def run(config: Config, path: Path, callback: Callback) -> RunResult:
@@ -102,6 +106,7 @@ class _Run:
         self.directory = directory
         self.callback: Callback = journal
         self.journal = journal
+        self.rejections: list[Rejection] = []
 
     def all_rounds(self, ready: preflight.Ready) -> RunResult:
         directory = self.directory
@@ -119,10 +124,26 @@ class _Run:
         models = [base]
         for number in range(1, config.rounds + 1):
             self.callback(RoundStarted(round=number, rounds=config.rounds))
-            models.append(self.one_round(number, models[-1], base))
+            models += self.try_round(number, models[-1], base)
+        rejections = tuple(self.rejections)
+        if len(models) == 1:  # the eval set stays closed: there is nothing to compare
+            return RunResult(None, base, sandboxes(directory), rejections)
         best = self.best_on_dev(models[1:], base)
         result = self.compare("eval", best, base, directory.evaluation)
-        return RunResult(result, best, sandboxes(directory))
+        return RunResult(result, best, sandboxes(directory), rejections)
+
+    def try_round(self, number: int, model: Model, base: Model) -> list[Model]:
+        """The round's model; none where it is not one to go on with, which is then noted."""
+        paths = self.directory.round(number)
+        found = rejection.earlier(paths)
+        if found is None:
+            try:
+                return [self.one_round(number, model, base)]
+            except rejection.CAUSES as error:
+                found = rejection.note(paths, number, error, model.label)
+        self.rejections.append(found)
+        self.callback(Notice(level="warning", message=rejection.told(found, paths)))
+        return []
 
     def one_round(self, number: int, model: Model, base: Model) -> Model:
         """Sample ``model``, and train it or ``base``, as ``train.start`` says."""
@@ -164,11 +185,12 @@ class _Run:
             ),
         )
         start = base if config.train.start == "base" else model
+        examples = self.examples(number)
         self.stage(
             "train",
             train.TrainRequest(
                 model=start.master,
-                data=self.examples(number),
+                data=examples,
                 out=paths.adapter,
                 seed=config.seed + number,
                 threads=config.generate.threads,
@@ -186,9 +208,11 @@ class _Run:
                 out=paths.model,
                 # A round's own file has the wanted types already.
                 quant=config.export.quant if start is base else "same",
+                data=examples,
+                threads=config.generate.threads,
             ),
         )
-        return Model(f"round-{number:02d}", paths.model, paths.merged)
+        return Model(f"round-{number:02d}", paths.model, paths.merged, number)
 
     def examples(self, number: int) -> Path:
         """What round ``number`` trains on."""
@@ -243,9 +267,9 @@ class _Run:
         if len(models) == 1:
             return models[0]
         scored = []
-        for number, model in enumerate(models, start=1):
-            result = self.compare("dev", model, base, self.directory.round(number).evaluation)
-            scored.append((result.candidate.pass_at[0].value, -number, model))
+        for model in models:
+            result = self.compare("dev", model, base, self.directory.round(model.round).evaluation)
+            scored.append((result.candidate.pass_at[0].value, -model.round, model))
         return max(scored, key=lambda entry: entry[:2])[2]
 
     def compare(self, name: str, model: Model, base: Model, out: Path) -> EvalResult:

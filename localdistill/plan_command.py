@@ -10,11 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from localdistill import gpus, memory
+from localdistill import gpus, memory, starting_points
 from localdistill.catalogue import memory as estimates
 from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.load import read_catalogue
-from localdistill.catalogue_command import model_path
 from localdistill.config import TrainConfig
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
@@ -54,8 +53,7 @@ def add_plan_command(commands: Any) -> None:
         description="From the header of the model's file and the memory that is free now; a model "
         "of the catalogue need not be on this disk.",
     )
-    text = "a GGUF file, a folder, or a name of `models` (else the seed model)"
-    parser.add_argument("--model", help=text)
+    parser.add_argument("--model", help=f"{starting_points.HELP}; else the seed model")
     parser.add_argument("--problems", help="[FORMAT:]FILE[#PART], for the length of prompts")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
@@ -88,7 +86,7 @@ def _subject(given: str | None) -> _Subject:
     if given is not None and not Path(given).exists():
         entry = next((entry for entry in read_catalogue() if entry.name == given), None)
         try:
-            given = model_path(given)
+            given = starting_points.locate(given, fetch_it=False)
         except ConfigError:
             if entry is None or not entry.trainable:
                 raise

@@ -140,7 +140,7 @@ def check_names(config: Config) -> None:
         raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
     trainers.load(config.train.trainer)
     if config.export.quant != "same":
-        file_type(config.export.quant)
+        file_type(config.export.quant, with_importance=True)
 
 
 def split_request(config: Config, directory: RunDir) -> split.SplitRequest:
@@ -165,7 +165,8 @@ def check_room(config: Config, outlook: Outlook, path: Path) -> None:
         StorageError: they do not. Samples, logs and adapters are small beside them and not counted.
     """
     made = 0 if outlook.master_is_there else outlook.master
-    needed = made + config.rounds * (outlook.master + outlook.gguf)
+    # The gate of an export compares with a file in 16 bits, which is gone afterwards.
+    needed = made + config.rounds * (outlook.master + outlook.gguf) + outlook.master
     require_room(path, needed)
 
 

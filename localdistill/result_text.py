@@ -19,7 +19,12 @@ _SAYING = {
 def result_text(result: RunResult) -> str:
     """The sandbox, scores before and after, the difference with interval, where the model is."""
     lines = [line for use in result.sandboxes for line in sandbox_lines(use)]
-    return "\n".join([*lines, *comparison(result.evaluation), f"Model: {result.model.gguf}"])
+    lines += [f"No model of round {entry.round}: {entry.reason}" for entry in result.rejections]
+    if result.evaluation is None:
+        lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
+    else:
+        lines += comparison(result.evaluation)
+    return "\n".join([*lines, f"Model: {result.model.gguf}"])
 
 
 def sandbox_lines(use: SandboxUse) -> list[str]:

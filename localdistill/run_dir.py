@@ -36,6 +36,8 @@ class RoundDir:
         self.adapter = path / "adapter"
         self.merged = path / "merged"
         self.model = path / "model.gguf"
+        self.parity = path / "parity.json"  # what the gate of the export found
+        self.rejected = path / "rejected.json"  # there where the round gave no model, and why
         self.evaluation = path / "evaluation.json"
 
 

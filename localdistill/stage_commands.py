@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from localdistill import selection
+from localdistill import selection, starting_points
 from localdistill.display import open_display
 from localdistill.errors import ConfigError
+from localdistill.publishing import command
 from localdistill.result_text import comparison
 from localdistill.sampling import Sampling
 from localdistill.stages import evaluate, export, generate, prepare, select, train, verify
@@ -29,12 +30,12 @@ def add_stage_commands(commands: Any, add_progress: Add) -> None:
         parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text)
         for add in groups:
             add(parser)
-        parser.add_argument("--out", type=Path, required=True)
+        parser.add_argument("--out", type=Path, required=name != "export")
         add_progress(parser)
 
 
 def _generate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
+    parser.add_argument("--model", type=Path, required=True, help="a GGUF file, or ollama:NAME ...")
 
 
 def _server(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +126,8 @@ def _select(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, help="a Hugging Face folder")
+    text = "a Hugging Face folder, or ORGANISATION/NAME on the hub"
+    parser.add_argument("--model", type=Path, required=True, help=text)
     parser.add_argument("--data", type=Path, required=True)
     for name in ("rank", "alpha", "epochs", "batch-size", "max-length", "micro-batch-tokens"):
         parser.add_argument(f"--{name}", type=int)
@@ -136,9 +138,11 @@ def _train(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, help="GGUF or Hugging Face folder")
-    parser.add_argument("--adapter", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="GGUF, Hugging Face folder, or a name of one")
+    parser.add_argument("--adapter", type=Path)
     parser.add_argument("--quant", default="same", help="same, Q4_K_M, Q8_0, F16 ...")
+    command.add_options(parser)
+    parser.add_argument("--data", type=Path, help="examples that were selected for the training")
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +158,7 @@ _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
     "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing, _verify)),
     "select": ("choose completions to train on", (_problem_set, _completions, _select)),
     "train": ("fine-tune a LoRA adapter on a 4-bit base", (_train,)),
-    "export": ("merge an adapter and write a GGUF", (_export,)),
+    "export": ("merge an adapter and write a GGUF, or a run's model for Ollama ...", (_export,)),
     "evaluate": (
         "score a model, against a baseline if one is named",
         (_generate, _evaluate, _problem_set, _sampling, _testing),
@@ -169,12 +173,17 @@ def run_stage_command(options: argparse.Namespace) -> None:
     """Run the stage that was named, in its own process, with its noise in ``OUT.log``."""
     given = {name: value for name, value in vars(options).items() if value is not None}
     stage = given["command"]
+    if stage == "export" and command.is_of_run(given):
+        command.publish_run(given)
+        return
+    _locate_models(stage, given)
     out: Path = given["out"]
     log = out.with_name(out.name + ".log")
     request = None if stage == "export" else _request(stage, given)
     with Traces(out), open_display(options.progress, sys.stdout) as display:
         if stage == "export":
-            export.check_early(out, given["adapter"], given["quant"])
+            export.check_early(out, given["adapter"], given["quant"], given.get("data"))
+            command.check_early(given)
             work = out.with_name(out.name + ".work")
             first = prepare.PrepareRequest(model=given["model"], work_dir=work)
             start = run_stage("prepare", first, display, log)
@@ -184,8 +193,24 @@ def run_stage_command(options: argparse.Namespace) -> None:
                 "merged": work / "merged",
             }
         summary = run_stage(stage, request or _request(stage, given), display, log)
+        if stage == "export":
+            command.publish_export(given, display)
     if stage == "evaluate" and options.progress != "json":
         print("\n".join(comparison(EvalResult.model_validate(summary))))  # noqa: T201
+
+
+def _locate_models(stage: str, given: dict[str, Any]) -> None:
+    """Put paths for names of models; a name on a server is another thing."""
+    for name in ("model", "baseline"):
+        if name in given and "server" not in given:
+            made_of_it = stage in ("train", "export")
+            found = starting_points.locate(
+                str(given[name]),
+                trained=made_of_it,
+                fetch_it=made_of_it,
+                progress=given.get("progress"),
+            )
+            given[name] = Path(found)
 
 
 def _request(stage: str, given: dict[str, Any]) -> BaseModel:

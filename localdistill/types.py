@@ -193,6 +193,16 @@ class ModelScore(Row):
     counts: dict[str, tuple[int, int]]
 
 
+class Rejection(Row):
+    """Why a round gave no new model (``rejected.json``)."""
+
+    round: int
+    stage: str  # "train" or "export"
+    reason: str
+    kept: str  # label of the model that the run goes on with
+    check: dict[str, Any] | None = None  # of the parity gate: the one that failed, with figures
+
+
 class EvalResult(Row):
     """A candidate model against a baseline on the same problems (``evaluation.json``)."""
 

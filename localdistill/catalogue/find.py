@@ -14,10 +14,9 @@ from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.identify import gguf_names, gguf_shape, identify, shape_of
 from localdistill.catalogue.load import architecture_of
 from localdistill.catalogue.places import Place
+from localdistill.catalogue.stores import ollama_models
 from localdistill.errors import ModelError
 from localdistill.quantization.gguf_file import GgufFile, read_header
-
-_MODEL_LAYER = "application/vnd.ollama.image.model"
 
 
 class Found(BaseModel):
@@ -108,7 +107,7 @@ def _look(candidate: _Candidate, entries: Sequence[Entry]) -> Found:
         entry = None
         if any(known.architecture.type == gguf.architecture for known in entries):
             entry = identify(entries, gguf_shape(gguf), [*names, *candidate.names])
-        size, type_, says = gguf.size, _file_type(gguf), names[0] if names else "nothing"
+        size, type_, says = gguf.size, file_type_of(gguf), names[0] if names else "nothing"
     return Found(
         entry=entry.name if entry else None,
         path=path,
@@ -120,7 +119,8 @@ def _look(candidate: _Candidate, entries: Sequence[Entry]) -> Found:
     )
 
 
-def _file_type(gguf: GgufFile) -> str:
+def file_type_of(gguf: GgufFile) -> str:
+    """What a GGUF file says of its quantisation, as in ``Q4_K_M``; else ``GGUF``."""
     from gguf.constants import LlamaFileType
 
     try:
@@ -176,18 +176,9 @@ def _walk(place: Place) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _ollama(place: Place) -> Iterator[_Candidate]:
-    """``manifests/HOST/NAMESPACE/MODEL/TAG`` names the blob that holds the GGUF file."""
-    root = place.folder / "manifests"
-    for manifest in sorted(file for file in root.rglob("*") if file.is_file()):
-        try:
-            layers = json.loads(manifest.read_text(encoding="utf-8"))["layers"]
-            digests = [layer["digest"] for layer in layers if layer["mediaType"] == _MODEL_LAYER]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # not one of Ollama's
-        for digest in digests:
-            blob = place.folder / "blobs" / str(digest).replace(":", "-")
-            if "/" not in str(digest) and blob.is_file():
-                name = f"{manifest.parent.name}:{manifest.name}"
-                names = (f"ollama {name}",)
+    for model in ollama_models(place.folder):
+        name = model.name.rpartition("/")[2]
+        for blob in model.blobs:
+            if blob.is_file():
                 label = f"{place.label} {name}"
-                yield _Candidate(path=blob, place=label, names=names, form="gguf")
+                yield _Candidate(path=blob, place=label, names=(f"ollama {name}",), form="gguf")

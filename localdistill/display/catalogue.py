@@ -17,7 +17,7 @@ _NOTES = (
     "GB are 10^9 bytes. Q4_K_M: the file. sample: memory to sample with 8 slots of 2,048 tokens. "
     "GPU, CPU: memory to train with 4-bit QLoRA. All but params are estimates; - means that "
     "it cannot be trained here.",
-    "`localdistill models NAME` shows one model whole. Nothing is ever downloaded.",
+    "`localdistill models NAME` shows one model whole. This command downloads nothing.",
 )
 
 

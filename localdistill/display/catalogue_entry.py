@@ -108,14 +108,13 @@ def _how_to(entry: Entry, found: Sequence[Found]) -> list[str]:
     if not found and entry.hub is not None:
         official = "" if entry.hub.gguf_official else "  (not by the model's makers)"
         lines += [
-            "  Get it by hand; localdistill downloads nothing. The GGUF file is enough:",
+            "  Its GGUF file is enough:",
             f"    hf download {entry.hub.gguf} {entry.hub.gguf_file} --local-dir .{official}",
         ]
         if entry.trainable:
-            folder = entry.hub.weights.split("/")[1]
             lines += [
-                "  With its weights in 16 bits training starts from those and not from the GGUF's:",
-                f"    hf download {entry.hub.weights} --local-dir {folder}",
+                "  Training starts better from its 16-bit weights, which `run` fetches itself with",
+                f"    --model {entry.hub.weights}",
             ]
     file = entry.hub.gguf_file if entry.hub else ""
     model = shlex.quote(printable(found[0].path)) if found else file

@@ -7,6 +7,7 @@ in which PEFT can go beyond that is refused and not quietly left out.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from math import isfinite, sqrt
@@ -25,6 +26,7 @@ from localdistill.quantization.safetensors_file import (
     read_header,
 )
 
+FILES = ("adapter_config.json", "adapter_model.safetensors")
 _KEY = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
 # Settings under which the weights are not W + scaling * B @ A with one scaling for all.
 _MUST_BE_UNSET = (
@@ -56,6 +58,18 @@ class Adapter:
     path: Path
     scaling: float
     pairs: dict[str, LoraPair]
+
+
+def adapter_digest(path: Path) -> str:
+    """SHA-256 over the two files of the adapter folder ``path``, in hexadecimal.
+
+    Raises:
+        OSError: one of them is missing.
+    """
+    digest = hashlib.sha256()
+    for name in FILES:
+        digest.update((path / name).read_bytes())
+    return digest.hexdigest()
 
 
 def read_adapter(path: Path, master: HfFolder) -> Adapter:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from localdistill.errors import ConfigError
+from localdistill.jsonl import done_facts, is_done
+
 _SAMPLE = 1 << 20  # bytes
 _SAMPLES = 16  # spread evenly over a file, its beginning and end included
 
@@ -29,8 +32,33 @@ def file_fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+def content_digest(path: Path) -> str:
+    """SHA-256 of all of a file that is not large, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def folder_fingerprint(folder: Path) -> str:
     """The same of a Hugging Face folder: its configuration and its weights."""
     files = sorted([*folder.glob("config.json"), *folder.glob("*.safetensors")])
     parts = [f"{path.name} {file_fingerprint(path)}" for path in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def refuse_replaced(out: Path) -> None:
+    """Make sure that a file with a completion marker is still the one that the marker was made for.
+
+    Somebody may have put another file in its place. Markers that say nothing of the file are
+    believed.
+
+    Raises:
+        ConfigError: it is another file.
+    """
+    if out.is_file() and is_done(out):
+        said = done_facts(out).get("file")
+        if said is not None and said != file_fingerprint(out):
+            message = f"{out}: is not the file any more that this command made there"
+            raise ConfigError(f"{message}. Name another --out, or move it away.")

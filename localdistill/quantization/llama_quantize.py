@@ -15,41 +15,56 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from localdistill.errors import ExportRejected, ModelError
 from localdistill.quantization.ggml import llama_library
+from localdistill.quantization.importance import ImportanceArray
 
 # Bytes of rows that it holds at once.
 _BUFFER = 64 << 20
 _FULL = 1 << 20  # bytes free, below which a disk counts as full
-# What can be asked for by name: everything that comes out well without an importance matrix.
+# What can be asked for by name: what comes out well without an importance matrix ...
 FILE_TYPES = (
     "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S",
     "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K",
 )  # fmt: skip
+# ... and what is made with one only.
+IMPORTANCE_TYPES = ("IQ3_M", "IQ3_S", "IQ3_XS", "IQ3_XXS", "Q2_K_S", "IQ2_M", "IQ2_S", "IQ2_XS")
 
 
-def file_type(name: str) -> int:
+def file_type(name: str, with_importance: bool = False) -> int:
     """The llama_ftype called ``name``, as in ``Q4_K_M``.
 
+    ``with_importance``: there are examples to take an importance matrix from.
+
     Raises:
-        ModelError: there is none of that name that can be made without an importance matrix.
+        ModelError: there is none of that name that can be made.
     """
-    if name.upper() not in FILE_TYPES:
+    known = FILE_TYPES + IMPORTANCE_TYPES * with_importance
+    if name.upper() not in known:
+        needs = name.upper() in IMPORTANCE_TYPES
+        why = "needs an importance matrix: give --data" if needs else "is not one that can be made"
         raise ModelError(
-            f"quantisation type {name!r} is not one that can be made here (types below Q2_K need "
-            f"an importance matrix). Choose same or one of: {', '.join(FILE_TYPES)}."
+            f"quantisation type {name!r} {why}. Choose same or one of: {', '.join(known)}."
         )
     return int(getattr(llama_library(), f"LLAMA_FTYPE_MOSTLY_{name.upper()}"))
 
 
 def quantise_file(
-    source: Path, out: Path, kind: int | None = None, types: Mapping[str, int] | None = None
+    source: Path,
+    out: Path,
+    kind: int | None = None,
+    types: Mapping[str, int] | None = None,
+    importance: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> None:
     """Quantise the GGUF ``source`` into ``out``: by the mixture ``kind``, or by a type each.
 
     ``kind`` is a llama_ftype, whose rules then choose the type of each tensor; ``types`` gives a
     ggml_type by tensor name, and all must be named. Exactly one of the two is given. A tensor that
-    already has its type is copied.
+    already has its type is copied. ``importance`` are the means of squared inputs of its columns,
+    for as many tensors as there are.
 
     Raises:
         ExportRejected: llama.cpp gave up; the message is its own.
@@ -67,6 +82,9 @@ def quantise_file(
         row.pattern, row.type = pattern.encode(), type_
     if overrides:  # a row without a pattern ends the table
         params.tt_overrides = ctypes.cast(table, ctypes.POINTER(llama.llama_model_tensor_override))
+    rows = ImportanceArray(llama, importance or {})
+    if importance:
+        params.imatrix = rows.pointer
     with captured_log(llama) as lines:
         code = llama.llama_model_quantize(
             str(source).encode(), str(out).encode(), ctypes.byref(params)

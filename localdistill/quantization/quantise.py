@@ -24,8 +24,9 @@ from localdistill.quantization.gguf_write import (
     write_gguf,
 )
 from localdistill.quantization.hf_folder import HfFolder
+from localdistill.quantization.importance import Means, file_profits, type_profits
 from localdistill.quantization.llama_quantize import file_type, quantise_file
-from localdistill.quantization.safetensors_file import GGML_TYPES, chunks
+from localdistill.quantization.safetensors_file import GGML_TYPES, chunks, decode, encode
 
 # Bytes of master weights that are handed to llama.cpp at once: bounds the disk that is needed
 # between, and lets progress be seen.
@@ -40,11 +41,13 @@ def quantise(
     quant: str,
     out: Path,
     on_tensor: Callable[[str], None] = lambda name: None,
+    importance: Means | None = None,
 ) -> None:
     """Write ``out``: the template with the tensors that ``changed`` (Hugging Face names) replaced.
 
     ``quant`` is ``same`` or the name of a file type. ``on_tensor`` hears of each tensor of the
-    template once its bytes are final. Files beside ``out`` are used and removed.
+    template once its bytes are final. ``importance`` is used where a type profits by it or needs
+    it. Files beside ``out`` are used and removed.
 
     Raises:
         ModelError: a type that cannot be made without an importance matrix.
@@ -52,18 +55,24 @@ def quantise(
     """
     names_changed = [name for name in template.tensors if names.to_hf(name) in set(changed)]
     if keeps_types(template, quant):
-        _replace(template, weights, names_changed, out, on_tensor)
+        _replace(template, weights, names_changed, out, on_tensor, importance or {})
     else:
-        _requantise(template, weights, names_changed, file_type(quant), out, on_tensor)
+        means = importance if importance and file_profits(quant) else {}
+        kind = file_type(quant, with_importance=bool(means))
+        _requantise(template, weights, names_changed, kind, out, on_tensor, means)
 
 
 def keeps_types(template: GgufFile, quant: str) -> bool:
     """Whether ``quant`` means the types that the template has: by ``same``, or by its own name."""
-    return quant == "same" or file_type(quant) == template.get(FILE_TYPE)
+    if quant == "same":
+        return True
+    return bool(file_type(quant, with_importance=True) == template.get(FILE_TYPE))
 
 
-def check_types(template: GgufFile, targets: Iterable[str]) -> None:
+def check_types(template: GgufFile, targets: Iterable[str], with_importance: bool = False) -> None:
     """Refuse early what could not be written back after training.
+
+    ``with_importance``: there will be an importance matrix.
 
     Raises:
         ModelError: a tensor among ``targets`` (GGUF names) has a type that needs an importance
@@ -71,10 +80,11 @@ def check_types(template: GgufFile, targets: Iterable[str]) -> None:
     """
     for name in targets:
         kind = ggml_types.type_name(template.tensors[name].type)
-        if kind in ggml_types.NEED_IMATRIX:
+        if kind in ggml_types.NEED_IMATRIX and not with_importance:
             raise ModelError(
                 f"{template.path}: {name!r} is stored as {kind}, which cannot be made without an "
-                "importance matrix. Export with another type: Q4_K_M, IQ4_XS, Q3_K_M."
+                "importance matrix: give the examples that were trained on (--data), or export "
+                "with another type: Q4_K_M, IQ4_XS, Q3_K_M."
             )
 
 
@@ -84,8 +94,9 @@ def _replace(
     changed: list[str],
     out: Path,
     on_tensor: Callable[[str], None],
+    importance: Means,
 ) -> None:
-    check_types(template, changed)
+    check_types(template, changed, with_importance=bool(importance))
     shutil.copyfile(template.path, out)
     for name in template.tensors.keys() - set(changed):
         on_tensor(name)
@@ -95,7 +106,12 @@ def _replace(
                 tensors = [_from_master(template.tensors[name], weights) for name in batch]
                 write_gguf(scratch.source, model_metadata_of(template), tensors)
                 types = {name: template.tensors[name].type for name in batch}
-                quantise_file(scratch.source, scratch.result, types=types)
+                means = {
+                    name: row
+                    for name, row in importance.items()
+                    if name in types and type_profits(types[name])
+                }
+                quantise_file(scratch.source, scratch.result, types=types, importance=means)
                 made = read_header(scratch.result)
                 for name in batch:
                     _check_same(template.tensors[name], made.tensors[name])
@@ -111,6 +127,7 @@ def _requantise(
     kind: int,
     out: Path,
     on_tensor: Callable[[str], None],
+    importance: Means,
 ) -> None:
     """All matrices from the master, in one go: the mixtures count their way through the layers."""
     with _Scratch(out) as scratch:
@@ -121,7 +138,7 @@ def _requantise(
             for tensor in template.tensors.values()
         ]
         write_gguf(scratch.source, model_metadata_of(template), tensors)
-        quantise_file(scratch.source, scratch.result, kind=kind)
+        quantise_file(scratch.source, scratch.result, kind=kind, importance=importance)
         scratch.source.unlink()  # the largest of the files; the last one needs room
         made = read_header(scratch.result)
         # Back into the template's order of tensors.
@@ -132,6 +149,36 @@ def _requantise(
         ]
         metadata = metadata_with_type(template, kind, _QUANTISATION_VERSION)
         write_gguf(out, metadata, final)
+
+
+def write_f16(template: GgufFile, weights: HfFolder, changed: Iterable[str], out: Path) -> None:
+    """Write ``out``: the template with all matrices in F16, as the master has them.
+
+    What the quantised file is compared with; nothing is quantised for it, and no other file made.
+    """
+    told = set(changed)
+    tensors = [
+        NewTensor(tensor.name, tensor.dims, ggml_types.F16, partial(_halves, weights, tensor))
+        if len(tensor.dims) > 1
+        else NewTensor(tensor.name, tensor.dims, ggml_types.F32, partial(_singles, weights, tensor))
+        if names.to_hf(tensor.name) in told or tensor.type != ggml_types.F32
+        else NewTensor(tensor.name, tensor.dims, tensor.type, partial(template.chunks, tensor))
+        for tensor in template.tensors.values()
+    ]
+    kind = file_type("F16")
+    write_gguf(out, metadata_with_type(template, kind, _QUANTISATION_VERSION), tensors)
+
+
+def _halves(weights: HfFolder, tensor: TensorInfo) -> Iterator[bytes]:
+    stored = weights.tensors[names.to_hf(tensor.name)]
+    for block in chunks(stored):
+        yield block if stored.dtype == "F16" else encode(decode(block, stored.dtype), "F16")
+
+
+def _singles(weights: HfFolder, tensor: TensorInfo) -> Iterator[bytes]:
+    stored = weights.tensors[names.to_hf(tensor.name)]
+    for block in chunks(stored):
+        yield decode(block, stored.dtype).tobytes()
 
 
 def _told(gguf: GgufFile, tensor: TensorInfo, on_tensor: Callable[[str], None]) -> Iterator[bytes]:

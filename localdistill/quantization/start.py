@@ -81,7 +81,9 @@ def inspect(model: Path, quant: str = "same") -> Outlook:
             names.to_hf(name)
         check_template(header)
         if keeps_types(header, quant):
-            check_types(header, [name for name in header.tensors if is_trained(name)])
+            # A run has examples to take an importance matrix from.
+            trained = [name for name in header.tensors if is_trained(name)]
+            check_types(header, trained, with_importance=True)
     if with_folder or header is None:
         master = read_folder(model)
         if header is not None:

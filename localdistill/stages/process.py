@@ -36,6 +36,7 @@ from localdistill.events import EVENT, Callback, Event
 
 # What a stage runs: module under localdistill.stages -> its request type.
 STAGES = {
+    "fetch": "FetchRequest",
     "prepare": "PrepareRequest",
     "generate": "GenerateRequest",
     "verify": "VerifyRequest",

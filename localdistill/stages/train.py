@@ -20,6 +20,7 @@ from localdistill import __version__, memory, trainers
 from localdistill.errors import ConfigError, ModelError, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
+from localdistill.quantization.adapter import adapter_digest
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.names import to_gguf
@@ -82,7 +83,13 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
         result = trainer.train(sized, examples, work, callback, saved=saved)
         summary = TrainSummary.model_validate(result.model_dump())
         _to_disk(work)
-        publish(work, request.out, summary=summary.model_dump(), made_with=_made_with(request))
+        publish(
+            work,
+            request.out,
+            summary=summary.model_dump(),
+            made_with=_made_with(request),
+            sha256=adapter_digest(work),
+        )
     except Exception as error:
         shutil.rmtree(work, ignore_errors=True)
         if isinstance(error, TrainingDiverged):

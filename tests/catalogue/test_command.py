@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localdistill import catalogue_command, cli
+from localdistill import cli, starting_points
 from localdistill.catalogue.find import OnDisk, find_models
 from localdistill.display.catalogue import show_table
 from localdistill.display.catalogue_entry import show_entry
@@ -188,7 +188,7 @@ def test_a_file_of_that_name_comes_first(alone, by_name):
 def test_a_folder_with_its_gguf_is_one_model(alone, by_name):
     folder = write_folder(alone / "Qwen2.5-Coder-7B-Instruct", by_name[CODER])
     write_gguf(folder / "m.gguf", by_name[CODER], "Qwen2.5 Coder 7B Instruct")
-    assert catalogue_command.model_path(CODER) == str(folder)
+    assert starting_points.locate(CODER) == str(folder)
 
 
 def test_the_seed_has_a_name():
@@ -199,21 +199,21 @@ def test_a_model_that_is_there_twice_is_not_guessed(alone, by_name):
     for name in ("a.gguf", "b.gguf"):
         write_gguf(alone / name, by_name[CODER], "Qwen2.5 Coder 7B Instruct")
     with pytest.raises(ConfigError, match=r"several times.*a\.gguf.*b\.gguf"):
-        catalogue_command.model_path(CODER)
+        starting_points.locate(CODER)
 
 
 def test_a_model_that_is_not_there_says_how_to_get_it():
     with pytest.raises(ConfigError, match=f"`localdistill models {CODER}`"):
-        catalogue_command.model_path(CODER)
+        starting_points.locate(CODER)
 
 
 def test_a_model_that_cannot_be_trained_is_refused_by_name():
     with pytest.raises(ConfigError, match="qwen3moe"):
-        catalogue_command.model_path("qwen3-coder-30b-a3b-instruct")
+        starting_points.locate("qwen3-coder-30b-a3b-instruct")
 
 
 def test_any_other_name_is_a_path():
-    assert catalogue_command.model_path("mine.gguf") == "mine.gguf"
+    assert starting_points.locate("mine.gguf") == "mine.gguf"
 
 
 def test_nothing_is_fetched(entries, tmp_path, monkeypatch):
@@ -223,4 +223,4 @@ def test_nothing_is_fetched(entries, tmp_path, monkeypatch):
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
     find_models(entries, [place(tmp_path)])
-    catalogue_command._on_disk()
+    starting_points.on_disk()

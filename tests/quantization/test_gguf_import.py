@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,13 @@ from localdistill.quantization import names
 from localdistill.quantization.ggml import slabs
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.gguf_import import dequantise
+from localdistill.quantization.hf_folder import read_folder
+from localdistill.quantization.quantise import quantise
+from localdistill.quantization.safetensors_file import decode, read_bytes
+from localdistill.quantization.safetensors_file import read_header as safetensors_header
 from tests.quantization.tiny import Tiny, quantised, write_gguf
 
+SEED = Path(__file__).parents[2] / "models" / "seed"
 TEXTS = [
     "def f(x):\n    return x + 1\n",
     "<|im_start|>user\nhé, ça va?<|im_end|>\n",
@@ -42,6 +48,48 @@ def test_quantised_values_are_what_llama_cpp_computes_with(q4, tmp_path):
         expected = np.concatenate([piece for _, piece in slabs(gguf, tensor)]).reshape(tensor.shape)
         values = found[names.to_hf(name)]
         assert np.array_equal(values, expected.astype(values.dtype))
+
+
+@pytest.mark.parametrize(
+    "quant",
+    [
+        "Q2_K", "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_1", "Q4_K_S", "Q4_K_M", "Q5_0", "Q5_1",
+        "Q5_K_S", "Q5_K_M", "Q6_K", "Q8_0", "IQ4_XS", "IQ4_NL", "F16", "BF16",
+    ],
+)  # fmt: skip
+def test_every_common_type_gives_the_values_that_the_format_defines(tmp_path, quant):
+    """The seed model in that type, against gguf-py's decoding, which shares no code with ours."""
+    import gguf
+
+    template, weights = read_header(SEED / "seed-q8_0.gguf"), read_folder(SEED)
+    made = tmp_path / "made.gguf"
+    quantise(template, weights, [], quant, made)
+    found = load_weights(dequantise(made, tmp_path / "master") / "model.safetensors")
+    kinds = set()
+    for tensor in gguf.GGUFReader(made).tensors:
+        kinds.add(tensor.tensor_type.name)
+        expected = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        values = found[names.to_hf(tensor.name)]
+        expected = expected.reshape(values.shape)
+        if values.dtype == np.float32:
+            assert np.array_equal(values, expected), tensor.name
+        else:
+            # The multiplications of a block in another order: the last bit of float32, so now and
+            # then the next half.
+            spacing = np.spacing(np.abs(expected).astype(np.float16)).astype(np.float32)
+            assert (np.abs(values.astype(np.float32) - expected) <= spacing).all(), tensor.name
+    # Mixtures keep the output matrix in a better type, and each has the one that it is called by.
+    assert any(quant.startswith(kind) for kind in kinds), kinds
+
+
+def load_weights(path):
+    """The tensors of a file; those in bfloat16, which numpy has not, as float32."""
+    return {
+        name: decode(read_bytes(tensor), tensor.dtype)
+        .reshape(tensor.shape)
+        .astype(np.float16 if tensor.dtype == "F16" else np.float32)
+        for name, tensor in safetensors_header(path).items()
+    }
 
 
 @pytest.mark.parametrize("tied", [False, True])

@@ -128,8 +128,8 @@ def test_a_tokenizer_that_the_converter_does_not_know_is_told(tiny, tmp_path):
     assert not list((tmp_path / "work").iterdir())
 
 
-@pytest.mark.real
-def test_a_folder_alone_is_converted_once(tiny, tmp_path, monkeypatch):
+@pytest.fixture
+def lenient_converter(tmp_path, monkeypatch):
     """The converter itself, with the one refusal of a made-up tokenizer taken out."""
     pytest.importorskip("sentencepiece", reason="the converter imports it")
     script = tmp_path / "convert.py"
@@ -143,6 +143,10 @@ def test_a_folder_alone_is_converted_once(tiny, tmp_path, monkeypatch):
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     monkeypatch.setattr("localdistill.quantization.convert.converter", lambda: script)
+
+
+@pytest.mark.real
+def test_a_folder_alone_is_converted_once(tiny, tmp_path, monkeypatch, lenient_converter):
     start = resolve_start(tiny.master, tmp_path / "work", quant="Q8_0")
     assert start.master == tiny.master
     made, ours = read_header(start.gguf), read_header(quantised(tiny, "Q8_0").gguf)
@@ -150,3 +154,32 @@ def test_a_folder_alone_is_converted_once(tiny, tmp_path, monkeypatch):
         assert b"".join(made.chunks(made.tensors[name])) == b"".join(ours.chunks(tensor)), name
     monkeypatch.setattr("localdistill.quantization.convert.converter", None)
     convert(read_folder(tiny.master), start.gguf)  # not called again
+
+
+# Python runs it in every process before anything else.
+NO_WAY_OUT = """
+import socket, subprocess
+
+def refuse(*arguments, **named):
+    with open({seen!r}, "a") as file:
+        file.write(f"{{arguments[:2]}}\\n")
+    raise OSError("the converter wanted a network or a program")
+
+socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
+subprocess.Popen.__init__ = refuse
+"""
+
+
+@pytest.mark.real
+def test_converting_needs_no_network_no_compiler_and_no_git(
+    tiny, tmp_path, monkeypatch, lenient_converter
+):
+    site = tmp_path / "site"
+    site.mkdir()
+    seen = tmp_path / "seen"
+    (site / "sitecustomize.py").write_text(NO_WAY_OUT.format(seen=str(seen)))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
+    start = resolve_start(tiny.master, tmp_path / "work", quant="Q8_0")
+    assert read_header(start.gguf).architecture == tiny.architecture
+    assert not seen.exists(), seen.read_text()

@@ -37,7 +37,8 @@ def seed() -> Tiny:
 
 
 def request(model: Tiny, adapter: Path, folder: Path, **other) -> export.ExportRequest:
-    paths = {"template": model.gguf, "master": model.master, "adapter": adapter}
+    """All but the gate, which takes its time and has tests of its own (tests/stages/parity)."""
+    paths = {"template": model.gguf, "master": model.master, "adapter": adapter, "gate": False}
     paths |= {"merged": folder / "merged", "out": folder / "model.gguf"}
     return export.ExportRequest(**(paths | other))
 
@@ -49,7 +50,7 @@ def run(made: export.ExportRequest):
 
 def test_it_reports_what_it_does_and_marks_what_it_made(model, tmp_path):
     adapter = model.write_adapter(tmp_path / "adapter", 0.05, MODULES)
-    made = request(model, adapter, tmp_path / "round")
+    made = request(model, adapter, tmp_path / "round", gate=True)
     summary, events = run(made)
     assert is_done(made.out)
     assert is_done(made.merged)
@@ -62,7 +63,7 @@ def test_it_reports_what_it_does_and_marks_what_it_made(model, tmp_path):
     assert done == sorted(done)
     assert done[-1] == events[0].total
     left = {path.name for path in (tmp_path / "round").iterdir()}
-    assert left == {"merged", "merged.done", "model.gguf", "model.gguf.done"}
+    assert left == {"merged", "merged.done", "model.gguf", "model.gguf.done", "parity.json"}
 
 
 def test_a_second_call_returns_at_once_and_another_adapter_does_not(model, tmp_path):

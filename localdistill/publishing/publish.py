@@ -1,0 +1,204 @@
+"""Writes a finished model where people use it, each form with its model card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from localdistill.catalogue.find import file_type_of
+from localdistill.errors import ConfigError, ModelError
+from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
+from localdistill.jsonl import is_done, refuse_foreign, write_atomically
+from localdistill.jsonl import publish as publish_file
+from localdistill.manifest import file_hash
+from localdistill.publishing.card import Card, card_text
+from localdistill.publishing.folders import link_or_copy, new_folder, refuse_foreign_folder
+from localdistill.publishing.modelfile import chat_form, modelfile
+from localdistill.publishing.source import Source
+from localdistill.quantization.adapter import read_adapter
+from localdistill.quantization.adapter_gguf import write_adapter_gguf
+from localdistill.quantization.fingerprint import file_fingerprint, refuse_replaced
+from localdistill.quantization.folder_write import NOTE, partial, to_disk
+from localdistill.quantization.gguf_file import read_header
+from localdistill.quantization.hf_folder import read_folder
+
+STAGE = "publish"
+_CARD = "README.md"
+_PUBLISHER = "localdistill"  # LM Studio's folder above the model's
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be written, and where; None: not."""
+
+    gguf: Path | None = None  # a file
+    ollama: Path | None = None  # a folder
+    lm_studio: Path | None = None  # LM Studio's folder of models, in which one more will stand
+    hf: Path | None = None  # a folder
+    adapter: Path | None = None  # a file
+
+    def __bool__(self) -> bool:
+        return any((self.gguf, self.ollama, self.lm_studio, self.hf, self.adapter))
+
+    def lm_studio_folder(self, name: str) -> Path | None:
+        """The model's own folder in LM Studio's."""
+        return self.lm_studio / _PUBLISHER / name if self.lm_studio else None
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a name that could not be one of a file and of a model in Ollama.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise ConfigError(f"--name {name}: take letters, digits, dots, dashes and underscores.")
+
+
+def check_targets(targets: Targets, name: str) -> None:
+    """Refuse to replace what is not ours; before any work.
+
+    Raises:
+        ConfigError: something is there already.
+    """
+    for file in (targets.gguf, targets.adapter):
+        if file is not None:
+            refuse_foreign(file)
+            refuse_replaced(file)
+    if targets.adapter is not None and not is_done(targets.adapter):
+        refuse_foreign(_card_beside(targets.adapter))
+    for folder in (targets.ollama, targets.lm_studio_folder(name), targets.hf):
+        if folder is not None:
+            refuse_foreign_folder(folder)
+
+
+def run(source: Source, targets: Targets, callback: Callback) -> None:
+    """Write ``source`` to all ``targets``.
+
+    Raises:
+        ConfigError: something that is not ours is there already.
+        ModelError: a part of the model is missing or damaged.
+    """
+    name = source.card.name
+    check_targets(targets, name)
+    steps = _steps(source, targets)
+    callback(StageStarted(stage=STAGE, title="export", total=len(steps) + 1, unit="steps"))
+    digest = file_hash(source.gguf)
+    card = source.card.model_copy(update={"files": {**source.card.files, "model.gguf": digest}})
+    callback(StageProgress(stage=STAGE, done=1))
+    told = []
+    for done, step in enumerate(steps, start=2):
+        told += step(source, card, targets)
+        callback(StageProgress(stage=STAGE, done=done))
+    callback(StageFinished(stage=STAGE, summary={"model": name}))
+    if card.evaluation is not None and card.evaluation.verdict in ("worse", "no evidence"):
+        text = f"There is no evidence that {name} is better than what it was made from"
+        callback(Notice(level="warning", message=f"{text}; its card says so."))
+    for notice in told:
+        callback(notice)
+
+
+_Step = Callable[[Source, Card, Targets], list[Notice]]
+
+
+def _steps(source: Source, targets: Targets) -> list[_Step]:
+    wanted: list[tuple[Path | None, _Step]] = [
+        (targets.gguf, _gguf),
+        (targets.ollama, _ollama),
+        (targets.lm_studio, _lm_studio),
+        (targets.hf, _hf),
+        (targets.adapter, _adapter),
+    ]
+    return [step for path, step in wanted if path is not None]
+
+
+def _gguf(source: Source, card: Card, targets: Targets) -> list[Notice]:
+    out = _given(targets.gguf)
+    _write_file(out, lambda path: link_or_copy(source.gguf, path))
+    return [Notice(message=f"{out}: the model, for llama.cpp and all that is built on it.")]
+
+
+def _ollama(source: Source, card: Card, targets: Targets) -> list[Notice]:
+    folder = _given(targets.ollama)
+    gguf = read_header(source.gguf)
+    use = (
+        f"In this folder, `ollama create {card.name} -f Modelfile`, then `ollama run {card.name}`."
+    )
+    with new_folder(folder, "ollama") as new:
+        link_or_copy(source.gguf, new / "model.gguf")
+        text = modelfile(gguf, card.name, card.decoding)
+        (new / "Modelfile").write_text(text, encoding="utf-8")
+        _write_card(new / _CARD, card, use)
+    told = [Notice(message=f"ollama create {card.name} -f {folder / 'Modelfile'}")]
+    if chat_form(gguf) is None:
+        text = f"{folder / 'Modelfile'} has no TEMPLATE: the model's chat template is not ChatML."
+        text += " Ollama looks for one of its own that is like it; compare before you rely on it."
+        told.append(Notice(level="warning", message=text))
+    return told
+
+
+def _lm_studio(source: Source, card: Card, targets: Targets) -> list[Notice]:
+    folder = _given(targets.lm_studio_folder(card.name))
+    kind = file_type_of(read_header(source.gguf))
+    use = f"LM Studio shows it as `{_PUBLISHER}/{card.name}` in My Models, `lms ls`."
+    if card.decoding is not None:
+        use += " It takes its chat template from the file; set its sampling by hand (see below)."
+    with new_folder(folder, "lmstudio") as new:
+        link_or_copy(source.gguf, new / f"{card.name}-{kind}.gguf")
+        _write_card(new / _CARD, card, use)
+    return [Notice(message=f"{folder}: LM Studio lists it if {targets.lm_studio} is its folder.")]
+
+
+def _hf(source: Source, card: Card, targets: Targets) -> list[Notice]:
+    folder = _given(targets.hf)
+    read_folder(source.merged)
+    use = "The merged weights in 16 bits, for transformers, vLLM and others that read safetensors."
+    with new_folder(folder, "hf") as new:
+        for file in sorted(source.merged.iterdir()):
+            if file.is_file() and file.name not in (NOTE, _CARD):
+                link_or_copy(file, new / file.name)
+        _write_card(new / _CARD, card, use)
+    return [Notice(message=f"{folder}: the merged weights in 16 bits.")]
+
+
+def _adapter(source: Source, card: Card, targets: Targets) -> list[Notice]:
+    out = _given(targets.adapter)
+    master = read_folder(source.merged)  # of the base's names and shapes
+    adapters = [read_adapter(path, master) for path in source.adapters]
+    architecture = read_header(source.gguf).architecture
+    _write_file(out, lambda path: write_adapter_gguf(path, architecture, adapters, card.name))
+    digest = file_hash(out)
+    card = card.model_copy(update={"files": {**card.files, out.name: digest}})
+    use = f"The adapter alone: `llama-server --model BASE.gguf --lora {out.name}`."
+    write_atomically(_card_beside(out), card_text(card, use))
+    return [Notice(message=f"{out}: for `llama-server --lora` with the base model's file.")]
+
+
+def _card_beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.{_CARD}")
+
+
+def _write_card(path: Path, card: Card, use: str) -> None:
+    path.write_text(card_text(card, use), encoding="utf-8")
+
+
+def _write_file(out: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` make a file that becomes ``out`` when it is whole."""
+    unfinished = partial(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.unlink(missing_ok=True)
+    try:
+        write(unfinished)
+        to_disk(unfinished)
+        publish_file(unfinished, out, file=file_fingerprint(unfinished))
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _given(path: Path | None) -> Path:
+    if path is None:
+        raise ModelError("nothing is to be written there")  # a step runs for a target that is given
+    return path

@@ -1,0 +1,41 @@
+"""The note of a round that gave no model: why, and with which model the run goes on."""
+
+from __future__ import annotations
+
+from localdistill.errors import ExportRejected, TrainingDiverged
+from localdistill.jsonl import write_atomically
+from localdistill.run_dir import RoundDir
+from localdistill.stages.parity.checks import failed_check
+from localdistill.types import Rejection
+
+# What ends a round and not the run.
+CAUSES = (ExportRejected, TrainingDiverged)
+
+
+def earlier(paths: RoundDir) -> Rejection | None:
+    """What an earlier call has noted of the round; None where it was not rejected."""
+    if not paths.rejected.is_file():
+        return None
+    return Rejection.model_validate_json(paths.rejected.read_bytes())
+
+
+def note(paths: RoundDir, number: int, error: Exception, kept: str) -> Rejection:
+    """Write ``rejected.json``: round ``number`` ended with ``error``, ``kept`` goes on."""
+    of_export = isinstance(error, ExportRejected)
+    rejection = Rejection(
+        round=number,
+        stage="export" if of_export else "train",
+        reason=str(error),
+        kept=kept,
+        check=failed_check(paths.parity) if of_export else None,
+    )
+    write_atomically(paths.rejected, rejection.model_dump_json(indent=2) + "\n")
+    return rejection
+
+
+def told(rejection: Rejection, paths: RoundDir) -> str:
+    """What a person should read."""
+    return (
+        f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
+        f"{rejection.reason} Delete {paths.rejected} to try the round again."
+    )
