@@ -17,6 +17,9 @@ from localdistill.trainers.shape import TrainShape
 # Interpreter, PyTorch, transformers, PEFT, TRL and Unsloth imported, with tokenizer and examples:
 # what was measured with the seed model, less all that is counted here.
 PROCESS = 560_000_000
+# A token of the vocabulary, with its merges, in the tokenizer that Unsloth loads and in the one of
+# ``chat_tokens``: measured with 151,936 tokens.
+PER_TOKEN = 1_370
 # A CUDA context and its kernels. From general experience, not measured here.
 CUDA = 600_000_000
 # NF4 with double quantisation, in bits a weight: 4, an 8-bit scale for 64 weights, and 32 bits for
@@ -40,9 +43,11 @@ LARGE_BYTES = 200_000_000
 # PyTorch asks for blocks at multiples of 64 bytes (``posix_memalign``), for which glibc needs a gap
 # a little larger than the block: one that has been given back is too small for the next one of the
 # same size. So blocks below this size take twice of it in the long run (1.9 to 2.0 times with the
-# seed model). Larger ones are mapped, and go back to the kernel (DEFAULT_MMAP_THRESHOLD_MAX of
-# malloc.c; for large models see ``allocator``).
+# seed model), and three times where what is kept lies between what passes (2.7 to 3.1 times with
+# the products of the 0.5B model). Larger ones are mapped, and go back to the kernel
+# (DEFAULT_MMAP_THRESHOLD_MAX of malloc.c; for large models see ``allocator``).
 MAPPED_BLOCK = 32 * 2**20
+_GAPS: dict[Kept, int] = {"all": 1, "products": 2, "none": 1}
 _FLOAT = 4
 
 
@@ -152,7 +157,7 @@ def need(
     passes = [_pass(shape, task, place, tokens) for tokens in _tried(shape, task, place)]
     activations, passing, fragments = max(passes, key=sum)
     return TrainNeed(
-        process=CUDA if place.gpu else PROCESS,
+        process=CUDA if place.gpu else PROCESS + shape.vocabulary * PER_TOKEN,
         layers=int(shape.linear * bits / 8),
         embeddings=(shape.embeddings + shape.vectors) * place.width,
         adapter=task.rank * shape.edges * adapter,
@@ -182,7 +187,8 @@ def _pass(shape: TrainShape, task: TrainTask, place: Place, tokens: int) -> tupl
     loss = [GPU_LOSS] if place.gpu else _loss(shape, tokens, place)
     passing = max(_backward(shape, tokens, place), loss, key=sum)
     mapped = 0 if place.gpu else _mapped_block(shape)
-    return sum(kept), sum(passing), sum(block for block in kept + passing if block < mapped)
+    small = sum(block for block in kept + passing if block < mapped)
+    return sum(kept), sum(passing), _GAPS[task.kept] * small
 
 
 def _mapped_block(shape: TrainShape) -> int:

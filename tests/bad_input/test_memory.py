@@ -110,6 +110,16 @@ def test_a_machine_with_little_left(refused, tiny, problems, monkeypatch):
     assert "are free. Close other programs" in line
 
 
+def test_what_could_be_sampled_but_not_trained_is_refused_before_a_night_of_sampling(
+    refused, tiny, problems, monkeypatch
+):
+    some = SimpleNamespace(available=400_000_000)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: some)
+    line = refused("run", "--model", tiny.gguf, "--problems", problems)
+    assert "to train it with rank 16" in line
+    assert "Of 400 MB that are free 360 MB can be used" in line
+
+
 def write(folder, **files):
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():

@@ -76,6 +76,15 @@ def test_events_and_the_result_come_back(inputs):
     assert events[-1].kind == "stage_finished"
 
 
+def test_a_stages_process_has_ended_with_it_so_that_two_stages_memory_does_not_add_up(inputs):
+    children = []
+    run_stage(
+        "select", request(inputs), lambda event: None, inputs / "log.txt", started=children.append
+    )
+    assert [child.returncode for child in children] == [0]
+    assert not psutil.pid_exists(children[0].pid)
+
+
 def test_a_users_mistake_keeps_its_class_and_its_one_line(inputs):
     with pytest.raises(ConfigError, match="have no tests") as caught:
         run_stage("select", request(inputs, "tests"), lambda event: None, inputs / "log.txt")

@@ -18,6 +18,7 @@ from localdistill.trainers.shape import TrainShape
 from localdistill.trainers.train_memory import (
     CUDA,
     GPU_LOSS,
+    PER_TOKEN,
     PROCESS,
     Place,
     TrainTask,
@@ -125,6 +126,8 @@ def test_what_passes_is_the_way_back_or_the_loss():
 def test_blocks_that_are_not_mapped_take_twice_their_size():
     found = need(SMALL, TASK, CPU)
     assert found.fragments == found.activations + found.passing  # all of them are small
+    found = need(SMALL, replace(TASK, kept="products"), CPU)
+    assert found.fragments == 2 * (found.activations + found.passing)
     assert need(SMALL, TASK, GPU).fragments == 0
     # Blocks of 8 or 12 values in 32 bits for 500,000 tokens are less than 32 MiB, those of 60 more.
     task = replace(TASK, longest=500_000, tokens=500_000, rows=1, kept="none")
@@ -147,7 +150,7 @@ def test_more_tokens_never_take_less(kept, vocabulary):
 
 def test_the_file_counts_into_resident_memory_while_it_is_read():
     found = need(SMALL, TASK, CPU, stored=10**9)
-    weights = PROCESS + found.layers + found.embeddings
+    weights = PROCESS + 100 * PER_TOKEN + found.layers + found.embeddings
     assert found.resident == weights + 10**9
     training = found.adapter + found.activations + found.passing + found.fragments
     assert found.peak == weights + training
