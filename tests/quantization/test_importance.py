@@ -16,7 +16,7 @@ from localdistill.quantization.llama_quantize import (
     file_type,
     quantise_file,
 )
-from localdistill.quantization.quantise import quantise, write_f16
+from localdistill.quantization.quantise import quantise, uses_importance, write_f16
 from localdistill.quantization.reference import Reference
 from tests.quantization.tiny import FEED, WIDTH, Tiny, quantised
 
@@ -70,6 +70,15 @@ def test_only_changed_tensors_are_written_with_it(tmp_path, uneven):
         assert name == NAME or raw(out, name) == raw(tiny.gguf, name)
     quantise(template, folder, [], "same", out, importance=uneven)
     assert out.read_bytes() == tiny.gguf.read_bytes()
+
+
+def test_it_is_taken_where_it_is_of_use_only(tmp_path):
+    base = Tiny.write(tmp_path / "tiny", "qwen3")
+    plain, mixed = (read_header(quantised(base, quant).gguf) for quant in ("Q8_0", "Q4_K_M"))
+    assert [uses_importance(plain, quant) for quant in ("same", "Q8_0", "Q4_K_M", "Q3_K_S")] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert uses_importance(mixed, "same") and not uses_importance(mixed, "F16")
 
 
 @pytest.mark.parametrize("quant", ["Q8_0", "F16"])
