@@ -93,7 +93,7 @@ def test_types_that_do_not_profit_are_made_without(tmp_path, uneven, quant):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("quant", IMPORTANCE_TYPES)
+@pytest.mark.parametrize("quant", ["IQ3_M", "Q2_K_S", "IQ2_XS"])  # all take too long here
 def test_types_below_are_made_with_one_and_refused_without(tmp_path, quant):
     tiny = Tiny.write(tmp_path / "tiny", "qwen3")
     template, folder = read_header(tiny.gguf), read_folder(tiny.master)
