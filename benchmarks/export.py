@@ -12,7 +12,8 @@ a random one on all linear layers), each step in a process of its own, in turn, 
   llama.cpp's `convert_hf_to_gguf.py`, and `llama_model_quantize`.
 
 What the folder of a GGUF file, or the GGUF file of a folder, takes to be made is not counted. The
-whole stage *export* (with its checks of the new file) is measured apart. Seconds are of the wall,
+whole stage *export* (which loads the new file and looks at its values) is measured apart, without
+its parity gate, which a random adapter would hardly pass. Seconds are of the wall,
 starts of processes and imports included; without imports they are told as `work`, and those of
 processors as `processor`. Memory is the largest resident set of any process (`getrusage`), mapped
 files included.

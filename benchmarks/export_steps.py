@@ -50,7 +50,7 @@ def merge_and_quantise(work: Work, spent: list[float]) -> None:
 
 
 def whole_stage(work: Work, spent: list[float]) -> None:
-    """Ours, as `localdistill export` runs it."""
+    """Ours, as `localdistill export` runs it, without the parity gate."""
     from localdistill.events import ignore
     from localdistill.quantization.ggml import llama_library
     from localdistill.stages import export
@@ -59,7 +59,7 @@ def whole_stage(work: Work, spent: list[float]) -> None:
     out = Path(work["stage"])
     request = export.ExportRequest(
         template=Path(work["template"]), master=Path(work["master"]), adapter=Path(work["adapter"]),
-        merged=out / "merged", out=out / "model.gguf", quant=work["quant"],
+        merged=out / "merged", out=out / "model.gguf", quant=work["quant"], gate=False,
     )  # fmt: skip
     with timed(spent):
         export.run(request, ignore)

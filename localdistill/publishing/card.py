@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 import localdistill
+from localdistill.display.base import figures
 from localdistill.result_text import comparison
 from localdistill.sampling import Sampling
+from localdistill.stages.parity.checks import Check
 from localdistill.types import EvalResult
 
 _METHOD = (
@@ -60,6 +62,7 @@ class Card(_Part):
     decoding: Sampling | None = None  # by which it was evaluated
     sampling: Sampling | None = None  # by which it was sampled to train
     seed: int | None = None
+    checks: list[Check] = Field(default_factory=list)  # of the file against what was trained
     files: dict[str, str] = Field(default_factory=dict)  # what -> SHA-256
     versions: dict[str, Any] = Field(default_factory=dict)  # of packages
 
@@ -76,6 +79,8 @@ def card_text(card: Card, use: str) -> str:
         use,
         "## How it scored",
         _scores(card),
+        "## Whether the file is what was trained",
+        _checked(card.checks),
         "## What it was made from",
         _made_from(card),
         "## Licence",
@@ -100,6 +105,17 @@ def _scores(card: Card) -> str:
     source = card.problems.get("eval")
     where = f"Problems: {source}. " if source else ""
     return "\n".join([*lines, "", f"{where}Decoding: {_decoding(card.decoding)}."])
+
+
+def _checked(checks: list[Check]) -> str:
+    if not checks:
+        return "That was not checked beyond that it loads and answers."
+    words = {True: "passed", False: "failed", None: "not made"}
+    return "\n".join(
+        f"- {check.name}: {words[check.passed]}"
+        + (f" ({figures(check.figures)})" if check.figures else "")
+        for check in checks
+    )
 
 
 def _decoding(sampling: Sampling | None) -> str:

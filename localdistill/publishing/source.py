@@ -22,6 +22,7 @@ from localdistill.publishing.card import Base, Card, Round, shown
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.gguf_file import read_header
 from localdistill.run_dir import RoundDir, RunDir
+from localdistill.stages.parity.checks import Check, Parity, parity_file
 from localdistill.starting_points import name_of
 from localdistill.types import Completion, EvalResult, TrainingExample, Verdict
 
@@ -52,12 +53,13 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         raise ConfigError(f"{path}: holds no run. Give a run directory, or --model and --adapter.")
     config = configuration.build(configuration.read_toml(run.config))
     evaluation = _evaluation(run.evaluation)
-    number = number or _chosen(path, evaluation)
+    number = number or _chosen(run, evaluation, config.rounds)
     round_ = run.round(number)
     if not is_done(round_.model):
         made = [n for n in range(1, config.rounds + 1) if is_done(run.round(n).model)]
         has = f"It has those of {', '.join(map(str, made))}" if made else "It has none yet"
-        raise ConfigError(f"{path}: has no finished model of round {number}. {has}.")
+        why = f" ({round_.rejected} says why)" if round_.rejected.is_file() else ""
+        raise ConfigError(f"{path}: has no finished model of round {number}{why}. {has}.")
     if evaluation is not None and evaluation.candidate.model != label(number):
         evaluation = _evaluation(round_.evaluation)  # on dev
     base = _base(Path(config.model), run, round_.model)
@@ -75,6 +77,7 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         decoding=config.evaluate.sampling(),
         sampling=config.generate.sampling(),
         seed=config.seed,
+        checks=_checks(round_.parity),
         versions=_manifest(run).get("versions", {}),
     )
     adapters = tuple(run.round(n).adapter for n in trained_on_each_other(run, number))
@@ -90,6 +93,7 @@ def of_export(model: Path, gguf: Path, merged: Path, adapter: Path, name: str | 
         name=name or default_name(model),
         base=base,
         training={key: value for key, value in known.items() if value is not None},
+        checks=_checks(parity_file(gguf)),
     )
     return Source(gguf=gguf, merged=merged, adapters=(adapter,), card=card)
 
@@ -104,8 +108,12 @@ def label(number: int) -> str:
     return f"round-{number:02d}"
 
 
-def _chosen(path: Path, evaluation: EvalResult | None) -> int:
+def _chosen(run: RunDir, evaluation: EvalResult | None, rounds: int) -> int:
+    path = run.path
     if evaluation is None:
+        if all(run.round(number).rejected.is_file() for number in range(1, rounds + 1)):
+            why = run.round(1).rejected
+            raise ConfigError(f"{path}: every round was rejected, so there is no model. See {why}.")
         raise ConfigError(
             f"{path}: the run is not finished, so none of its models is chosen. Continue it with "
             "the command that began it, or name a round with --round."
@@ -201,6 +209,11 @@ def _round(paths: RoundDir, number: int) -> Round:
         problems=len({example.problem_id for example in examples}),
         held_out=_json(paths.adapter / "training.json").get("held_out"),
     )
+
+
+def _checks(path: Path) -> list[Check]:
+    """What the parity gate found; nothing where it was not yet there."""
+    return Parity.model_validate_json(path.read_bytes()).checks if path.is_file() else []
 
 
 def _evaluation(path: Path) -> EvalResult | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from localdistill.errors import ExportRejected, ModelError
 from localdistill.quantization.adapter import Adapter, LoraPair, read_adapter
@@ -26,7 +27,7 @@ _COMPANIONS = (
     "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "chat_template.jinja", "chat_template.json", INDEX,
 )  # fmt: skip
-_SLAB = 1 << 22  # values updated at a time: 16 MiB of float32
+_SLAB = 1 << 20  # values updated at a time: 4 MiB of float32
 _BLOCK = 1 << 24  # bytes copied at a time
 _LARGEST = {"F16": 65504.0, "BF16": 3.38e38, "F32": 3.40e38}
 
@@ -53,7 +54,9 @@ def merge(
     master = read_folder(master_dir)
     adapter = read_adapter(adapter_dir, master)
     changed = set(changed_since_start(master_dir))
-    with folder_of(out_dir, facts) as folder:
+    # One thread: for matrices this thin, BLAS's threads wait for each other longer than they work
+    # (docs/decisions/0004-export.md), and its sums depend on how many there are.
+    with folder_of(out_dir, facts) as folder, threadpool_limits(limits=1, user_api="blas"):
         for name in _COMPANIONS:
             if (master_dir / name).is_file():
                 shutil.copyfile(master_dir / name, folder / name)

@@ -12,6 +12,7 @@ from localdistill import config as configuration
 from localdistill.jsonl import mark_done
 from localdistill.run_dir import RunDir
 from localdistill.stages import export
+from localdistill.stages.parity.checks import Check, Parity
 from localdistill.types import (
     Completion,
     EvalResult,
@@ -67,9 +68,15 @@ def _round(run: RunDir, number: int, model: Tiny, scale: float) -> Tiny:
     (paths.adapter / "training.json").write_text(json.dumps({"held_out": held_out}))
     request = export.ExportRequest(
         template=model.gguf, master=model.master, adapter=paths.adapter,
-        merged=paths.merged, out=paths.model,
+        merged=paths.merged, out=paths.model, gate=False,  # random weights answer nothing
     )  # fmt: skip
     export.run(request, lambda event: None)
+    checks = [
+        Check(name="end token", passed=True),
+        Check(name="quantised", passed=True, figures={"KL to F16": 0.00123}),
+    ]
+    found = Parity(file="model.gguf", passed=True, checks=checks)
+    paths.parity.write_text(found.model_dump_json())
     return Tiny(paths.merged, paths.model, model.architecture)
 
 

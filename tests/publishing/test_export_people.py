@@ -62,6 +62,7 @@ def test_a_run_gives_its_best_model_to_ollama(finished, give, tmp_path):
         "loss on held-out answers 0.500 before, 0.400 after",
         f"SHA-256 of model.gguf: `{digest(best)}`",
         f"SHA-256 of the file started from: `{'ab' * 32}`",
+        "- quantised: passed (KL to F16 0.00123)",
         "torch 2.13.0",
         "The terms of the base model hold",
     ):
@@ -167,6 +168,11 @@ def test_a_run_that_has_not_chosen_is_refused_and_a_folder_that_is_none(run_dir,
     assert code == 2 and "nothing better than the model that it started from" in err
     code, _, err = give(tmp_path, "--ollama", tmp_path / "o")
     assert code == 2 and "holds no run" in err
+    run.evaluation.unlink()
+    for number in (1, 2):
+        run.round(number).rejected.write_text("{}")
+    code, _, err = give(run_dir, "--ollama", tmp_path / "o")
+    assert code == 2 and "every round was rejected" in err
     assert not (tmp_path / "o").exists()
 
 
