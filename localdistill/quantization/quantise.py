@@ -69,6 +69,13 @@ def keeps_types(template: GgufFile, quant: str) -> bool:
     return bool(file_type(quant, with_importance=True) == template.get(FILE_TYPE))
 
 
+def uses_importance(template: GgufFile, quant: str) -> bool:
+    """Whether an importance matrix would make anything of ``quant`` another value."""
+    if not keeps_types(template, quant):
+        return file_profits(quant)
+    return any(type_profits(tensor.type) for tensor in template.tensors.values())
+
+
 def check_types(template: GgufFile, targets: Iterable[str], with_importance: bool = False) -> None:
     """Refuse early what could not be written back after training.
 

@@ -16,7 +16,7 @@ from localdistill.quantization.llama_quantize import (
     file_type,
     quantise_file,
 )
-from localdistill.quantization.quantise import quantise, write_f16
+from localdistill.quantization.quantise import quantise, uses_importance, write_f16
 from localdistill.quantization.reference import Reference
 from tests.quantization.tiny import FEED, WIDTH, Tiny, quantised
 
@@ -72,6 +72,15 @@ def test_only_changed_tensors_are_written_with_it(tmp_path, uneven):
     assert out.read_bytes() == tiny.gguf.read_bytes()
 
 
+def test_it_is_taken_where_it_is_of_use_only(tmp_path):
+    base = Tiny.write(tmp_path / "tiny", "qwen3")
+    plain, mixed = (read_header(quantised(base, quant).gguf) for quant in ("Q8_0", "Q4_K_M"))
+    assert [uses_importance(plain, quant) for quant in ("same", "Q8_0", "Q4_K_M", "Q3_K_S")] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert uses_importance(mixed, "same") and not uses_importance(mixed, "F16")
+
+
 @pytest.mark.parametrize("quant", ["Q8_0", "F16"])
 def test_types_that_do_not_profit_are_made_without(tmp_path, uneven, quant):
     tiny = Tiny.write(tmp_path / "tiny", "qwen3")
@@ -84,7 +93,7 @@ def test_types_that_do_not_profit_are_made_without(tmp_path, uneven, quant):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("quant", IMPORTANCE_TYPES)
+@pytest.mark.parametrize("quant", ["IQ3_M", "Q2_K_S", "IQ2_XS"])  # all take too long here
 def test_types_below_are_made_with_one_and_refused_without(tmp_path, quant):
     tiny = Tiny.write(tmp_path / "tiny", "qwen3")
     template, folder = read_header(tiny.gguf), read_folder(tiny.master)

@@ -17,7 +17,12 @@ from localdistill.quantization.gguf_write import FILE_TYPE
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.importance import Importance, Means
 from localdistill.quantization.merge import changed_since_start
-from localdistill.quantization.quantise import keeps_types, quantise, write_f16
+from localdistill.quantization.quantise import (
+    keeps_types,
+    quantise,
+    uses_importance,
+    write_f16,
+)
 from localdistill.quantization.reference import Reference
 from localdistill.stages.parity import bounds, verdicts
 from localdistill.stages.parity.agreement import Losses
@@ -100,8 +105,10 @@ class Gate:
             torch.set_num_threads(self.subject.threads)
         texts, importance = self.texts, Importance()
         reference = Reference(read_folder(self.subject.merged))
-        rows = [*texts.importance, *(row.tokens[:-1] for row in texts.rows)]
-        counted = len(texts.importance)
+        used = uses_importance(read_header(self.subject.start), self.subject.quant)
+        weighed = texts.importance if used else []
+        rows = [*weighed, *(row.tokens[:-1] for row in texts.rows)]
+        counted = len(weighed)
         hidden = reference.hidden(
             rows, importance, counted, lambda layer: self._on_share(layer / reference.layers)
         )
