@@ -33,6 +33,8 @@ from localdistill.quantization.start import resolve_start
 from localdistill.stages.parity.passes import Compared, compare
 from localdistill.stages.parity.positions import Row
 
+_TOGETHER = 8  # files
+
 
 def rows_of(model: LlamaModel, spec: str) -> tuple[list[Row], list[Row]]:
     """The texts that importance is taken from, and those that are compared on."""
@@ -68,7 +70,8 @@ def main() -> None:
     parser.add_argument("--problems", required=True, help="[FORMAT:]FILE[#PART], with references")
     parser.add_argument("--types", default=",".join(FILE_TYPES + IMPORTANCE_TYPES))
     parser.add_argument("--positions", type=int, default=2000)
-    parser.add_argument("--importance-tokens", type=int, default=8192)
+    parser.add_argument("--importance-tokens", type=int, default=8192, help="0: without")
+    parser.add_argument("--prompts", action="store_true", help="compare on the prompts as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -78,6 +81,8 @@ def main() -> None:
         first, second = rows_of(model, options.problems)
         model.close()
         counted = list(up_to(first, options.importance_tokens, positions=False))
+        if options.prompts:
+            second = [Row(row.tokens, 0, row.source) for row in second]
         rows = list(up_to(second, options.positions, positions=True))
         found = Importance()
         reference = Reference(master)
@@ -90,27 +95,31 @@ def main() -> None:
         result["positions"] = sum(row.positions for row in rows)
         result["importance_tokens"] = sum(len(row.tokens) for row in counted)
         types: dict[str, dict[str, dict[str, float]]] = {}
-        print(f"{result}\n{'type':10}  {'KL':>10} {'top-1':>7} {'perpl.':>8}   with importance")
-        for name in options.types.split(","):
-            files = [halves]
-            keys = ["importance"] if name in IMPORTANCE_TYPES else ["plain", "importance"]
-            for key in keys:
-                given = means if key == "importance" else None
-                files.append(out := work / f"{key}.gguf")
+        print(f"{result}\n{'type':19} {'KL':>10} {'top-1':>7} {'perplexity':>9}")
+        wanted = [
+            (name, key)
+            for name in options.types.split(",")
+            for key in ("plain", "importance")
+            if not (key == "plain" and name in IMPORTANCE_TYPES)
+            and not (key == "importance" and not counted)
+        ]
+        # Some at a time: each takes disk, and every time the first two are run anew.
+        for start_at in range(0, len(wanted), _TOGETHER):
+            group, files = wanted[start_at : start_at + _TOGETHER], [halves]
+            for name, key in group:
+                files.append(out := work / f"{name}-{key}.gguf")
                 kind = file_type(name, with_importance=True)
+                used = means if key == "importance" else {}
                 # Not `quantise`, which uses importance only where it is known to help, and copies
                 # what has the template's own type.
-                _requantise(template, master, [], kind, out, lambda tensor: None, given or {})
-            both = compare(reference, hidden, files, rows)
-            result.setdefault("f16", told(both, 0))
-            entry = types[name] = {key: told(both, number) for number, key in enumerate(keys, 1)}
-            shown = (
-                f"{entry[k]['kl']:10.6f} {entry[k]['top1']:7.4f} {entry[k]['perplexity']:8.4f}"
-                if k in entry
-                else " " * 27
-                for k in ("plain", "importance")
-            )
-            print(f"{name:10}  " + "   ".join(shown), flush=True)
+                _requantise(template, master, [], kind, out, lambda tensor: None, used)
+            found_now = compare(reference, hidden, files, rows)
+            result.setdefault("f16", told(found_now, 0))
+            for number, (name, key) in enumerate(group, 1):
+                entry = types.setdefault(name, {})[key] = told(found_now, number)
+                figures = f"{entry['kl']:10.6f} {entry['top1']:7.4f} {entry['perplexity']:9.4f}"
+                print(f"{name:8} {key:10} {figures}", flush=True)
+                files[number].unlink()
         print(json.dumps({**result, "types": types}))
 
 

@@ -185,11 +185,12 @@ class _Run:
             ),
         )
         start = base if config.train.start == "base" else model
+        examples = self.examples(number)
         self.stage(
             "train",
             train.TrainRequest(
                 model=start.master,
-                data=self.examples(number),
+                data=examples,
                 out=paths.adapter,
                 seed=config.seed + number,
                 threads=config.generate.threads,
@@ -207,7 +208,7 @@ class _Run:
                 out=paths.model,
                 # A round's own file has the wanted types already.
                 quant=config.export.quant if start is base else "same",
-                data=paths.selected,
+                data=examples,
                 threads=config.generate.threads,
             ),
         )

@@ -127,7 +127,8 @@ def _without_file(subject: _Subject) -> list[str]:
     found = estimates.inference(subject.entry.architecture)
     parts = ", ".join(f"{name} {memory.size(amount)}" for name, amount in found.parts.items())
     return [
-        f"{lines[0]}: it is not on this disk; a Q4_K_M file, 8 slots of 2,048 tokens",
+        *lines,
+        "  It is not on this disk. A Q4_K_M file, 8 slots of 2,048 tokens:",
         f"  {memory.size(found.total)}: {parts}",
     ]
 

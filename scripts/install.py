@@ -187,6 +187,8 @@ def install_dependencies(environment: Environment, kind: str, portable: bool, de
     """All pinned third-party packages of the chosen set."""
     install_torch(environment, kind)
     install_llama_cpp(environment, kind, portable)
+    if kind == "cuda":  # what was resolved, and nothing else (scripts/lock.py)
+        environment.pip("install", "--require-hashes", "-r", str(REQUIREMENTS / "cuda.lock"))
     files = ["base.txt", "train.txt", *(["dev.txt"] if dev else [])]
     environment.pip(
         "install", *(part for file in files for part in ("-r", str(REQUIREMENTS / file)))
@@ -198,7 +200,9 @@ def install_dependencies(environment: Environment, kind: str, portable: bool, de
 def stamp(kind: str, portable: bool, dev: bool) -> str:
     """What an installation was made from: a change of it means that there is work to do."""
     digest = hashlib.sha256(f"{kind} {portable} {dev} {sys.version}".encode())
-    for path in [*sorted(REQUIREMENTS.glob("*.txt")), Path(__file__)]:
+    for path in [*sorted(REQUIREMENTS.glob("*.txt")), REQUIREMENTS / "cuda.lock", Path(__file__)]:
+        if not path.exists():  # an image for CPUs is built without the lock
+            continue
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

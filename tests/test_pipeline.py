@@ -64,7 +64,13 @@ def requests(monkeypatch):
         chosen = config.generate.model_copy(update={"slots": 5, "gpu_layers": 2})
         return config.model_copy(update={"generate": chosen}), 768
 
+    def fake_passes(config, master):
+        chosen = {"micro_batch_tokens": 640, "keep_activations": "products"}
+        return config.model_copy(update={"train": config.train.model_copy(update=chosen)})
+
     monkeypatch.setattr(pipeline, "settled", fake_size)
+    monkeypatch.setattr(pipeline, "settled_training", fake_passes)
+    monkeypatch.setattr(preflight, "check_memory", lambda *arguments, **how: None)
     monkeypatch.setattr(pipeline, "run_stage", fake_stage)
     monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
     monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True))
@@ -107,12 +113,17 @@ def test_the_size_that_was_chosen_for_the_model_is_kept(requests, config, tmp_pa
     run(config, tmp_path)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert (manifest["slots"], manifest["gpu_layers"], manifest["cells"]) == (5, 2, 768)
+    assert (manifest["micro_batch_tokens"], manifest["keep_activations"]) == (640, "products")
 
     def another_machine(*_):
         raise AssertionError("chosen a second time")
 
     monkeypatch.setattr(pipeline, "settled", another_machine)
+    monkeypatch.setattr(pipeline, "settled_training", another_machine)
     run(config, tmp_path)
+    trained = [r for name, r in requests if name == "train"]
+    assert len(trained) == 2
+    assert {(r.micro_batch_tokens, r.keep_activations) for r in trained} == {(640, "products")}
     sampled = [r for name, r in requests if name in ("generate", "evaluate")]
     assert len(sampled) == 4
     assert {(r.slots, r.gpu_layers) for r in sampled} == {(5, 2)}

@@ -1,5 +1,7 @@
 """`localdistill plan`, on the bundled model and on a machine that is too small."""
 
+import re
+
 import pytest
 
 from localdistill import gpus, memory
@@ -48,6 +50,8 @@ def test_the_slots_that_were_asked_for_are_kept_or_refused(capsys, monkeypatch):
     [
         (("--slots", 300), "--slots 300"),
         (("--max-tokens", 0), "--max-tokens 0"),
+        (("--rank", 0), "--rank 0"),
+        (("--max-length", 7), "--max-length 7"),
         (("--model", "nowhere.gguf"), "no such file"),
         (("--model", "pyproject.toml"), "not a GGUF file"),
     ],
@@ -66,3 +70,67 @@ def test_a_gpu_is_named_and_used_if_llama_cpp_can(capsys, monkeypatch, offload, 
     monkeypatch.setattr(this_machine, "offloads", lambda: offload)
     _, shown, _ = plan(capsys)
     assert "Card, 7.0 GB of 8.0 GB free" in shown and line in shown
+
+
+SIZES = (6, 8, 12, 16, 24)
+
+
+def table(shown):
+    """Rows of the table of training: machine -> its cells."""
+    lines = (line for line in shown.splitlines() if re.match(r"  (GPU|CPU|here), ", line))
+    cells = (re.split(r"  +", line.strip()) for line in lines)
+    return {name: row for name, *row in cells}
+
+
+def test_training_is_planned_for_common_machines_and_for_this_one(capsys):
+    _, shown, _ = plan(capsys, "--max-length", 512)
+    rows = table(shown)
+    assert [name for name in rows if "GB" in name and not name.startswith("here")] == [
+        f"{kind}, {size} GB" for kind in ("GPU", "CPU") for size in SIZES
+    ]
+    assert sum(name.startswith("here, ") for name in rows) == 1
+    assert rows["CPU, 24 GB"][:2] == ["yes", "kept"]
+    assert "rank 16, examples of up to 512 tokens" in shown
+    own = shown[shown.index("Training seed") :].splitlines()
+    assert [line for line in own if len(line) > 80] == []
+
+
+def test_a_larger_rank_takes_more_and_a_longer_example_too(capsys):
+    def peak(*arguments):
+        _, shown, _ = plan(capsys, *arguments)
+        found = re.findall(r"in all +([\d.]+) ([GM])B", shown)[-1]  # generation's is the first
+        return float(found[0]) * (1000 if found[1] == "G" else 1)
+
+    small = peak("--max-length", 1024, "--batch-size", 1)
+    assert peak("--max-length", 1024, "--batch-size", 1, "--rank", 256) > small
+    assert peak("--max-length", 2048, "--batch-size", 1) > small
+
+
+def test_a_model_of_the_catalogue_need_not_be_on_this_disk(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("HF_HOME", "HF_HUB_CACHE", "LLAMA_CACHE", "OLLAMA_MODELS", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    code, shown, _ = plan(capsys, "--model", "qwen2.5-coder-7b-instruct")
+    assert code == 0
+    assert "It is not on this disk" in shown
+    rows = table(shown)
+    assert rows["GPU, 6 GB"][0] == "no" and rows["GPU, 24 GB"][0] == "yes"
+    code, _, told = plan(capsys, "--model", "qwen3-coder-30b-a3b-instruct")
+    assert code == 2 and "architecture" in told
+
+
+def test_a_folder_without_a_gguf_file_is_planned_for_training(capsys, tmp_path):
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (tmp_path / name).symlink_to(SEED_MODEL.parent / name)
+    code, shown, _ = plan(capsys, "--model", tmp_path)
+    assert code == 0
+    assert "no GGUF file yet" in shown and "Training" in shown
+
+
+def test_what_does_not_fit_here_is_said_with_what_would(capsys, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 800_000_000)
+    code, shown, _ = plan(capsys)
+    assert code == 0
+    assert "Here: " in shown and "Lower train.max_length to " in shown
+    assert next(row for name, row in table(shown).items() if "here" in name)[0] == "no"

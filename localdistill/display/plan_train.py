@@ -65,9 +65,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _notes(plan: TrainPlan) -> list[str]:
     bits = 8 * plan.width
     notes = [
-        "At once: tokens of a pass. Longest: the longest example that would fit, in tokens.",
-        "Products: what is kept are the results of large products, the rest is computed",
-        f"again. A CPU computes as this one does, in {bits} bits. On GPUs none of it was measured.",
+        "At once: tokens of a pass. Longest: tokens of the longest example that fits.",
+        "Products: the results of large products are kept, the rest is computed again.",
+        f"A CPU computes as this one does, in {bits} bits. On GPUs nothing was measured.",
     ]
     here = plan.rows[-1]
     if here.sizing is None:

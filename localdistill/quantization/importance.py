@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from localdistill.quantization.ggml_types import NEED_IMATRIX, type_name
 
 Means = Mapping[str, NDArray[np.float32]]  # by GGUF name, shape (columns,)
-# Types that come out nearer to the original with it (benchmarks/importance.py; docs/parity.md).
-_PROFIT = {"Q2_K", "Q3_K", "Q4_K", "Q5_K", "IQ4_XS", "IQ4_NL", *NEED_IMATRIX, "IQ3_S"}
+# Types that come out nearer to the original with it (benchmarks/parity_bounds.py, whose table is in
+# docs/parity.md), and those that are not made without.
+_PROFIT = {"Q2_K", "Q4_K", "Q4_1", "IQ4_XS", "IQ4_NL", "Q5_0", "Q6_K", "IQ3_S", *NEED_IMATRIX}
 # Linear layers of a decoder layer that have the same input -> what they are called in GGUF.
 _SHARED_INPUT = {
     "self_attn.q_proj": ("attn_q", "attn_k", "attn_v"),

@@ -14,14 +14,18 @@ from localdistill.quantization.hf_folder import has_weights, read_folder
 from localdistill.quantization.start import find_gguf
 from localdistill.trainers.shape import TrainShape
 
+_TRAINED_IN = {"BF16": 2, "F32": 4}  # a CPU computes in one of these: type of a tensor -> bytes
+
 
 @dataclass(frozen=True)
 class Trainable:
-    """A model that can be trained; ``stored`` is the bytes of its 16-bit weights."""
+    """A model that can be trained; ``stored`` is the bytes of its master weights."""
 
     path: Path | str  # what it is called in a message
     shape: TrainShape
     stored: int
+    # Of a value of the embedding, where that is of a type that is trained in: no copy is made then
+    value_bytes: int | None = None
 
 
 def trainable(model: Path) -> Trainable:
@@ -34,7 +38,9 @@ def trainable(model: Path) -> Trainable:
     if gguf is None or (model.is_dir() and has_weights(model)):
         folder = read_folder(model)
         stored = sum(tensor.size for tensor in folder.tensors.values())
-        return Trainable(model, shape_of_config(folder.config, model), stored)
+        embedding = folder.tensors.get("model.embed_tokens.weight")
+        width = _TRAINED_IN.get(embedding.dtype) if embedding is not None else None
+        return Trainable(model, shape_of_config(folder.config, model), stored, width)
     header = read_header(gguf)
     check_importable(header)
     shape = shape_of_config(hf_config(header), gguf)

@@ -13,7 +13,15 @@ from localdistill.errors import MemoryShortage
 from localdistill.memory import size
 from localdistill.stages.train_shape import Trainable
 from localdistill.trainers.base import Kept
-from localdistill.trainers.train_memory import Place, TrainNeed, TrainTask, need, preferred
+from localdistill.trainers.train_memory import (
+    Place,
+    TrainNeed,
+    TrainTask,
+    is_large,
+    need,
+    preferred,
+    together,
+)
 
 Keep = bool | Literal["products"]
 
@@ -90,7 +98,7 @@ def _fitting(model: Trainable, wish: Wish, place: Place, free: int) -> TrainSizi
         def fits(steps: int, room: int = room, sized: Callable[[int], TrainSizing] = sized) -> bool:
             return sized(steps * _STEP).need.peak <= room
 
-        most = _tokens(model, wish, place)
+        most = _tokens(model, wish, kept)
         if sized(most).need.peak <= room:
             return sized(most)
         if wish.micro_batch_tokens is None and (steps := _most(most // _STEP, fits)):
@@ -110,15 +118,15 @@ def usable(free: int, kept: Kept, place: Place) -> int:
 
 def _ways(model: Trainable, wish: Wish, place: Place) -> tuple[Kept, ...]:
     if wish.keep_activations is None:
-        return preferred(model.shape, place)[1]
+        return preferred(model.shape, place)
     if wish.keep_activations == "products":
         return ("none",) if place.gpu else ("products",)  # as the trainer takes it
     return ("all",) if wish.keep_activations else ("none",)
 
 
-def _tokens(model: Trainable, wish: Wish, place: Place) -> int:
+def _tokens(model: Trainable, wish: Wish, kept: Kept) -> int:
     """The most tokens that are put through at once."""
-    return wish.micro_batch_tokens or preferred(model.shape, place)[0]
+    return wish.micro_batch_tokens or together(kept, large=is_large(model.shape))
 
 
 def _sizing(
@@ -132,7 +140,8 @@ def _sizing(
         rows=wish.batch_size,
         four_bit=wish.four_bit,
     )
-    return TrainSizing(task, need(model.shape, task, place, model.stored), place, free)
+    found = need(model.shape, task, place, model.stored, stays=model.value_bytes == place.width)
+    return TrainSizing(task, found, place, free)
 
 
 def _least(model: Trainable, wish: Wish, place: Place, free: int) -> TrainSizing:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localdistill.trainers import allocator
 from localdistill.trainers.base import Kept
 from localdistill.trainers.shape import TrainShape
 
@@ -23,8 +24,9 @@ CUDA = 600_000_000
 # (``bnb_4bit_use_double_quant``, cpu/loader.py).
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 # An adapter's weight in 32 bits, its gradient, and AdamW's two moments (Kingma and Ba, arXiv
-# 1412.6980, algorithm 1); and the copy of the best adapter so far (``loop.py``).
-PER_ADAPTER_WEIGHT = 4 * 5
+# 1412.6980, algorithm 1). In the machine's own memory also the copy of the best adapter so far
+# (``snapshot``).
+PER_ADAPTER_WEIGHT, BEST_COPY = 4 * 4, 4
 # Unsloth's CPU backend takes the loss in pieces of so many logits (``chunked_linear_cross_entropy``
 # in cpu/ops.py), and of at least 16 rows.
 LOSS_ELEMENTS = 16 * 2**20
@@ -33,14 +35,13 @@ LOSS_ELEMENTS = 16 * 2**20
 # this is what it must have at the least, and it may take more.
 GPU_LOSS = 500_000_000
 # From this size of the 16-bit weights on, memory is what is short: activations are not all kept,
-# and fewer tokens go through at once. More gain little.
+# and fewer tokens go through at once (``together``).
 LARGE_BYTES = 200_000_000
-TOKENS_TOGETHER = {"small": 4096, "large": 2048}  # padding included
 # PyTorch asks for blocks at multiples of 64 bytes (``posix_memalign``), for which glibc needs a gap
 # a little larger than the block: one that has been given back is too small for the next one of the
 # same size. So blocks below this size take twice of it in the long run (1.9 to 2.0 times with the
 # seed model). Larger ones are mapped, and go back to the kernel (DEFAULT_MMAP_THRESHOLD_MAX of
-# malloc.c).
+# malloc.c; for large models see ``allocator``).
 MAPPED_BLOCK = 32 * 2**20
 _FLOAT = 4
 
@@ -85,7 +86,7 @@ class TrainNeed:
     passing: int  # what is alive for a moment on the way back, or while the loss is taken
     fragments: int = 0  # gaps that the allocator cannot use again
     mapped: int = 0  # pages of the model's file while it is read: the kernel can take them back
-    mapped_stays: bool = False  # the file stays mapped: its embedding is used where it is
+    stays: bool = False  # the file stays mapped: its embedding is used where it is
 
     @property
     def peak(self) -> int:
@@ -96,48 +97,96 @@ class TrainNeed:
     @property
     def resident(self) -> int:
         """The greatest resident memory of the process, which pages of the file count into."""
-        loading = self.process + self.layers + self.embeddings + self.mapped
-        return max(loading, self.peak + (self.mapped if self.mapped_stays else 0))
+        if self.stays:
+            return self.peak + self.mapped - self.embeddings
+        return max(self.process + self.layers + self.embeddings + self.mapped, self.peak)
 
 
-def preferred(shape: TrainShape, place: Place) -> tuple[int, tuple[Kept, ...]]:
-    """Tokens of a micro-batch where memory is no matter, and what is kept: the best first.
+def is_large(shape: TrainShape) -> bool:
+    """Whether memory is what is short."""
+    return 2 * shape.parameters > LARGE_BYTES
+
+
+def together(kept: Kept, *, large: bool) -> int:
+    """Tokens of a micro-batch, padding included, where memory is no matter: more gain little.
+
+    Where products are kept a token takes more, and half as many are enough: to dequantise the
+    weights is a small part of the work then already.
+    """
+    if kept == "products":
+        return 1024
+    return 2048 if large else 4096
+
+
+def preferred(shape: TrainShape, place: Place) -> tuple[Kept, ...]:
+    """What is kept: the best first.
 
     On a CPU a large model keeps the results of its products only, which costs next to no time
-    (``activations.py``); on a GPU that is not to be had, and all is kept where there is room.
+    (``activations``); on a GPU that is not to be had, and all is kept where there is room.
     """
-    large = 2 * shape.parameters > LARGE_BYTES
-    tokens = TOKENS_TOGETHER["large" if large else "small"]
     if place.gpu:
-        return tokens, ("all", "none")
-    return tokens, ("products", "none") if large else ("all", "products", "none")
+        return ("all", "none")
+    return ("products", "none") if is_large(shape) else ("all", "products", "none")
 
 
-def need(shape: TrainShape, task: TrainTask, place: Place, stored: int | None = None) -> TrainNeed:
+def need(
+    shape: TrainShape,
+    task: TrainTask,
+    place: Place,
+    stored: int | None = None,
+    *,
+    stays: bool = False,
+) -> TrainNeed:
     """What training takes at its peak.
 
     ``stored`` is the size of the model's safetensors files; 16 bits a weight unless it is given.
+    ``stays``: the embedding has the type of the computation in the file, so that the libraries
+    leave it where it is and the file stays mapped.
     """
     bits = NF4_BITS if task.four_bit else 8 * place.width
-    kept, passing = _kept(shape, task, place), _backward(shape, task, place)
-    loss = [GPU_LOSS] if place.gpu else _loss(shape, task, place)
-    passing = max(passing, loss, key=sum)
     adapter = PER_ADAPTER_WEIGHT
-    if not place.gpu and place.width < _FLOAT:
-        adapter += place.width  # PyTorch's autocast holds a copy for the time of a pass
+    if not place.gpu:
+        # With 16 bits PyTorch's autocast holds a copy for the time of a pass.
+        adapter += BEST_COPY + (place.width if place.width < _FLOAT else 0)
+    # A smaller micro-batch may take more, if its blocks are too small to be mapped.
+    passes = [_pass(shape, task, place, tokens) for tokens in _tried(shape, task, place)]
+    activations, passing, fragments = max(passes, key=sum)
     return TrainNeed(
         process=CUDA if place.gpu else PROCESS,
         layers=int(shape.linear * bits / 8),
         embeddings=(shape.embeddings + shape.vectors) * place.width,
         adapter=task.rank * shape.edges * adapter,
-        activations=sum(kept),
-        passing=sum(passing),
-        fragments=0 if place.gpu else sum(b for b in [*kept, *passing] if b < MAPPED_BLOCK),
+        activations=activations,
+        passing=passing,
+        fragments=fragments,
         # Each tensor is copied in the type of the computation or quantised, one after the other
         # (``convert_and_load_state_dict_in_model`` of transformers): all pages of the file have
         # been touched at the end, and none of it was held twice.
         mapped=0 if place.gpu else 2 * shape.parameters if stored is None else stored,
+        stays=stays and not place.gpu,
     )
+
+
+def _tried(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+    """Tokens of the largest micro-batch, and of those that are just too small for a block."""
+    if place.gpu:
+        return [task.together]
+    widths = {*of_one_layer(shape, task, place), *of_products(shape, place)}
+    smaller = {(_mapped_block(shape) - 1) // width for width in widths}
+    return [task.together, *(tokens for tokens in smaller if 0 < tokens < task.together)]
+
+
+def _pass(shape: TrainShape, task: TrainTask, place: Place, tokens: int) -> tuple[int, int, int]:
+    """Activations, what passes, and fragments of a micro-batch of ``tokens``."""
+    kept = [tokens * size for size in _kept(shape, task, place)]
+    loss = [GPU_LOSS] if place.gpu else _loss(shape, tokens, place)
+    passing = max(_backward(shape, tokens, place), loss, key=sum)
+    mapped = 0 if place.gpu else _mapped_block(shape)
+    return sum(kept), sum(passing), sum(block for block in kept + passing if block < mapped)
+
+
+def _mapped_block(shape: TrainShape) -> int:
+    return allocator.APART if is_large(shape) else MAPPED_BLOCK
 
 
 def of_one_layer(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
@@ -180,30 +229,28 @@ def of_products(shape: TrainShape, place: Place) -> list[int]:
 
 
 def _kept(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
-    """All activations that are held at the moment of the most: bytes of each."""
+    """All activations that are held at the moment of the most: bytes of each for a token."""
     layer = of_one_layer(shape, task, place)
     if task.kept == "all":
-        held = layer * shape.layers
-    else:
-        # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
-        # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
-        each = [shape.width * place.width] if task.kept == "none" else of_products(shape, place)
-        held = each * shape.layers + layer
-    return [task.together * size for size in held]
+        return layer * shape.layers
+    # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
+    # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
+    each = [shape.width * place.width] if task.kept == "none" else of_products(shape, place)
+    return each * shape.layers + layer
 
 
-def _backward(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+def _backward(shape: TrainShape, tokens: int, place: Place) -> list[int]:
     """On the way back through a feed-forward part, which is where most is alive.
 
     The gradient of its product by the frozen matrix, by the adapter, and their sum; that of the
     residual stream; and the frozen matrix, dequantised whole (``MatMul4Bit.backward``).
     """
-    values = [task.together * width for width in [shape.inner] * 3 + [shape.width] * 2]
+    values = [tokens * width for width in [shape.inner] * 3 + [shape.width] * 2]
     return [place.width * count for count in [*values, shape.largest]]
 
 
-def _loss(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
+def _loss(shape: TrainShape, tokens: int, place: Place) -> list[int]:
     """One piece of logits in 32 bits (and as computed), hidden states and their gradient."""
-    logits = min(task.together, max(16, LOSS_ELEMENTS // shape.vocabulary)) * shape.vocabulary
-    hidden = [task.together * shape.width * place.width] * 3
+    logits = min(tokens, max(16, LOSS_ELEMENTS // shape.vocabulary)) * shape.vocabulary
+    hidden = [tokens * shape.width * place.width] * 3
     return [logits * _FLOAT, *([] if place.width == _FLOAT else [logits * place.width]), *hidden]

@@ -14,7 +14,7 @@ from typing import Any
 
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice
-from localdistill.trainers import record
+from localdistill.trainers import allocator, record
 from localdistill.trainers.activations import keep_products
 from localdistill.trainers.base import Kept, Saved, TrainResult, TrainSettings
 from localdistill.trainers.batches import Step, plan_epoch
@@ -24,7 +24,7 @@ from localdistill.trainers.dev_loss import mean_loss
 from localdistill.trainers.environment import for_unsloth
 from localdistill.trainers.held_out import Division, divide
 from localdistill.trainers.loop import Fit, Precision, Work, fit
-from localdistill.trainers.train_memory import LARGE_BYTES, TOKENS_TOGETHER
+from localdistill.trainers.train_memory import LARGE_BYTES, together
 from localdistill.types import TrainingExample
 
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -60,6 +60,8 @@ def _train(
     torch.manual_seed(settings.seed)
     if settings.deterministic:
         torch.use_deterministic_algorithms(True, warn_only=True)
+    if _large(settings.model):
+        allocator.give_back_large()
     tokenizer = ChatTokenizer(settings.model)
     division = hold_out(tokenize(tokenizer, examples, settings, callback), settings, callback)
     steps = plan(division.train, settings)
@@ -160,14 +162,12 @@ def sizes(settings: TrainSettings) -> tuple[int, Kept]:
     """
     import torch
 
-    large = _weight_bytes(settings.model) > LARGE_BYTES
-    tokens = settings.micro_batch_tokens or TOKENS_TOGETHER["large" if large else "small"]
+    large, on_gpu = _large(settings.model), torch.cuda.is_available()
     wish = settings.keep_activations
-    if isinstance(wish, bool):
-        return tokens, "all" if wish else "none"
-    if wish is None and not large:
-        return tokens, "all"
-    return tokens, "none" if torch.cuda.is_available() else "products"
+    kept: Kept = "none" if wish is False else "all"
+    if wish == "products" or (wish is None and large):
+        kept = "none" if on_gpu else "products"
+    return settings.micro_batch_tokens or together(kept, large=large), kept
 
 
 def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
@@ -216,6 +216,7 @@ def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
         # gigabyte and more for a vocabulary of 150,000), but switches this on for TRL only.
         base._unsloth_cpu_chunked_ce_active = True
     FastLanguageModel.for_training(model)
+    allocator.leave_file(model)
     if kept == "products":
         keep_products(model)
     return model
@@ -266,8 +267,9 @@ def _precision() -> Precision:
     return Precision(None)
 
 
-def _weight_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+def _large(folder: Path) -> bool:
+    """Whether memory is what is short with the model in ``folder``, rather than time."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors")) > LARGE_BYTES
 
 
 def _result(division: Division, steps: Sequence[Step], fitted: Fit) -> TrainResult:

@@ -4,7 +4,11 @@ import pytest
 
 from localdistill.catalogue import memory
 from localdistill.config import TrainConfig
-from localdistill.trainers import unsloth_qlora
+from localdistill.errors import MemoryShortage
+from localdistill.stages.train_shape import Trainable
+from localdistill.stages.train_sizing import Wish, choose
+from localdistill.trainers.cpu import bytes_of_a_value
+from localdistill.trainers.train_memory import Place
 
 # Bytes or GB of published files: (entry, type, GB, tolerance).
 # Listings of mradermacher/Qwen2.5-Coder-7B-Instruct-GGUF, second-state/Qwen2.5-Coder-0.5B-
@@ -30,18 +34,18 @@ def test_a_type_without_a_rule_is_refused(by_name):
         memory.gguf_size(by_name["seed"].architecture, "Q2_K")
 
 
-# Resident memory of the process in docs/models.md: the 0.5B after one step of 2,048 tokens where
-# the 16-bit copy had stayed, the seed after one step of 4,096.
-def test_training_on_a_cpu_is_within_a_third_of_what_was_measured(by_name):
-    half = memory.training(by_name["qwen2.5-coder-0.5b-instruct"].architecture, gpu=False).total
-    assert half == pytest.approx(3670 * 2**20, rel=0.33)
-    seed = memory.training(by_name["seed"].architecture, gpu=False).total
-    assert seed == pytest.approx(1140 * 2**20, rel=0.33)
-
-
-def test_the_trainers_own_numbers_are_used():
-    assert memory.LARGE_BYTES == unsloth_qlora._LARGE_BYTES
-    assert memory.TOKENS_TOGETHER == unsloth_qlora._MICRO_BATCH_TOKENS
+@pytest.mark.parametrize("name", ["seed", "qwen2.5-coder-0.5b-instruct"])
+def test_training_is_estimated_as_plan_does_at_its_least(by_name, name):
+    a = by_name[name].architecture
+    shape = memory.train_shape(a)
+    model, width = Trainable(name, shape, 0), bytes_of_a_value()
+    for place in (Place(gpu=True), Place(gpu=False, width=width)):
+        needed = memory.training(a, gpu=place.gpu).total
+        wish = Wish(keep_activations=False, micro_batch_tokens=1)
+        sizing = choose(model, wish, place, 2 * needed)
+        assert sizing.need.peak == needed
+        with pytest.raises(MemoryShortage):
+            choose(model, Wish(), place, needed)
 
 
 def test_the_default_rank_is_that_of_the_configuration(by_name):

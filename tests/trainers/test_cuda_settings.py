@@ -15,6 +15,13 @@ from localdistill.trainers.loop import Precision
 SETTINGS = TrainSettings(model="master", seed=7, rank=8, alpha=32, max_length=1024)
 
 
+class Model(torch.nn.Module):
+    """Stands for what Unsloth gives."""
+
+    def get_base_model(self):
+        return SimpleNamespace()
+
+
 class Unsloth(ModuleType):
     """Notes what it is asked for; ``bfloat16`` is whether its GPU computes in that."""
 
@@ -37,7 +44,7 @@ class Unsloth(ModuleType):
     def _adapt(self, model, **how):
         assert model == "base"
         self.asked["adapt"] = how
-        return SimpleNamespace(get_base_model=SimpleNamespace)
+        return Model()
 
     def _train(self, model):
         self.trained = model

@@ -24,6 +24,7 @@ from localdistill.trainers.train_memory import (
     need,
     of_one_layer,
     preferred,
+    together,
 )
 from tests.trainers.conftest import SEED
 
@@ -86,6 +87,7 @@ def test_frozen_weights_are_in_4_bits_and_the_rest_in_the_type_of_the_computatio
 def test_an_adapters_weight_has_a_gradient_two_moments_and_a_copy():
     assert need(SMALL, TASK, CPU).adapter == 5 * SMALL.edges * 20
     assert need(SMALL, TASK, CPU_16).adapter == 5 * SMALL.edges * 22
+    assert need(SMALL, TASK, GPU).adapter == 5 * SMALL.edges * 16  # the copy is not there
 
 
 def test_activations_that_are_all_kept():
@@ -124,12 +126,23 @@ def test_blocks_that_are_not_mapped_take_twice_their_size():
     found = need(SMALL, TASK, CPU)
     assert found.fragments == found.activations + found.passing  # all of them are small
     assert need(SMALL, TASK, GPU).fragments == 0
-    # 1,000,000 tokens of 8 values in 32 bits are 32 MB, less than 32 MiB; those of 12 are more.
-    task = replace(TASK, longest=10**6, tokens=10**6, rows=1, kept="none")
-    small = 4 * 8 * 2 + (2 * 8 + 2 * 8 + 2 * 6 + 7 * 5) * 4 + 4 * (4 + 2)
-    back = 2 * 8 * 4 * 10**6 + 160 * 4
+    # Blocks of 8 or 12 values in 32 bits for 500,000 tokens are less than 32 MiB, those of 60 more.
+    task = replace(TASK, longest=500_000, tokens=500_000, rows=1, kept="none")
     found = need(replace(SMALL, feed_forward=60), task, CPU)
-    assert found.fragments == 10**6 * small + back + 480 * 4 - 160 * 4
+    # The inputs of two layers; of one layer norms, inputs, attention, seven A, logarithms.
+    kept = 4 * 8 * 2 + 4 * (2 * 8 + 2 * 8 + 2 * 12 + 2 * 6 + 7 * 5) + 4 * (4 + 2)
+    back = 2 * 8 * 4
+    assert found.fragments == 500_000 * (kept + back) + 480 * 4
+
+
+@pytest.mark.parametrize("kept", ["all", "products", "none"])
+@pytest.mark.parametrize("vocabulary", [100, 13_000_000])
+def test_more_tokens_never_take_less(kept, vocabulary):
+    shape = replace(SMALL, vocabulary=vocabulary)
+    lengths = [int(1.3**n) for n in range(8, 60)]
+    tasks = [TrainTask(5, length, 1, kept) for length in lengths]
+    peaks = [need(shape, task, CPU).peak for task in tasks]
+    assert peaks == sorted(peaks)
 
 
 def test_the_file_counts_into_resident_memory_while_it_is_read():
@@ -150,10 +163,29 @@ def test_a_gpu_has_its_context_and_no_file():
 
 
 def test_a_small_model_keeps_all_and_a_large_one_its_products():
-    assert preferred(SMALL, CPU) == (4096, ("all", "products", "none"))
+    assert preferred(SMALL, CPU) == ("all", "products", "none")
     large = replace(SMALL, width=2048, feed_forward=8192, vocabulary=100_000)
-    assert preferred(large, CPU) == (2048, ("products", "none"))
-    assert preferred(large, GPU)[1] == ("all", "none")
+    assert preferred(large, CPU) == ("products", "none")
+    assert preferred(large, GPU) == ("all", "none")
+    assert [together(kept, large=True) for kept in ("all", "products", "none")] == [
+        2048,
+        1024,
+        2048,
+    ]
+    assert together("all", large=False) == 4096
+
+
+def test_a_file_that_stays_mapped_is_resident_all_the_time():
+    found = need(SMALL, TASK, CPU, stored=10**9, stays=True)
+    assert found.resident == found.peak + 10**9 - found.embeddings
+    assert found.peak == need(SMALL, TASK, CPU).peak
+
+
+def test_what_a_large_model_gives_back_is_given_back_from_4_mib_on():
+    task = replace(TASK, longest=10**6, tokens=10**6, rows=1)
+    found = need(replace(SMALL, vocabulary=13_000_000), task, CPU)
+    assert found.fragments < 0.1 * found.activations
+    assert need(SMALL, task, CPU).fragments > 0.1 * found.activations
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from localdistill.types import TrainingExample
 
 WANTED = 2000  # positions
 IMPORTANCE_TOKENS = 8192  # of the round's own examples
-_LONGEST = 2048  # tokens of one row
+_LONGEST = 2048  # tokens of one row that was not held out
 HELD_OUT = "held_out.jsonl"  # beside the adapter, written by training
 
 
@@ -52,16 +52,18 @@ class Texts:
         return max(len(row.tokens) for row in self.rows)
 
 
-def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int = WANTED) -> Texts:
+def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int | None = None) -> Texts:
     """The texts that there are: held out, then trained on, then this package's own.
 
-    ``model`` gives the tokens; ``data`` are the round's selected examples.
+    ``model`` gives the tokens; ``data`` are the round's selected examples; ``wanted`` is
+    ``WANTED`` where it is not given.
 
     Raises:
         ModelError: ``held_out.jsonl`` is damaged, or is another model's.
     """
     longest = min(_LONGEST, model.trained_context)
-    held_out = list(_held_out(adapter / HELD_OUT, model, longest))
+    # Uncut, as far as the model reaches: their loss is held against the one that training measured.
+    held_out = list(_held_out(adapter / HELD_OUT, model, model.trained_context))
     prompts = {tuple(row.tokens[: row.first + 1]) for row in held_out}
     examples = read_rows(data, TrainingExample) if data is not None and data.is_file() else []
     trained = [
@@ -69,7 +71,7 @@ def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int = WA
         for row in (_row(model, example, longest, "trained on") for example in _spread(examples))
         if tuple(row.tokens[: row.first + 1]) not in prompts
     ]
-    lacking = wanted - sum(row.positions for row in held_out)
+    lacking = (WANTED if wanted is None else wanted) - sum(row.positions for row in held_out)
     others = list(_up_to(lacking, trained))
     lacking -= sum(row.positions for row in others)
     own = (_row(model, example, longest, "own") for example in own_conversations())

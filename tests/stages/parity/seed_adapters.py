@@ -13,8 +13,10 @@ from localdistill.problems import load
 from localdistill.problems.prompt import messages
 
 SEED = Path(__file__).parents[3] / "models" / "seed"
-_HELD_OUT = 45  # problems: some 2,000 tokens of answers
-_BATCH, _STEPS = 8, 25
+_HELD_OUT = 15  # problems: some 800 tokens of answers
+_BATCH, _STEPS = 8, 12
+# What there is to learn: the model never begins its answers like that.
+_NEW = "# a careful answer, with all that is asked for"
 
 
 def _rows() -> list[tuple[list[int], int]]:
@@ -23,7 +25,7 @@ def _rows() -> list[tuple[list[int], int]]:
     rows = []
     for problem in load(str(SEED / "problems" / "train.jsonl")).problems:
         prompt = model.prompt_tokens(messages(problem))
-        answer = model.tokenize(f"```python\n{problem.reference}\n```")
+        answer = model.tokenize(f"```python\n{_NEW}\n{problem.reference}\n```")
         rows.append((prompt + answer + [model.tokenize("<|im_end|>")[0]], len(prompt)))
     model.close()
     return rows[: _HELD_OUT + _BATCH * _STEPS]
@@ -36,6 +38,7 @@ def train_adapter(folder: Path) -> Path:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # two that wait for each other take longer on a busy machine
     base = AutoModelForCausalLM.from_pretrained(SEED, dtype=torch.float32)
     targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     model = get_peft_model(

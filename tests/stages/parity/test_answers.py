@@ -97,3 +97,12 @@ def test_only_a_loop_that_the_starting_file_does_not_have_counts(
     assert check.figures["loops that the starting file has too"] == told
     assert len(asked) == (1 if start is None else 2)
     assert passed or "1 of 2 greedy answers" in check.reason
+
+
+@pytest.mark.parametrize(("loops", "passed"), [(1, True), (2, False)])
+def test_to_questions_of_another_kind_most_answers_must_be_sound(tiny, monkeypatch, loops, passed):
+    outcomes = iter([[Answer([1], number < loops) for number in range(3)], [Answer([1])] * loops])
+    monkeypatch.setattr(answers, "greedy", lambda *given: next(outcomes))
+    check = answers_check(tiny.gguf, tiny.gguf, [row(1, 2, source="own")])
+    assert check.passed is passed
+    assert (check.figures["answers"], check.figures["loops"]) == (3, loops)
