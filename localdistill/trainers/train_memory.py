@@ -42,12 +42,13 @@ GPU_LOSS = 500_000_000
 LARGE_BYTES = 200_000_000
 # PyTorch asks for blocks at multiples of 64 bytes (``posix_memalign``), for which glibc needs a gap
 # a little larger than the block: one that has been given back is too small for the next one of the
-# same size. So blocks below this size take twice of it in the long run (1.9 to 2.0 times with the
-# seed model), and three times where what is kept lies between what passes (2.7 to 3.1 times with
-# the products of the 0.5B model). Larger ones are mapped, and go back to the kernel
-# (DEFAULT_MMAP_THRESHOLD_MAX of malloc.c; for large models see ``allocator``).
+# same size. So blocks below this size take twice of it in the long run where all is kept (1.9 to
+# 2.0 times with the seed model). Where a layer is computed again, forward, again and back each leave
+# gaps of their own between what is kept; how large was set by trainings of the seed model and of
+# the 0.5B. Larger blocks are mapped, and go back to the kernel (DEFAULT_MMAP_THRESHOLD_MAX of
+# malloc.c; for large models see ``allocator``).
 MAPPED_BLOCK = 32 * 2**20
-_GAPS: dict[Kept, int] = {"all": 1, "products": 2, "none": 1}
+_GAPS_HELD, _GAPS_AGAIN = 2.0, 3.5
 _FLOAT = 4
 
 
@@ -177,18 +178,24 @@ def _tried(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
     if place.gpu:
         return [task.together]
     widths = {*of_one_layer(shape, task, place), *of_products(shape, place)}
+    widths |= {shape.vocabulary * width for width in (place.width, _FLOAT)}  # logits
     smaller = {(_mapped_block(shape) - 1) // width for width in widths}
     return [task.together, *(tokens for tokens in smaller if 0 < tokens < task.together)]
 
 
 def _pass(shape: TrainShape, task: TrainTask, place: Place, tokens: int) -> tuple[int, int, int]:
     """Activations, what passes, and fragments of a micro-batch of ``tokens``."""
-    kept = [tokens * size for size in _kept(shape, task, place)]
+    held, again = ([tokens * size for size in sizes] for sizes in _kept(shape, task, place))
     loss = [GPU_LOSS] if place.gpu else _loss(shape, tokens, place)
     passing = max(_backward(shape, tokens, place), loss, key=sum)
     mapped = 0 if place.gpu else _mapped_block(shape)
-    small = sum(block for block in kept + passing if block < mapped)
-    return sum(kept), sum(passing), _GAPS[task.kept] * small
+    small_held, small = (
+        sum(block for block in blocks if block < mapped) for blocks in (held, again + passing)
+    )
+    gaps = small_held + small
+    if task.kept != "all":
+        gaps = int(_GAPS_HELD * small_held + _GAPS_AGAIN * small)
+    return sum(held) + sum(again), sum(passing), gaps
 
 
 def _mapped_block(shape: TrainShape) -> int:
@@ -234,15 +241,15 @@ def of_products(shape: TrainShape, place: Place) -> list[int]:
     return [place.width * width for width in values]
 
 
-def _kept(shape: TrainShape, task: TrainTask, place: Place) -> list[int]:
-    """All activations that are held at the moment of the most: bytes of each for a token."""
+def _kept(shape: TrainShape, task: TrainTask, place: Place) -> tuple[list[int], list[int]]:
+    """What all layers hold, and what one that is computed again does: bytes of each for a token."""
     layer = of_one_layer(shape, task, place)
     if task.kept == "all":
-        return layer * shape.layers
+        return layer * shape.layers, []
     # Of all layers the input, or what ``products`` keeps, and one layer that is computed again.
     # On a GPU Unsloth moves the inputs to the machine's memory; they are counted all the same.
     each = [shape.width * place.width] if task.kept == "none" else of_products(shape, place)
-    return each * shape.layers + layer
+    return each * shape.layers, layer
 
 
 def _backward(shape: TrainShape, tokens: int, place: Place) -> list[int]:
