@@ -43,7 +43,7 @@ LARGE_BYTES = 200_000_000
 # PyTorch asks for blocks at multiples of 64 bytes (``posix_memalign``), for which glibc needs a gap
 # a little larger than the block: one that has been given back is too small for the next one of the
 # same size. So blocks below this size take twice of it in the long run where all is kept (1.9 to
-# 2.0 times with the seed model). Where a layer is computed again, forward, again and back each leave
+# 2.0 times with the seed model). Where a layer is computed again, each of its passes leaves
 # gaps of their own between what is kept; how large was set by trainings of the seed model and of
 # the 0.5B. Larger blocks are mapped, and go back to the kernel (DEFAULT_MMAP_THRESHOLD_MAX of
 # malloc.c; for large models see ``allocator``).
