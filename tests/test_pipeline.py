@@ -75,7 +75,6 @@ def requests(monkeypatch):
     monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
     monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True))
     monkeypatch.setattr(preflight, "find_gguf", lambda model: None)
-    monkeypatch.setattr(preflight, "check_memory", lambda *_, **__: None)
     return seen
 
 
