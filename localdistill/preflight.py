@@ -87,8 +87,10 @@ def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> 
     else:
         text = f"The comparison on {size} finds a gain of {100 * effect:.1f} points in 4 of 5 cases"
     coarse = effect is None or effect > _TOO_COARSE
+    if effect is not None and coarse:
+        text += ", smaller ones seldom"
     if coarse:
-        text += ", smaller ones seldom: name more problems, or raise evaluate.samples"
+        text += ": name more problems, or raise evaluate.samples"
     callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
 
 

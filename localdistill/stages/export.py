@@ -177,6 +177,9 @@ def _write(
             marker(request.merged).unlink(missing_ok=True)
             shutil.rmtree(request.merged)
         raise
+    except Exception:  # an unfinished gate has found nothing
+        findings.discard()
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 

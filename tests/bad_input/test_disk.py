@@ -137,7 +137,7 @@ def test_a_disk_that_is_read_only(refused, mounted, run, command):
 
 @needs_root
 def test_a_run_directory_on_a_disk_that_became_read_only(refused, mounted, run):
-    disk = mounted("size=8m")
+    disk = mounted("size=64m")
     (disk / "night").mkdir()
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     assert "choose another --run-dir" in refused(*run, "--run-dir", disk / "night")

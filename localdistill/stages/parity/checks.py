@@ -70,6 +70,10 @@ class Findings:
                 f"All figures are in {self._path}."
             )
 
+    def discard(self) -> None:
+        """Take the file of findings away."""
+        self._path.unlink(missing_ok=True)
+
     def summary(self) -> dict[str, Scalar]:
         """The figures that a person wants to see."""
         shown: dict[str, Scalar] = {}
