@@ -27,6 +27,7 @@ from localdistill.quantization.names import to_gguf
 from localdistill.quantization.start import is_trained
 from localdistill.run_dir import require_room
 from localdistill.stages import train_here
+from localdistill.trainers import checkpoint
 from localdistill.trainers.base import STAGE, Saved, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
@@ -93,9 +94,9 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     except Exception as error:
         shutil.rmtree(work, ignore_errors=True)
         if isinstance(error, TrainingDiverged):
-            shutil.rmtree(saved.folder, ignore_errors=True)  # it would only diverge again
+            checkpoint.clear(saved.folder)  # it would only diverge again
         raise
-    shutil.rmtree(saved.folder, ignore_errors=True)
+    checkpoint.clear(saved.folder)
     callback(StageFinished(stage=STAGE, summary=summarise(summary)))
     return summary
 

@@ -96,7 +96,8 @@ class Trainer(Protocol):
         """Train on ``examples`` and write a PEFT adapter into the empty ``folder``.
 
         Beside it go ``training.json`` and, where something was held out, ``held_out.jsonl`` (see
-        ``record``). With ``saved``, an interrupted training goes on from its last checkpoint.
+        ``record``). With ``saved``, an interrupted training goes on from its last checkpoint; these
+        are named as ``checkpoint`` does: other files in their folder are somebody else's.
 
         Raises:
             ConfigError: no example can be trained on with these settings.

@@ -8,9 +8,9 @@ is taken.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +22,7 @@ from localdistill.trainers.base import Saved
 from localdistill.trainers.state import TrainState
 
 _KEPT = 2
+_NAMES, _NOTE = "step-*.safetensors", "fingerprint"
 
 
 class Checkpoints:
@@ -31,9 +32,9 @@ class Checkpoints:
         self._folder = saved.folder
         self._fingerprint = saved.fingerprint
         # Each was made with one fingerprint, which is told without reading it.
-        note = self._folder / "fingerprint"
+        note = self._folder / _NOTE
         if not note.is_file() or note.read_text(encoding="utf-8") != self._fingerprint:
-            self.clear()
+            clear(self._folder)
 
     def save(self, state: TrainState, tensors: dict[str, Any]) -> None:
         """Keep ``tensors`` (name -> torch.Tensor on the CPU) and ``state``.
@@ -45,7 +46,7 @@ class Checkpoints:
         from safetensors.torch import save_file
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        note = self._folder / "fingerprint"
+        note = self._folder / _NOTE
         if not note.is_file():
             _replace(note, lambda path: path.write_text(self._fingerprint, encoding="utf-8"))
         metadata = {"state": state.model_dump_json(), "checksums": json.dumps(_checksums(tensors))}
@@ -65,13 +66,21 @@ class Checkpoints:
                 return found
         return None
 
-    def clear(self) -> None:
-        """Delete them all."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def _files(self) -> list[Path]:
         """Newest first."""
-        return sorted(self._folder.glob("step-*.safetensors"), reverse=True)
+        return sorted(self._folder.glob(_NAMES), reverse=True)
+
+
+def clear(folder: Path) -> None:
+    """Delete all checkpoints in ``folder``, and the folder unless somebody else's files are there.
+
+    Its name is chosen by us, but it may have been there before: nothing else in it is touched.
+    """
+    for pattern in (_NAMES, f"{_NAMES}.tmp", _NOTE, f"{_NOTE}.tmp"):
+        for file in folder.glob(pattern):
+            file.unlink()
+    with contextlib.suppress(OSError):  # not there, or not empty
+        folder.rmdir()
 
 
 def _read(path: Path) -> tuple[TrainState, dict[str, Any]] | None:

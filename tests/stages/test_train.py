@@ -40,7 +40,7 @@ class FakeTrainer:
         self.calls += 1
         assert not list(folder.iterdir())
         (folder / "adapter_config.json").write_text("{}")
-        checkpoint = saved.folder / "checkpoint"
+        checkpoint = saved.folder / "step-000000001.safetensors"
         self.found.append(checkpoint.read_text() if checkpoint.exists() else None)
         self.fingerprints.append(saved.fingerprint)
         saved.folder.mkdir(exist_ok=True)

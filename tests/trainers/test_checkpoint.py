@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localdistill.trainers.base import Saved
-from localdistill.trainers.checkpoint import Checkpoints
+from localdistill.trainers.checkpoint import Checkpoints, clear
 from localdistill.trainers.state import HeldOutLoss, TrainState
 
 torch = pytest.importorskip("torch")
@@ -113,3 +113,15 @@ def test_one_that_could_not_be_written_leaves_the_one_before(saved, monkeypatch)
         "fingerprint",
         "step-000000002.safetensors",
     ]
+
+
+def test_files_of_somebody_elses_in_the_folder_stay(saved):
+    Checkpoints(saved).save(state(5), tensors(1))
+    (saved.folder / "step-000000007.safetensors.tmp").write_bytes(b"half")
+    (saved.folder / "mine.pt").write_text("years")
+    Checkpoints(Saved(saved.folder, "another"))
+    assert [path.name for path in saved.folder.iterdir()] == ["mine.pt"]
+    (saved.folder / "mine.pt").unlink()
+    clear(saved.folder)
+    assert not saved.folder.exists()
+    clear(saved.folder)
