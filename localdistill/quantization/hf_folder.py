@@ -6,6 +6,7 @@ Only safetensors are read. A ``*.bin`` file is a pickle, which can run any code 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from localdistill.quantization import names
 from localdistill.quantization.safetensors_file import StoredTensor, read_header
 
 INDEX = "model.safetensors.index.json"
+# A file in the folder itself, and not a pattern: the hub's client takes names for patterns.
+_SHARD = re.compile(r"[^/*?\[\]]+\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: missing or not JSON. Fetch the folder again.") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path}: not a JSON object. Fetch the folder again.")
@@ -74,12 +77,22 @@ def read_folder(path: Path) -> HfFolder:
     return HfFolder(path, config, files, tensors)
 
 
+def shard_names(path: Path) -> list[str]:
+    """The files of weights that the index in folder ``path`` names.
+
+    Raises:
+        ModelError: it is damaged, or names something else than safetensors in that folder.
+    """
+    shards = read_json(path / INDEX).get("weight_map")
+    found = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
+    if not found or not all(_SHARD.fullmatch(name) for name in found):
+        raise ModelError(f"{path / INDEX}: not an index of safetensors. Fetch it again.")
+    return sorted(found)
+
+
 def _weight_files(path: Path) -> tuple[Path, ...]:
     if (path / INDEX).is_file():
-        shards = read_json(path / INDEX).get("weight_map")
-        if not isinstance(shards, dict) or any("/" in str(name) for name in shards.values()):
-            raise ModelError(f"{path / INDEX}: not an index of safetensors. Fetch it again.")
-        return tuple(path / name for name in sorted(set(shards.values())))
+        return tuple(path / name for name in shard_names(path))
     if (path / "model.safetensors").is_file():
         return (path / "model.safetensors",)
     if any(path.glob("*.bin")):

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from localdistill.errors import ModelError
 from localdistill.events import Callback, StageFinished, StageProgress, StageStarted
 from localdistill.quantization import names
-from localdistill.quantization.hf_folder import INDEX, read_json
+from localdistill.quantization.hf_folder import INDEX, read_json, shard_names
 from localdistill.run_dir import require_room
 from localdistill.stages.fetch_weights import Weights, fetch_weights
 
@@ -89,11 +89,7 @@ def _weight_names(folder: Path) -> list[str]:
     """
     if not (folder / INDEX).is_file():
         return ["model.safetensors"]
-    shards = read_json(folder / INDEX).get("weight_map")
-    found = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
-    if not found or any("/" in name for name in found):
-        raise ModelError(f"{folder / INDEX}: not an index of safetensors.")
-    return sorted(found)
+    return shard_names(folder)
 
 
 def run(request: FetchRequest, callback: Callback) -> FetchSummary:

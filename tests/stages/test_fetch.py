@@ -182,6 +182,19 @@ def test_several_files_of_weights_are_fetched_by_their_index(folder, give, monke
             ),
             "quantised",
         ),
+        *(
+            (
+                lambda files, name=name: files.update(
+                    {
+                        "model.safetensors.index.json": json.dumps(
+                            {"weight_map": {"a": name}}
+                        ).encode()
+                    }
+                ),
+                "not an index of safetensors",
+            )
+            for name in ("pytorch_model.bin", "*.safetensors", "modeling_tiny.py", 3)
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_its_weights_come(hub, give, change, said):
@@ -189,6 +202,7 @@ def test_what_cannot_be_used_is_refused_before_its_weights_come(hub, give, chang
     with pytest.raises(ModelError, match=said):
         give()
     assert hub.gets("model.safetensors") == []
+    assert hub.gets("pytorch_model.bin") == []
 
 
 def test_names_that_the_hub_does_not_know_are_told(hub, give):
