@@ -74,10 +74,10 @@ def check_early(given: dict[str, Any]) -> None:
     """Refuse to replace what is not ours, before the export is made.
 
     Raises:
-        ConfigError: something is there already.
+        ConfigError: something is there already, or two outputs are in each other's way.
     """
     name = given.get("name") or source.default_name(given["model"])
-    publish.check_targets(targets_of({**given, "out": None}), name)
+    publish.check_targets(targets_of(given), name)
 
 
 def publish_run(given: dict[str, Any]) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill.catalogue.find import file_type_of
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done, refuse_foreign, write_atomically
+from localdistill.jsonl import done_facts, is_done, refuse_foreign, write_atomically
 from localdistill.jsonl import publish as publish_file
 from localdistill.manifest import file_hash
 from localdistill.publishing.card import Card, card_text
@@ -59,20 +60,40 @@ def check_name(name: str | None) -> None:
 
 
 def check_targets(targets: Targets, name: str) -> None:
-    """Refuse to replace what is not ours; before any work.
+    """Refuse to replace what is not ours, or one target by another; before any work.
 
     Raises:
-        ConfigError: something is there already.
+        ConfigError: something is there already, or two targets are in each other's way.
     """
+    files = [file for file in (targets.gguf, targets.adapter) if file is not None]
+    folders = [
+        folder
+        for folder in (targets.ollama, targets.lm_studio_folder(name), targets.hf)
+        if folder is not None
+    ]
+    for file in files:
+        refuse_foreign(file)
+        refuse_replaced(file)
+        if not is_done(file):
+            refuse_foreign(_card_beside(file))
+    for folder in folders:
+        refuse_foreign_folder(folder)
+    _refuse_overlaps([*files, *folders])
+
+
+def _refuse_overlaps(places: Sequence[Path]) -> None:
+    """A folder is replaced as a whole, with all that was written into it."""
+    for one, other in itertools.permutations([place.resolve() for place in places], 2):
+        if other.is_relative_to(one):
+            raise ConfigError(f"{other}: two outputs are to be there. Name another place for one.")
+
+
+def _refuse_other_stages(targets: Targets) -> None:
+    """What a run has made has a marker too, which says of what: it stays as it is."""
     for file in (targets.gguf, targets.adapter):
-        if file is not None:
-            refuse_foreign(file)
-            refuse_replaced(file)
-    if targets.adapter is not None and not is_done(targets.adapter):
-        refuse_foreign(_card_beside(targets.adapter))
-    for folder in (targets.ollama, targets.lm_studio_folder(name), targets.hf):
-        if folder is not None:
-            refuse_foreign_folder(folder)
+        if file is not None and is_done(file) and set(done_facts(file)) != {"file"}:
+            message = f"{file}: is there already, and not made by this command"
+            raise ConfigError(f"{message}. Name another file, or move it away.")
 
 
 def run(source: Source, targets: Targets, callback: Callback) -> None:
@@ -83,6 +104,7 @@ def run(source: Source, targets: Targets, callback: Callback) -> None:
         ModelError: a part of the model is missing or damaged.
     """
     name = source.card.name
+    _refuse_other_stages(targets)
     check_targets(targets, name)
     steps = _steps(source, targets)
     callback(StageStarted(stage=STAGE, title="export", total=len(steps) + 1, unit="steps"))
@@ -118,6 +140,7 @@ def _steps(source: Source, targets: Targets) -> list[_Step]:
 def _gguf(source: Source, card: Card, targets: Targets) -> list[Notice]:
     out = _given(targets.gguf)
     _write_file(out, lambda path: link_or_copy(source.gguf, path))
+    write_atomically(_card_beside(out), card_text(card, "The model, for llama.cpp and others."))
     return [Notice(message=f"{out}: the model, for llama.cpp and all that is built on it.")]
 
 

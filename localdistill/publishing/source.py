@@ -53,7 +53,8 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         raise ConfigError(f"{path}: holds no run. Give a run directory, or --model and --adapter.")
     config = configuration.build(configuration.read_toml(run.config))
     evaluation = _evaluation(run.evaluation)
-    number = number or _chosen(run, evaluation, config.rounds)
+    if number is None:
+        number = _chosen(run, evaluation, config.rounds)
     round_ = run.round(number)
     if not is_done(round_.model):
         made = [n for n in range(1, config.rounds + 1) if is_done(run.round(n).model)]

@@ -118,6 +118,7 @@ def test_another_round_can_be_named(finished, give, tmp_path):
     code, out, _ = give(finished, "--round", 1, *to)
     assert code == 0
     assert (tmp_path / "m.gguf").read_bytes() == RunDir(finished).round(1).model.read_bytes()
+    assert "Round 1: 3 answers" in (tmp_path / "m.gguf.README.md").read_text()
     assert "no evidence" in out
     assert "Round 2" not in (tmp_path / "o" / "README.md").read_text()
 
@@ -125,6 +126,7 @@ def test_another_round_can_be_named(finished, give, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--round", "0"), "no finished model of round 0. It has those of 1, 2"),
         (("--round", "9"), "no finished model of round 9. It has those of 1, 2"),
         (("--model", "m"), "--model does not go with a run directory"),
         (("--quant", "Q8_0"), "--quant does not go with a run directory"),
@@ -176,6 +178,33 @@ def test_a_run_that_has_not_chosen_is_refused_and_a_folder_that_is_none(run_dir,
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"--ollama": "o", "--hf": "o"},
+        {"--ollama": "o", "--hf": "o/merged"},
+        {"--ollama": "o", "--out": "o/mine.gguf"},
+        {"--adapter-gguf": "a.gguf", "--out": "a.gguf"},
+    ],
+)
+def test_two_outputs_in_one_place_are_refused(finished, give, tmp_path, places):
+    arguments = [part for option, place in places.items() for part in (option, tmp_path / place)]
+    code, _, err = give(finished, *arguments)
+    assert code == 2
+    assert "two outputs are to be there" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_runs_own_files_and_their_markers_stay(run_dir, give, number):
+    model = RunDir(run_dir).round(number).model
+    before = model.read_bytes(), model.with_name("model.gguf.done").read_text()
+    code, _, err = give(run_dir, "--out", model)
+    assert code == 2
+    assert "not made by this command" in err
+    assert (model.read_bytes(), model.with_name("model.gguf.done").read_text()) == before
+
+
 @pytest.mark.parametrize("option", ["--ollama", "--hf", "--lmstudio"])
 def test_a_folder_of_somebody_elses_stays(finished, give, tmp_path, option):
     mine = tmp_path / "photos"
@@ -197,9 +226,10 @@ def test_a_file_of_somebody_elses_stays(finished, give, tmp_path, option):
     assert (tmp_path / "thesis").read_text() == "years"
 
 
-def test_a_card_of_somebody_elses_stays(finished, give, tmp_path):
+@pytest.mark.parametrize("option", ["--out", "--adapter-gguf"])
+def test_a_card_of_somebody_elses_stays(finished, give, tmp_path, option):
     (tmp_path / "a.gguf.README.md").write_text("years")
-    assert give(finished, "--adapter-gguf", tmp_path / "a.gguf")[0] == 2
+    assert give(finished, option, tmp_path / "a.gguf")[0] == 2
     assert (tmp_path / "a.gguf.README.md").read_text() == "years"
     assert not (tmp_path / "a.gguf").exists()
 
