@@ -35,17 +35,21 @@ def statements(source: str | None) -> Counter[str]:
     """How often each statement stands in ``source``, with names of its own taken away.
 
     A compound statement is its head; what is inside counts by itself. So renaming changes nothing,
-    nor does another order. Docstrings and imports do not count. Empty where it is not Python.
+    nor does another order. Docstrings and imports do not count. Empty where it is not Python, or
+    nested too deeply to be looked at.
     """
     tree = _parse(source)
     if tree is None:
         return Counter()
     own = _bound(tree)
-    return Counter(
-        _head(node, own)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.stmt) and not _says_nothing(node)
-    )
+    try:
+        return Counter(
+            _head(node, own)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.stmt) and not _says_nothing(node)
+        )
+    except RecursionError:  # a sum of some hundred terms is nested that deeply
+        return Counter()
 
 
 def size(source: str | None) -> int:
@@ -73,11 +77,14 @@ def _asserts(source: str, problem: Problem) -> set[str]:
     if tree is None:
         return set()
     own = {problem.entry_point or "", "candidate"} | _called(tree)
-    return {
-        ast.dump(_Nameless(own).visit(node.test))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assert)
-    }
+    try:
+        return {
+            ast.dump(_Nameless(own).visit(node.test))
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assert)
+        }
+    except RecursionError:
+        return set()
 
 
 def _called(tree: ast.AST) -> set[str]:

@@ -145,3 +145,15 @@ def test_sentences_in_another_order_with_other_names_are_the_same_words():
 
 def test_nothing_to_compare():
     assert near_duplicates([], [problem("a", "x")]) == near_duplicates([problem("a", "")], []) == []
+
+
+def test_deeply_nested_programs_are_passed_over():
+    long = " + ".join(["x"] * 600)
+    problem = Problem(
+        id="a", prompt="Add x very often.", entry_point="f",
+        reference=f"def f(x):\n    return {long}",
+        tests=AssertTests(asserts=[f"assert f(1) == {long}"]),
+    )  # fmt: skip
+    assert not canonical.statements(problem.reference)
+    assert not canonical.cases(problem)
+    assert len(near_duplicates([problem], [problem])) == 1  # by its words
