@@ -8,8 +8,6 @@ changed.
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -149,11 +147,6 @@ class Config(_Section):
     train: TrainConfig = TrainConfig()
     export: ExportConfig = ExportConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
-
-    def digest(self) -> str:
-        """SHA-256 of the configuration's canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def to_toml(self) -> str:
         """The configuration as TOML; unset values are left out, as TOML has no null."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import localdistill
+from localdistill import config as configuration
 from localdistill.backends.draw import chain
 from localdistill.config import Config
 from localdistill.jsonl import write_atomically
@@ -39,7 +40,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
     """
     return {
         "localdistill": localdistill.__version__,
-        "hashes": hashes(config, directory, gguf),
+        "hashes": hashes(directory, gguf),
         "model": _origin(Path(config.model)),
         "seed": config.seed,
         "sampler_order": config.generate.order,
@@ -56,15 +57,24 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
     }
 
 
-def hashes(config: Config, directory: RunDir, gguf: Path) -> dict[str, str]:
+def hashes(directory: RunDir, gguf: Path) -> dict[str, str]:
     """What may not change while a run is continued, by names for people."""
     splits = {name: directory.problems(name) for name in ("train", "dev", "eval")}
     return {
-        "configuration": config.digest(),
+        "configuration": _content_digest(directory.config),
         "starting model": file_hash(gguf),
         "prompt template": TEMPLATE_HASH,
         **{f"{name} problems": file_hash(path) for name, path in splits.items()},
     }
+
+
+def _content_digest(toml: Path) -> str:
+    """SHA-256 of what stands in ``toml``, as canonical JSON.
+
+    Of that, and not of all settings that there are: a later version may have more of them.
+    """
+    text = json.dumps(configuration.read_toml(toml), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _origin(model: Path) -> dict[str, str]:

@@ -125,7 +125,7 @@ def is_pinned(saved: Config, directory: RunDir) -> bool:
     gguf = find_gguf(Path(saved.model)) or directory.start / "model.gguf"
     if not directory.manifest.exists() or not gguf.is_file():
         return False
-    directory.check_hashes(manifest.hashes(saved, directory, gguf))
+    directory.check_hashes(manifest.hashes(directory, gguf))
     return True
 
 

@@ -22,6 +22,8 @@ from localdistill.memory import size
 _ORPHAN_WAIT_S = 60.0
 # What a call that was stopped at its very beginning leaves: no run, and nobody's files.
 _MAY_BE_LEFT = {"run.lock", "stage.lock", "config.toml.tmp", "log.txt", "events.jsonl"}
+# Settings of [train] that are chosen for the memory that is free.
+_PASSES = ("micro_batch_tokens", "keep_activations")
 
 
 class RoundDir:
@@ -172,7 +174,10 @@ class RunDir:
         except ConfigError as error:
             message = f"{self.config} is damaged: {error}"
             raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
-        differing = configuration.differences(saved, freeze(config, saved))
+        asked = freeze(config, saved)
+        if self.manifest.exists():
+            saved = _with_passes(saved, asked)
+        differing = configuration.differences(saved, asked)
         if not differing:
             return saved
         if not self.manifest.exists():
@@ -184,7 +189,9 @@ class RunDir:
     def adopt(self, config: Config) -> Config:
         """Save ``config`` in a new directory, or check that a continued one was begun with it.
 
-        What the machine chose at the beginning (slots, threads, workers) is kept on continuing.
+        What the machine chose at the beginning (slots, threads, workers) is kept on continuing. How
+        much goes through training at once may be named anew: memory may have become scarcer, and
+        the adapter is the same but for rounding.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
@@ -280,7 +287,7 @@ def freeze(config: Config, saved: Config | None = None) -> Config:
     train, old_train = config.train, saved.train if saved else None
     passes = {
         name: getattr(train if getattr(train, name) is not None else old_train, name, None)
-        for name in ("micro_batch_tokens", "keep_activations")
+        for name in _PASSES
     }
     return config.model_copy(
         update={
@@ -289,3 +296,9 @@ def freeze(config: Config, saved: Config | None = None) -> Config:
             "train": train.model_copy(update=passes),
         }
     )
+
+
+def _with_passes(config: Config, other: Config) -> Config:
+    """``config`` with the micro-batches of ``other``."""
+    passes = {name: getattr(other.train, name) for name in _PASSES}
+    return config.model_copy(update={"train": config.train.model_copy(update=passes)})

@@ -226,6 +226,29 @@ def test_the_manifest_notices_a_changed_model(requests, config, tmp_path, monkey
         run(config, tmp_path)
 
 
+def test_the_manifest_notices_a_configuration_that_was_changed_by_hand(requests, config, tmp_path):
+    run(config, tmp_path)
+    file = tmp_path / "run" / "config.toml"
+    file.write_text(file.read_text().replace("rank = 16", "rank = 4"))
+    with pytest.raises(ConfigError, match="configuration has changed"):
+        run(config, tmp_path, train={"rank": 4})
+
+
+def test_a_run_goes_on_under_a_version_with_more_settings(requests, config, tmp_path, monkeypatch):
+    """As if there had been no ``train.patience`` yet when it was begun."""
+
+    class Older(configuration.Config):
+        def to_toml(self):
+            text = super().to_toml()
+            assert "patience = 3\n" in text
+            return text.replace("patience = 3\n", "")
+
+    older = Older.model_validate({**config, "rounds": 1})
+    pipeline.run(older, tmp_path / "run", lambda event: None)
+    assert "patience" not in (tmp_path / "run" / "config.toml").read_text()
+    assert run(config, tmp_path, rounds=1).evaluation is not None
+
+
 def stand_in(monkeypatch, **use):
     monkeypatch.setattr(verify, "try_sandbox", lambda kind: SandboxUse(**use))
 

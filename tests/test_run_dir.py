@@ -91,6 +91,18 @@ def test_a_users_number_of_threads_wins_and_is_compared(tmp_path):
             directory.adopt(other)
 
 
+def test_less_may_go_through_at_once_where_memory_has_become_scarce(tmp_path):
+    def train(tokens):
+        return configuration.build({**CONFIG.model_dump(), "train": {"micro_batch_tokens": tokens}})
+
+    with RunDir(tmp_path) as directory:
+        directory.adopt(train(2048))
+        assert directory.adopt(train(1024)).train.micro_batch_tokens == 1024  # begun anew
+        directory.write_manifest({"hashes": {}})
+        assert directory.adopt(train(512)).train.micro_batch_tokens == 512
+        assert directory.adopt(CONFIG).train.micro_batch_tokens == 1024
+
+
 def test_a_directory_with_other_files_is_not_taken_over(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with RunDir(tmp_path) as directory, pytest.raises(ConfigError, match=r"thesis\.txt"):
