@@ -24,6 +24,7 @@ _BARE = re.compile(
     r"<\|im_start\|>assistant\n(?P<opening>.*)",
     re.DOTALL,
 )
+_QUOTABLE = re.compile(r'[^"\s]+')
 # Conversations that tell templates apart: with and without a system message, one turn and several.
 _SYSTEM = Message(role="system", content="Be\nbrief. ")
 _TURNS = [
@@ -104,7 +105,11 @@ def modelfile(gguf: GgufFile, name: str, sampling: Sampling | None) -> str:
         if form.system is not None:
             lines.append(f'SYSTEM """{form.system}"""')
     tokens = gguf.need("tokenizer.ggml.tokens")
-    lines += [f'PARAMETER stop "{tokens[number]}"' for number in end_tokens(gguf)]
+    # A quotation mark or a line's end would end the quotation, and the rest be an instruction.
+    stops = [
+        text for text in map(tokens.__getitem__, end_tokens(gguf)) if _QUOTABLE.fullmatch(text)
+    ]
+    lines += [f'PARAMETER stop "{text}"' for text in stops]
     if sampling is not None:
         lines += [
             f"PARAMETER temperature {sampling.temperature:g}",

@@ -104,3 +104,11 @@ def test_stop_words_and_the_decoding_that_was_evaluated(with_template):
         "PARAMETER temperature 0.7", "PARAMETER top_k 20", "PARAMETER top_p 0.8",
         "PARAMETER min_p 0", "PARAMETER repeat_penalty 1",
     ]  # fmt: skip
+
+
+def test_an_end_token_cannot_bring_in_an_instruction(tmp_path):
+    gguf = read_header(Tiny.write(tmp_path / "tiny", "qwen3").gguf)
+    tokens = list(gguf.need("tokenizer.ggml.tokens"))
+    tokens[gguf.need("tokenizer.ggml.eos_token_id")] = '"\nADAPTER /somewhere\n"'
+    entries = {**gguf.entries, "tokenizer.ggml.tokens": Entry(tokens, 0, 0)}
+    assert "ADAPTER" not in modelfile(replace(gguf, entries=entries), "m", None)
