@@ -10,12 +10,13 @@ from safetensors.numpy import load_file, save_file
 
 from localdistill.errors import ConfigError, ExportRejected, ModelError
 from localdistill.events import StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done, marker
+from localdistill.jsonl import is_done, mark_done, marker
 from localdistill.quantization import ggml, names
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.load_check import check_loads
 from localdistill.stages import export, prepare
+from localdistill.stages.parity.checks import has_passed, parity_file
 from tests.quantization.tiny import Tiny, quantised
 
 SEED = Path(__file__).parents[2] / "models" / "seed"
@@ -79,6 +80,31 @@ def test_a_second_call_returns_at_once_and_another_adapter_does_not(model, tmp_p
     summary, events = run(request(model, other, tmp_path / "round"))
     assert (summary.changed, events[-1].skipped) == (0, False)
     assert made.out.read_bytes() == model.gguf.read_bytes()
+
+
+def test_what_was_found_of_another_export_is_not_told_of_this_one(model, tmp_path):
+    adapter = model.write_adapter(tmp_path / "adapter", 0.05, MODULES)
+    made = request(model, adapter, tmp_path / "round", gate=True)
+    run(made)
+    parity = parity_file(made.out)
+    passed = parity.read_text()
+    # Of another model: nothing is known of it, and what is known of the file stays.
+    config = tmp_path / "other" / "adapter_config.json"
+    other = model.write_adapter(tmp_path / "other", 0.05, MODULES)
+    config.write_text(config.read_text().replace('"LORA"', '"IA3"'))
+    with pytest.raises(ModelError):
+        run(request(model, other, tmp_path / "round", gate=True))
+    assert parity.read_text() == passed
+    # Damaged after training: rejected before the merge, and the file that is there stays.
+    other = model.write_adapter(tmp_path / "another", 0.04, MODULES)
+    mark_done(other, sha256="of something else")
+    with pytest.raises(ExportRejected, match="'adapter' failed"):
+        run(request(model, other, tmp_path / "round", gate=True))
+    assert not has_passed(parity)
+    assert is_done(made.out)
+    _, events = run(made)
+    assert not events[-1].skipped
+    assert parity.read_text() == passed
 
 
 @pytest.mark.parametrize("stopped", ["check_loads", "quantise", "merge"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from localdistill.errors import ExportRejected
 from localdistill.events import Scalar
@@ -93,6 +93,14 @@ def failed_check(path: Path) -> dict[str, Any] | None:
         return None
     failed = Parity.model_validate_json(path.read_bytes()).failed
     return failed.model_dump(mode="json") if failed is not None else None
+
+
+def has_passed(path: Path) -> bool:
+    """Whether there are findings at ``path``, and no check failed."""
+    try:
+        return Parity.model_validate_json(path.read_bytes()).passed
+    except (OSError, ValidationError):
+        return False
 
 
 # Of the figures in ``parity.json``, those that a stage's summary shows.
