@@ -45,7 +45,10 @@ def greedy(
     threads: int | None = None,
     limit: int = TOKENS,
 ) -> list[Answer]:
-    """The most probable answers of up to ``limit`` tokens, all prompts at once."""
+    """The most probable answers of up to ``limit`` tokens, all prompts at once.
+
+    An answer ends where the model's context does.
+    """
     answers = [Answer() for _ in prompts]
     watches = [Repetition() for _ in prompts]
     decoder = LlamaDecoder(
@@ -71,7 +74,9 @@ def greedy(
             for number, token in zip(running, chosen, strict=True):
                 answer = answers[number]
                 answer.loops = watches[number].feed(token, model.piece(token))
-                if token in model.end_tokens or answer.loops:
+                # Beyond the context that it was made for any model may say anything.
+                full = len(prompts[number]) + turn >= model.trained_context
+                if token in model.end_tokens or answer.loops or full:
                     del last[number]
                 else:
                     last[number] = token

@@ -57,6 +57,13 @@ def test_a_loop_ends_its_answer(model, monkeypatch):
     assert [len(answer.tokens) for answer in found] == [2, 2]
 
 
+def test_an_answer_ends_where_the_context_does(model, monkeypatch):
+    monkeypatch.setattr(model, "trained_context", 8)
+    monkeypatch.setattr(model, "end_tokens", frozenset())
+    found = greedy(model, [[3, 4, 5, 6], [7]], threads=1, limit=20)
+    assert [len(answer.tokens) for answer in found] == [4, 7]
+
+
 def row(*tokens, source="held out"):
     return Row([*tokens, 1], len(tokens) - 1, source)
 
