@@ -18,7 +18,7 @@ from localdistill.config import TrainConfig
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
 from localdistill.display.plan_train import Row, TrainPlan, show_training
-from localdistill.errors import ConfigError
+from localdistill.errors import ConfigError, ModelError
 from localdistill.models import models_dir
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
@@ -41,8 +41,9 @@ class _Subject:
 
     name: str
     gguf: Path | None  # None: there is none, or none yet
-    training: Trainable
+    training: Trainable | None
     entry: Entry | None = None  # of the catalogue, where the model is not on this disk
+    reason: str = ""  # why it cannot be trained
 
 
 def add_plan_command(commands: Any) -> None:
@@ -79,22 +80,33 @@ def run_plan_command(options: argparse.Namespace) -> None:
     wish = _wish(options)
     _show_generation(subject, options)
     sys.stdout.write("\n")
-    show_training(_training(subject, wish), sys.stdout)
+    if subject.training is None:
+        sys.stdout.write(f"Training: cannot be done. {subject.reason}\n")
+    else:
+        show_training(_training(subject.name, subject.training, wish), sys.stdout)
 
 
 def _subject(given: str | None) -> _Subject:
     if given is not None and not Path(given).exists():
         entry = next((entry for entry in read_catalogue() if entry.name == given), None)
         try:
-            given = starting_points.locate(given, fetch_it=False)
-        except ConfigError:
-            if entry is None or not entry.trainable:
+            given = starting_points.locate(given, trained=False, fetch_it=False)
+        except ConfigError as error:
+            if entry is None:
                 raise
+            if entry.why_not_trainable is not None:
+                raise ConfigError(f"--model {given}: {entry.why_not_trainable}.") from error
             shape = estimates.train_shape(entry.architecture)
             return _Subject(given, None, Trainable(given, shape, 2 * shape.parameters), entry)
     path = Path(given) if given is not None else models_dir() / "seed"
     gguf = find_gguf(path)
-    return _Subject((gguf or path).name, gguf, trainable(path))
+    name = (gguf or path).name
+    try:
+        return _Subject(name, gguf, trainable(path))
+    except ModelError as error:
+        if gguf is None:
+            raise
+        return _Subject(name, gguf, None, reason=str(error))  # but sampled, maybe
 
 
 def _show_generation(subject: _Subject, options: argparse.Namespace) -> None:
@@ -133,16 +145,16 @@ def _without_file(subject: _Subject) -> list[str]:
     ]
 
 
-def _training(subject: _Subject, wish: Wish) -> TrainPlan:
+def _training(model: str, training: Trainable, wish: Wish) -> TrainPlan:
     width = bytes_of_a_value()
     place, gpu = train_here.place()
     free = gpu.free if gpu is not None else memory.available_bytes()
     here = f"here, {'GPU' if place.gpu else 'CPU'}, {memory.size(free)}"
     rows, refusal = [], None
     for name, where, room in [*machines(width), (here, place, free)]:
-        sizing, refusal, longest = outcome(subject.training, wish, where, room)
+        sizing, refusal, longest = outcome(training, wish, where, room)
         rows.append(Row(name, room, sizing, longest))
-    return TrainPlan(subject.name, wish.rank, wish.max_length, rows, refusal, width)
+    return TrainPlan(model, wish.rank, wish.max_length, rows, refusal, width)
 
 
 def _wish(options: argparse.Namespace) -> Wish:

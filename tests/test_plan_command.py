@@ -9,6 +9,7 @@ from localdistill.cli import main
 from localdistill.gpus import Gpu
 from localdistill.stages import this_machine
 from tests.backends.reference import SEED_MODEL
+from tests.quantization.tiny import Tiny, write_gguf
 
 GB = 10**9
 
@@ -70,6 +71,16 @@ def test_a_gpu_is_named_and_used_if_llama_cpp_can(capsys, monkeypatch, offload, 
     monkeypatch.setattr(this_machine, "offloads", lambda: offload)
     _, shown, _ = plan(capsys)
     assert "Card, 7.0 GB of 8.0 GB free" in shown and line in shown
+
+
+def test_a_model_that_can_only_be_sampled_is_planned_for_that(capsys, tmp_path):
+    model = Tiny.write(tmp_path / "tiny", "qwen3")
+    path = tmp_path / "other.gguf"
+    write_gguf(path, "qwen3", model.weights(), pre="llama-bpe")
+    code, shown, _ = plan(capsys, "--model", path)
+    assert code == 0
+    assert "samples at once" in shown
+    assert "Training: cannot be done. " in shown and "'llama-bpe'" in shown
 
 
 SIZES = (6, 8, 12, 16, 24)
