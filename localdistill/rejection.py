@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from localdistill.errors import ExportRejected, TrainingDiverged
+from pydantic import ValidationError
+
+from localdistill.errors import ConfigError, ExportRejected, TrainingDiverged
 from localdistill.jsonl import write_atomically
 from localdistill.run_dir import RoundDir
 from localdistill.stages.parity.checks import failed_check
@@ -13,10 +15,18 @@ CAUSES = (ExportRejected, TrainingDiverged)
 
 
 def earlier(paths: RoundDir) -> Rejection | None:
-    """What an earlier call has noted of the round; None where it was not rejected."""
+    """What an earlier call has noted of the round; None where it was not rejected.
+
+    Raises:
+        ConfigError: the note is damaged.
+    """
     if not paths.rejected.is_file():
         return None
-    return Rejection.model_validate_json(paths.rejected.read_bytes())
+    try:
+        return Rejection.model_validate_json(paths.rejected.read_bytes())
+    except ValidationError as error:
+        message = f"{paths.rejected}: is damaged. Delete it to try the round again."
+        raise ConfigError(message) from error
 
 
 def note(paths: RoundDir, number: int, error: Exception, kept: str) -> Rejection:

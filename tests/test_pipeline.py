@@ -19,7 +19,7 @@ from localdistill.jsonl import mark_done, read_rows, write_whole
 from localdistill.manifest import record_sandbox
 from localdistill.quantization.start import Outlook
 from localdistill.result_text import result_text
-from localdistill.run_dir import RunDir
+from localdistill.run_dir import RunDir, freeze
 from localdistill.stages import verify
 from localdistill.stages.verify import VerifySummary
 from localdistill.types import (
@@ -467,6 +467,16 @@ def test_a_rejected_round_is_not_done_again(requests, rejecting, config, tmp_pat
     requests.clear()
     assert run(config, tmp_path, rounds=2).rejections == ()
     assert [r.round for name, r in requests if name == "generate"] == [1, 2]
+
+
+def test_a_damaged_note_of_a_rejection_is_one_line(requests, config, tmp_path):
+    note = RunDir(tmp_path / "run").round(1).rejected
+    note.parent.mkdir(parents=True)
+    run_dir = RunDir(tmp_path / "run")
+    run_dir.config.write_text(freeze(configuration.build(config)).to_toml())
+    note.write_text("{}")
+    with pytest.raises(ConfigError, match=r"rejected\.json: is damaged\. Delete it"):
+        run(config, tmp_path)
 
 
 def test_a_first_round_that_is_rejected_leaves_the_wanted_type_to_the_next(

@@ -213,8 +213,19 @@ def _round(paths: RoundDir, number: int) -> Round:
 
 
 def _checks(path: Path) -> list[Check]:
-    """What the parity gate found; nothing where it was not yet there."""
-    return Parity.model_validate_json(path.read_bytes()).checks if path.is_file() else []
+    """What the parity gate found; nothing where it was not yet there.
+
+    Raises:
+        ConfigError: that is damaged.
+    """
+    try:
+        return Parity.model_validate_json(path.read_bytes()).checks
+    except FileNotFoundError:
+        return []
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path}: is damaged. Delete it to export without a word on it."
+        ) from error
 
 
 def _evaluation(path: Path) -> EvalResult | None:

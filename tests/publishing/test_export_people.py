@@ -205,6 +205,13 @@ def test_the_runs_own_files_and_their_markers_stay(run_dir, give, number):
     assert (model.read_bytes(), model.with_name("model.gguf.done").read_text()) == before
 
 
+def test_damaged_findings_are_one_line(run_dir, give, tmp_path):
+    RunDir(run_dir).round(2).parity.write_text("{}")
+    code, _, err = give(run_dir, "--ollama", tmp_path / "o")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "parity.json: is damaged" in err
+
+
 @pytest.mark.parametrize("option", ["--ollama", "--hf", "--lmstudio"])
 def test_a_folder_of_somebody_elses_stays(finished, give, tmp_path, option):
     mine = tmp_path / "photos"
