@@ -86,9 +86,11 @@ def _fill(url: str, part: Path, size: int, on_bytes: Callable[[int], None]) -> N
     """Append to ``part`` until it has ``size`` bytes, through lost connections."""
     import httpx
 
-    waits = iter(_WAITS_S)
+    waits, most = iter(_WAITS_S), 0
     while True:
         before = part.stat().st_size if part.exists() else 0
+        # A server without ranges begins again each time: only what it never reached is progress.
+        most = max(most, before)
         try:
             if before < size:
                 _append(url, part, before, on_bytes)
@@ -97,7 +99,7 @@ def _fill(url: str, part: Path, size: int, on_bytes: Callable[[int], None]) -> N
             failure: httpx.TransportError | None = None  # it ended early without a word
         except httpx.TransportError as error:
             failure = error
-        if part.exists() and part.stat().st_size > before:
+        if part.exists() and part.stat().st_size > most:
             waits = iter(_WAITS_S)
         wait = next(waits, None)
         if wait is None:

@@ -9,6 +9,7 @@ import signal
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from localdistill.errors import ModelError, StageFailed
@@ -142,6 +143,21 @@ def test_a_server_that_knows_no_ranges_begins_again(hub, tmp_path, monkeypatch):
     fetch_weights._fill(url, part, len(content), counted.append)
     assert part.read_bytes() == content
     assert sum(counted) == len(content) - 1000
+
+
+def test_a_server_without_ranges_that_always_breaks_is_given_up(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch_weights, "_WAITS_S", (0.0, 0.0))
+    reached = iter([50, 40, 45, 30, 35, 20, 25, 10, 15])
+    part = tmp_path / "part"
+
+    def cut(url, part, have, on_bytes):
+        part.write_bytes(b"x" * next(reached))
+        raise httpx.ReadError("cut")
+
+    monkeypatch.setattr(fetch_weights, "_append", cut)
+    with pytest.raises(httpx.ReadError):
+        fetch_weights._fill("", part, 100, lambda count: None)
+    assert next(reached) == 30
 
 
 def test_what_was_damaged_on_its_way_is_not_kept(hub, give, wanted, tmp_path):
