@@ -35,6 +35,11 @@ class OllamaModel:
     adapted: bool  # it is a base and an adapter beside it
 
     @property
+    def is_whole(self) -> bool:
+        """Whether ``blob`` gives one."""
+        return not self.adapted and len(self.blobs) == 1 and self.blobs[0].is_file()
+
+    @property
     def blob(self) -> Path:
         """The GGUF file.
 
@@ -94,6 +99,8 @@ def find_ollama(name: str, stores: Sequence[Path]) -> Path:
         raise ConfigError(
             f"ollama:{name}: Ollama holds no such model here; {_listed(there, stores)}."
         )
+    # A store that lacks the weights does not hide one that has them.
+    found = [model for model in found if model.is_whole] or found
     blobs = {model.blob.name: model.blob for model in reversed(found)}
     if len(blobs) > 1:
         listed = ", ".join(str(blob) for blob in blobs.values())

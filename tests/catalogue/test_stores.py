@@ -85,6 +85,9 @@ def test_weights_that_have_not_come_are_told(ollama):
     find_ollama("qwen3", [ollama]).unlink()
     with pytest.raises(ConfigError, match="`ollama pull qwen3:latest`"):
         find_ollama("qwen3", [ollama])
+    other = ollama.with_name("other")
+    whole = write_ollama(other, "registry.ollama.ai/library/qwen3/latest", b"three")
+    assert find_ollama("qwen3", [ollama, other]) == whole
 
 
 @pytest.mark.parametrize(
