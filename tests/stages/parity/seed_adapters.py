@@ -76,7 +76,7 @@ def train_adapter(folder: Path) -> Path:
     return folder
 
 
-def outlier_adapter(folder: Path, factor: float = 32.0) -> Path:
+def outlier_adapter(folder: Path, factor: float = 16.0) -> Path:
     """An update that changes nothing but the scale of weights, and is the ruin of coarse types.
 
     One row in 32 of the value and up projections is divided by ``factor``, a power of two, and the
