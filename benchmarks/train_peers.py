@@ -138,6 +138,7 @@ def _peer(
 def _score(
     settings: TrainSettings, examples: list[TrainingExample], adapter: Path
 ) -> dict[str, Any]:
+    # First of all: it patches the libraries that the others import.
     import unsloth  # noqa: F401  # isort: skip
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file

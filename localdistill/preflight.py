@@ -186,4 +186,4 @@ def check_memory(
         memory.require(outlook.gguf, config.model, _LESS_MEMORY, available)
     if train:
         model = trainable(Path(config.model))
-        train_here.choose_here(model, train_here.wish_of(config), available)
+        train_here.choose_here(model, train_here.wish_of(config.train), available)

@@ -47,5 +47,6 @@ def told(rejection: Rejection, paths: RoundDir) -> str:
     """What a person should read."""
     return (
         f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
-        f"{rejection.reason} Delete {paths.rejected} to try the round again."
+        f"{rejection.reason} To try it again delete {paths.rejected} and the folders of later "
+        "rounds."
     )

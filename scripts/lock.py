@@ -35,7 +35,7 @@ def resolve(out: Path) -> None:
         command = [
             uv, "pip", "compile", *files, "--output-file", str(out), "--universal",
             "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate",
-            "--default-index", "https://pypi.org/simple", "--quiet",
+            "--quiet",
         ]  # fmt: skip
         done = subprocess.run(command, cwd=folder, check=False)
     if done.returncode != 0:

@@ -64,7 +64,7 @@ def usual_places(
         Place("this folder", working_directory, _SHALLOW),
     ]
     # Ollama's service keeps its models where not every user may look; Path.is_dir would raise.
-    return [place for place in known if os.path.isdir(place.folder)]  # noqa: PTH112
+    return [place for place in known if os.path.isdir(place.folder)]  # noqa: PTH112 - see above
 
 
 def hub_cache(environment: Mapping[str, str], home: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from localdistill import gpus, memory
-from localdistill.config import Config
+from localdistill.config import Config, TrainConfig
 from localdistill.stages.train_shape import Trainable, trainable
 from localdistill.stages.train_sizing import TrainSizing, Wish, choose
 from localdistill.trainers.base import TrainSettings
@@ -49,15 +49,16 @@ def choose_here(model: Trainable, wish: Wish, available: Available | None = None
     return choose(model, wish, where, free)
 
 
-def wish_of(config: Config) -> Wish:
-    """What a run's configuration asks for."""
-    train = config.train
+def wish_of(train: TrainConfig | TrainSettings) -> Wish:
+    """What a configuration or a request asks for."""
     return Wish(
         rank=train.rank,
         max_length=train.max_length,
         batch_size=train.batch_size,
         micro_batch_tokens=train.micro_batch_tokens,
         keep_activations=train.keep_activations,
+        # A run always trains on 4 bits.
+        four_bit=train.load_in_4bit if isinstance(train, TrainSettings) else True,
     )
 
 
@@ -67,11 +68,7 @@ def settled(config: Config, master: Path) -> Config:
     Raises:
         MemoryShortage: see ``choose``.
     """
-    sizing = choose_here(trainable(master), wish_of(config))
-    chosen = {
-        "micro_batch_tokens": sizing.task.tokens,
-        "keep_activations": sizing.keep_activations,
-    }
+    chosen = _chosen(choose_here(trainable(master), wish_of(config.train)))
     return config.model_copy(update={"train": config.train.model_copy(update=chosen)})
 
 
@@ -82,18 +79,12 @@ def sized(settings: Settings, available: Available | None = None) -> Settings:
         ModelError: the model's folder cannot be used.
         MemoryShortage: see ``choose``.
     """
-    wish = Wish(
-        rank=settings.rank,
-        max_length=settings.max_length,
-        batch_size=settings.batch_size,
-        micro_batch_tokens=settings.micro_batch_tokens,
-        keep_activations=settings.keep_activations,
-        four_bit=settings.load_in_4bit,
-    )
-    sizing = choose_here(trainable(settings.model), wish, available)
-    return settings.model_copy(
-        update={
-            "micro_batch_tokens": sizing.task.tokens,
-            "keep_activations": sizing.keep_activations,
-        }
-    )
+    sizing = choose_here(trainable(settings.model), wish_of(settings), available)
+    return settings.model_copy(update=_chosen(sizing))
+
+
+def _chosen(sizing: TrainSizing) -> dict[str, object]:
+    return {
+        "micro_batch_tokens": sizing.task.tokens,
+        "keep_activations": sizing.keep_activations,
+    }

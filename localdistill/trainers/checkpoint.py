@@ -89,7 +89,7 @@ def _read(path: Path) -> tuple[TrainState, dict[str, Any]] | None:
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         state = TrainState.model_validate_json(metadata["state"])
         checksums = json.loads(metadata["checksums"])
     except (OSError, SafetensorError, LookupError, ValueError, ValidationError):

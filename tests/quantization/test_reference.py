@@ -45,7 +45,6 @@ def test_logits_are_those_of_the_whole_model(tmp_path, monkeypatch, architecture
         assert torch.allclose(reference.logits(state), plain_logits(model, row), atol=1e-4)
 
 
-@pytest.mark.skipif(not (SEED / "model.safetensors").exists(), reason="no seed model here")
 def test_logits_of_the_seed_model_are_those_of_the_whole_model():
     rows = [[(7 * i * i + 3 * i) % 1277 for i in range(400)], [1278, 40, 41, 1279]]
     reference = Reference(read_folder(SEED))

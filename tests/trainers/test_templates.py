@@ -77,8 +77,6 @@ def template(request) -> str:
 @pytest.fixture(scope="module")
 def model(template, tiny, tmp_path_factory) -> Path:
     if template == "seed":
-        if not (SEED / "tokenizer.json").exists():
-            pytest.skip("the seed model is not in this checkout")
         return SEED
     folder = shutil.copytree(tiny, tmp_path_factory.mktemp("template") / "model")
     (folder / "chat_template.jinja").write_text(TEMPLATES[template])

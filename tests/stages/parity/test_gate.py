@@ -31,10 +31,7 @@ from tests.stages.parity.seed_adapters import (
 
 GGUF = SEED / "seed-q8_0.gguf"
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(not GGUF.exists(), reason="the seed model is not in this checkout"),
-]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,7 @@ from localdistill.result_text import result_text
 from localdistill.stages.process import run_stage
 from tests.stages.parity.seed_adapters import SEED, outlier_adapter
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not (SEED / "seed-q8_0.gguf").exists(), reason="the seed model is not in this checkout"
-    ),
-]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture
