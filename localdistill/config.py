@@ -101,8 +101,10 @@ class TrainConfig(_Section):
     # What each round trains: the last round's model on this round's examples, or the base on those
     # of all rounds so far (STaR, Zelikman et al., arXiv 2203.14465; ReST-EM, arXiv 2312.06585).
     start: Literal["previous", "base"] = "previous"
-    # Held-out losses in a row above the lowest, after which training stops; 0: it never does
-    patience: int = Field(default=3, ge=0)
+    # Held-out losses in a row above the lowest, after which training stops and the adapter with the
+    # lowest is kept; 0: it goes on to its end, as that loss rises long before pass@1 falls (see
+    # docs/decisions/0005-training.md)
+    patience: int = Field(default=0, ge=0)
     checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
 
 

@@ -41,8 +41,10 @@ class TrainSettings(BaseModel):
     # None: chosen
     keep_activations: bool | Literal["products"] | None = None
     held_out: float = Field(default=0.1, ge=0, lt=1)  # at most this share of problems, for dev loss
-    # Held-out losses in a row above the lowest, after which training stops; 0: it never does
-    patience: int = Field(default=3, ge=0)
+    # Held-out losses in a row above the lowest, after which training stops and the adapter with the
+    # lowest is kept; 0: it goes on to its end, as that loss rises long before pass@1 falls (see
+    # docs/decisions/0005-training.md)
+    patience: int = Field(default=0, ge=0)
     checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
     seed: int
     threads: int | None = Field(default=None, ge=1)  # CPU threads; None: PyTorch's own choice

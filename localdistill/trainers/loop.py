@@ -75,7 +75,8 @@ def fit(
 ) -> Fit:
     """Train what requires a gradient in ``model``, one optimiser step for each of ``work.steps``.
 
-    It is left with the weights of the lowest held-out loss, or those after the last step. With
+    It is left with the weights after the last step, or, if the settings have a patience, those of
+    the lowest held-out loss. With
     ``checkpoints`` it goes on from the last one.
 
     Raises:
@@ -144,7 +145,7 @@ class _Loop:
         tokens = min(self.state.micro_batch_tokens, self.work.micro_batch_tokens)
         self.state.micro_batch_tokens = tokens
         self.best = self.weights.put_everything(tensors)
-        if self.best is None and self.state.best is not None:
+        if self.settings.patience and self.best is None and self.state.kept is not None:
             self.best = self.weights.adapter()  # it was the best so far itself
         steps = len(self.work.steps)
         self.callback(Notice(message=f"Training resumed at step {self.state.step + 1} of {steps}."))
@@ -237,10 +238,10 @@ class _Loop:
         return loss
 
     def compare(self) -> None:
-        """Measure the held-out loss; keep the weights if it is the lowest."""
+        """Measure the held-out loss; keep the weights where it may have to come back to them."""
         if self.state.take_held_out(self.look(), self.settings.patience):
             self.best = None
-            if self.state.step < len(self.work.steps):
+            if self.settings.patience and self.state.step < len(self.work.steps):
                 self.best = self.weights.adapter()
 
     def checkpoint(self) -> None:
@@ -249,8 +250,8 @@ class _Loop:
         due = bool(every) and self.state.step % (every or 1) == 0
         if self.checkpoints is None or not (due or started - self.written >= self.pause):
             return
-        best = self.state.best
-        fresh = best is not None and best.step == self.state.step  # it is the adapter itself
+        kept = self.state.kept
+        fresh = kept is not None and kept.step == self.state.step  # it is the adapter itself
         tensors = self.weights.everything(None if fresh else self.best)
         try:
             self.checkpoints.save(self.state, tensors)
@@ -262,6 +263,6 @@ class _Loop:
 
 
 def _stopped(state: TrainState, steps: int) -> str:
-    assert state.best is not None  # noqa: S101 - what it was stopped for
+    assert state.kept is not None  # noqa: S101 - what it was stopped for
     text = f"Stopped after step {state.step} of {steps}: the held-out loss rises. Kept is the"
-    return f"{text} adapter after step {state.best.step} ({state.best.loss:.4f} nats a token)."
+    return f"{text} adapter after step {state.kept.step} ({state.kept.loss:.4f} nats a token)."

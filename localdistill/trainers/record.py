@@ -41,7 +41,7 @@ def write(folder: Path, division: Division, state: TrainState, steps: int) -> No
         "held_out": _held_out(division, state),
         "curve": _curve(state),
         "steps": steps,
-        "kept_step": state.best.step if state.best else state.step,
+        "kept_step": state.kept.step if state.kept else state.step,
         "stopped_early": state.stopped,
     }
     (folder / TRAINING).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -53,14 +53,14 @@ def _rows(examples: Sequence[TokenizedExample]) -> str:
 
 
 def _held_out(division: Division, state: TrainState) -> dict[str, Any] | None:
-    if not state.held_out or state.best is None:
+    if not state.held_out or state.kept is None:
         return None
     return {
         "examples": len(division.held_out),
         "problems": division.problems,
         "positions": division.positions,
         "before": state.held_out[0].loss,
-        "after": state.best.loss,
+        "after": state.kept.loss,
     }
 
 

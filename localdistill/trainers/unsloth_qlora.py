@@ -289,8 +289,8 @@ def _result(division: Division, steps: Sequence[Step], fitted: Fit) -> TrainResu
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # from KiB
         peak_gpu_memory_mb=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
         held_out_before=state.held_out[0].loss if state.held_out else None,
-        held_out_after=state.best.loss if state.best else None,
-        kept_step=state.best.step if state.best else None,
+        held_out_after=state.kept.loss if state.kept else None,
+        kept_step=state.kept.step if state.kept else None,
     )
 
 

@@ -62,8 +62,8 @@ def test_a_run_goes_on_under_a_version_with_more_settings(requests, config, tmp_
     class Older(configuration.Config):
         def to_toml(self):
             text = super().to_toml()
-            assert "patience = 3\n" in text
-            return text.replace("patience = 3\n", "")
+            assert "patience = 0\n" in text
+            return text.replace("patience = 0\n", "")
 
     older = Older.model_validate({**config, "rounds": 1})
     pipeline.run(older, tmp_path / "run", lambda event: None)

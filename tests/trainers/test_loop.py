@@ -188,11 +188,11 @@ def test_the_weights_of_the_lowest_held_out_loss_are_kept():
         return next(losses)
 
     model = Bigram()
-    state = train(model, repeat=8, held_out_losses=measure)
+    state = train(model, repeat=8, patience=9, held_out_losses=measure)
     assert [(entry.step, entry.loss) for entry in state.held_out] == [
         (0, 1.0), (2, 0.9), (4, 0.5), (6, 0.6), (8, 0.8),
     ]  # fmt: skip
-    assert (state.step, state.best.step, state.stopped) == (8, 4, False)
+    assert (state.step, state.kept.step, state.stopped) == (8, 4, False)
     assert torch.equal(model.table.weight, seen[2])
     assert not torch.equal(model.table.weight, seen[-1])
 
@@ -203,20 +203,27 @@ def test_training_stops_when_the_held_out_loss_rises_again_and_again():
         Bigram(), events.append, repeat=40, epochs=2, patience=2,
         held_out_losses=lambda model: next(losses),
     )  # fmt: skip
-    assert (state.step, state.best.step, state.stopped) == (15, 5, True)
+    assert (state.step, state.kept.step, state.stopped) == (15, 5, True)
     assert events[-1].message.startswith("Stopped after step 15 of 40: the held-out loss rises.")
 
 
-def test_with_patience_of_zero_training_never_stops():
-    losses = iter([1.0, 0.5, 0.6, 0.7, 0.8])
-    state = train(Bigram(), repeat=8, patience=0, held_out_losses=lambda model: next(losses))
-    assert (state.step, state.stopped) == (8, False)
+def test_without_patience_training_goes_to_its_end_and_that_is_kept():
+    losses, seen = iter([1.0, 0.5, 0.6, 0.7, 0.8]), []
+
+    def measure(model):
+        seen.append(model.table.weight.detach().clone())
+        return next(losses)
+
+    model = Bigram()
+    state = train(model, repeat=8, held_out_losses=measure)
+    assert (state.step, state.kept.step, state.kept.loss, state.stopped) == (8, 8, 0.8, False)
+    assert torch.equal(model.table.weight, seen[-1])
 
 
 def test_the_base_itself_is_never_what_is_kept():
     losses = iter([2.1, 2.5, 2.5, 2.6, 2.7])
-    state = train(Bigram(), repeat=8, held_out_losses=lambda model: next(losses))
-    assert state.best.step == 4  # of equal losses the later one
+    state = train(Bigram(), repeat=8, patience=9, held_out_losses=lambda model: next(losses))
+    assert state.kept.step == 4  # of equal losses the later one
 
 
 class Killed(BaseException):
@@ -224,12 +231,14 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("killed_at", [1, 4, 5, 7])
-@pytest.mark.parametrize("held_out", [False, True])
-def test_an_interrupted_training_comes_to_the_same_to_the_bit(tmp_path, killed_at, held_out):
+@pytest.mark.parametrize(("held_out", "patience"), [(False, 0), (True, 0), (True, 9)])
+def test_an_interrupted_training_comes_to_the_same_to_the_bit(
+    tmp_path, killed_at, held_out, patience
+):
     def measure(model):
         return 5 + model.table.weight.square().mean().item()
 
-    how = {"repeat": 9, "checkpoint_every": 2, "weight_decay": 0.01, "patience": 0}
+    how = {"repeat": 9, "checkpoint_every": 2, "weight_decay": 0.01, "patience": patience}
     if held_out:
         how["held_out_losses"] = measure
     whole = Bigram()
