@@ -58,6 +58,19 @@ class RoundStarted(_Event):
     rounds: int
 
 
+class Scored(_Event):
+    """A model has been scored on a problem set: ``value`` of 1 passed, with its interval."""
+
+    kind: Literal["scored"] = "scored"
+    problem_set: str  # "dev" or "eval"
+    model: str  # its label: "base", "round-01"
+    round: int  # that it came of; 0: the starting model
+    k: int = 1
+    value: float
+    low: float
+    high: float
+
+
 class Notice(_Event):
     """Something a person should read; ``warning`` where it may change what they do."""
 
@@ -67,10 +80,19 @@ class Notice(_Event):
 
 
 Event = Annotated[
-    StageStarted | StageProgress | StageFinished | RoundStarted | Notice,
+    StageStarted | StageProgress | StageFinished | RoundStarted | Scored | Notice,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Recorded(BaseModel):
+    """One line of ``events.jsonl``: an event, and when it happened."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: float  # Unix time in seconds
+    event: Event
 
 
 class Callback(Protocol):

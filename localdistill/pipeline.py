@@ -12,6 +12,7 @@ model before it.
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pydantic import BaseModel
 
 from localdistill import preflight, rejection
 from localdistill.config import Config
-from localdistill.events import Callback, Event, Notice, RoundStarted
+from localdistill.events import Callback, Event, Notice, Recorded, RoundStarted
 from localdistill.jsonl import JsonlWriter, done_facts, is_done
 from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
@@ -77,14 +78,15 @@ class _Journal:
     def __init__(self, callback: Callback) -> None:
         self.callback = callback
         self.said: set[str] = set()
-        self.waiting: list[Event] = []
+        self.waiting: list[Recorded] = []
         self.file: JsonlWriter | None = None
 
     def __call__(self, event: Event, /) -> None:
+        recorded = Recorded(at=time.time(), event=event)
         if self.file is not None:
-            self.file.write(event)
+            self.file.write(recorded)
         else:
-            self.waiting.append(event)
+            self.waiting.append(recorded)
         if isinstance(event, Notice):
             if event.message in self.said:  # each use of the sandbox says what it covers
                 return

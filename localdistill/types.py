@@ -203,15 +203,54 @@ class Rejection(Row):
     check: dict[str, Any] | None = None  # of the parity gate: the one that failed, with figures
 
 
+class DecodingScore(Row):
+    """How one model did on dev with one way of decoding: what the choice of it was made by."""
+
+    model: str
+    decoding: dict[str, Any]  # the fields of ``Sampling``
+    score: ModelScore
+    chosen: bool = False
+
+
+class Opening(Row):
+    """One time that the eval set of a run was looked at."""
+
+    at: float  # Unix time in seconds
+    candidate: str  # label of the model
+    candidate_hash: str  # SHA-256 of its file
+    problems: int
+    samples: int  # for each problem
+
+
+class ControlScore(Row):
+    """What another kind of training than the one in question comes to, on the same problems."""
+
+    name: str  # "references", "shuffled"
+    score: ModelScore
+    # Paired difference to the baseline in pass@1, as a share of 1, with its 95% interval.
+    gain: float
+    gain_low: float
+    gain_high: float
+
+
 class EvalResult(Row):
     """A candidate model against a baseline on the same problems (``evaluation.json``)."""
 
     problem_set: str
     candidate: ModelScore
     baseline: ModelScore | None = None
-    # Paired difference candidate - baseline in pass@1, as a share of 1, with its 95% interval.
+    # Paired difference candidate - baseline in pass@1, as a share of 1, with its interval.
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
     p_value: float | None = None  # of "they are alike", by flipping the signs of the differences
     verdict: Literal["better", "no evidence", "worse"] | None = None
+    level: float = 0.95  # of the intervals, and so of the verdict
+    interval_method: str = "percentile"
+    detectable: float | None = None  # smallest gain that is found in 4 of 5 cases, before the run
+    # How each model was decoded (fields of ``Sampling``): its best on dev, or as configured.
+    candidate_decoding: dict[str, Any] | None = None
+    baseline_decoding: dict[str, Any] | None = None
+    choices: list[DecodingScore] = Field(default_factory=list)
+    openings: list[Opening] = Field(default_factory=list)  # of this set by this run, this one last
+    controls: list[ControlScore] = Field(default_factory=list)
