@@ -174,7 +174,7 @@ class TrainingExample(Row):
 
 
 class PassAtK(Row):
-    """pass@k of one model over a problem set, as a share of 1, with a 95% interval."""
+    """pass@k of one model over a problem set, as a share of 1, with its interval."""
 
     k: int
     value: float
