@@ -212,6 +212,30 @@ class DecodingScore(Row):
     chosen: bool = False
 
 
+class DecodingChoice(Row):
+    """Which way of decoding a model does best with on dev, of all that were tried."""
+
+    name: str  # of the chosen one: its folder below the model's scores on dev
+    scores: list[DecodingScore]
+
+
+class Diversity(Row):
+    """How different the right programs among a round's samples are (``diversity.json``)."""
+
+    problems: int  # with at least one sample that counts
+    distinct: float  # mean over them: different passing programs, by their syntax trees
+    pass_at_1: float
+    pass_at_k: float
+    k: int  # the most samples that a problem has
+
+
+class Stopped(Row):
+    """Why a run made fewer rounds than it might have (``stopped.json``)."""
+
+    after_round: int  # the last one that was gone through
+    reason: str
+
+
 class Opening(Row):
     """One time that the eval set of a run was looked at."""
 

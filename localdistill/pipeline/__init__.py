@@ -9,7 +9,10 @@ the same call on the same directory goes on where an earlier one was stopped.
     beginning   splits, starting model, sizes, manifest
     one_round   one round: sampling, selection, training, export
     training    train and export from any selection
-    comparison  models against each other, on dev and on eval
+    contest     champion and challengers, on dev
+    stopping    what ends a run before its last round
+    comparison  models on dev and on eval
+    openings    how often eval was looked at
     session     what all of them share; the one place where stages are started
     journal     events.jsonl
     models      a model of the run, and the run's result

@@ -43,6 +43,8 @@ STAGES = {
     "select": "SelectRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
+    "diversity": "DiversityRequest",
+    "decoding": "DecodingRequest",
     "evaluate": "EvaluateRequest",
 }
 _PR_SET_PDEATHSIG = 1
