@@ -161,7 +161,7 @@ class TestReal:
             regression.run(self.request(tmp_path, SEED), lambda event: None)
         assert not (tmp_path / "regression.json").exists()
         asked = (tmp_path / "base" / "completions.jsonl").stat().st_mtime_ns
-        monkeypatch.setattr(regression, "surprise", lambda *rest: real(*rest))
+        monkeypatch.setattr(regression, "surprise", real)
         found = regression.run(self.request(tmp_path, SEED), lambda event: None)
         assert found.passed
         assert (tmp_path / "base" / "completions.jsonl").stat().st_mtime_ns == asked
