@@ -6,7 +6,8 @@ import pytest
 
 from localdistill import pipeline, preflight
 from localdistill.quantization.start import Outlook
-from tests.pipeline.helpers import ON_DEV, chosen, evaluated
+from localdistill.types import SandboxUse
+from tests.pipeline.helpers import ON_DEV, answer
 
 
 @pytest.fixture
@@ -16,25 +17,19 @@ def on_dev():
 
 
 @pytest.fixture
-def requests(monkeypatch, on_dev):
+def diversities():
+    """What is found of the samples of each round; where there is nothing, nothing is judged."""
+    return {}
+
+
+@pytest.fixture
+def requests(monkeypatch, on_dev, diversities):
     """Every stage's request in order; on dev the second of three rounds does best."""
     seen = []
 
     def fake_stage(name, request, callback, log, inherit=()):
         seen.append((name, request))
-        if name == "prepare":
-            gguf = request.work_dir / "start.gguf"
-            gguf.parent.mkdir(parents=True, exist_ok=True)
-            gguf.write_bytes(b"weights")
-            return {"gguf": str(gguf), "master": str(request.work_dir / "master")}
-        if name == "export":  # a file of its own for each round
-            request.out.parent.mkdir(parents=True, exist_ok=True)
-            request.out.write_text(str(request.out.parent))
-        if name == "decoding":
-            return chosen(request, on_dev)
-        if name == "evaluate":
-            return evaluated(request)
-        return {}
+        return answer(name, request, on_dev, diversities)
 
     def fake_pair(generate, verify, callback, log, inherit=()):
         fake_stage("generate", generate, callback, log, inherit)
@@ -50,6 +45,7 @@ def requests(monkeypatch, on_dev):
 
     monkeypatch.setattr(pipeline.beginning, "settled", fake_size)
     monkeypatch.setattr(pipeline.beginning, "settled_training", fake_passes)
+    monkeypatch.setattr(preflight.verify, "try_sandbox", lambda kind: SandboxUse(tier="of a test"))
     monkeypatch.setattr(preflight, "check_memory", lambda *arguments, **how: None)
     monkeypatch.setattr(pipeline.session, "run_stage", fake_stage)
     monkeypatch.setattr(pipeline.session, "generate_and_verify", fake_pair)
