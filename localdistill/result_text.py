@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from localdistill.pipeline import RunResult
+from localdistill.stages.regression import told_in_words
 from localdistill.types import EvalResult, ModelScore, SandboxUse
 
 _UNSAFE = (
@@ -24,6 +25,8 @@ def result_text(result: RunResult) -> str:
         lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
     else:
         lines += comparison(result.evaluation)
+    if result.general is not None:
+        lines.append(told_in_words(result.general))
     return "\n".join([*lines, f"Model: {result.model.gguf}"])
 
 

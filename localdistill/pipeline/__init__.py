@@ -10,6 +10,7 @@ the same call on the same directory goes on where an earlier one was stopped.
     one_round   one round: sampling, selection, training, export
     training    train and export from any selection
     comparison  models against each other, on dev and on eval
+    guard       plain questions to the model that the run ends with
     session     what all of them share; the one place where stages are started
     journal     events.jsonl
     models      a model of the run, and the run's result
