@@ -12,22 +12,23 @@ model before it.
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from localdistill import preflight, rejection
+from localdistill import preflight, rejection, run_end
 from localdistill.config import Config
-from localdistill.events import Callback, Event, Notice, Recorded, RoundStarted
-from localdistill.jsonl import JsonlWriter, done_facts, is_done
+from localdistill.events import Callback, Notice, Planned, RoundStarted, RunStarted
+from localdistill.journal import Journal
+from localdistill.jsonl import done_facts, is_done, iter_lines
 from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.accumulate import accumulate
 from localdistill.stages.process import run_stage
+from localdistill.stages.running import RUNNING
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
 from localdistill.stages.train_here import settled as settled_training
@@ -60,50 +61,22 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
+    journal = Journal(callback)
+    log = str(RunDir(path).log)
+    journal(RunStarted(model=config.model, directory=str(path), log=log, rounds=config.rounds))
     with contextlib.ExitStack() as stack:
-        journal = _Journal(callback)
         ready = preflight.check(config, RunDir(path), journal)
         directory = stack.enter_context(RunDir(path))
         config = directory.adopt(config)
-        stack.callback(journal.close)
-        return _Run(config, directory, journal).all_rounds(ready)
-
-
-class _Journal:
-    """Passes events on; keeps them in ``events.jsonl`` from when the run has really begun.
-
-    Until then they are held back: a call that is refused leaves the directory as it was.
-    """
-
-    def __init__(self, callback: Callback) -> None:
-        self.callback = callback
-        self.said: set[str] = set()
-        self.waiting: list[Recorded] = []
-        self.file: JsonlWriter | None = None
-
-    def __call__(self, event: Event, /) -> None:
-        recorded = Recorded(at=time.time(), event=event)
-        if self.file is not None:
-            self.file.write(recorded)
-        else:
-            self.waiting.append(recorded)
-        if isinstance(event, Notice):
-            if event.message in self.said:  # each use of the sandbox says what it covers
-                return
-            self.said.add(event.message)
-        self.callback(event)
-
-    def open(self, path: Path) -> None:
-        self.file = JsonlWriter(path)
-        self.file.write(*self.waiting)
-
-    def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
+        stack.enter_context(run_end.kept_in(journal, path))
+        stack.enter_context(RUNNING.telling(journal))
+        result = _Run(config, directory, journal).all_rounds(ready)
+        journal(run_end.finished(result.evaluation, result.model.gguf, path))
+        return result
 
 
 class _Run:
-    def __init__(self, config: Config, directory: RunDir, journal: _Journal) -> None:
+    def __init__(self, config: Config, directory: RunDir, journal: Journal) -> None:
         self.config = config
         self.directory = directory
         self.callback: Callback = journal
@@ -123,6 +96,7 @@ class _Run:
         if ready.sandbox is not None:
             record_sandbox(directory, ready.sandbox)
         self.journal.open(directory.events)
+        self.callback(Planned(final_completions=self.final_completions()))
         models = [base]
         for number in range(1, config.rounds + 1):
             self.callback(RoundStarted(round=number, rounds=config.rounds))
@@ -133,6 +107,11 @@ class _Run:
         best = self.best_on_dev(models[1:], base)
         result = self.compare("eval", best, base, directory.evaluation)
         return RunResult(result, best, sandboxes(directory), rejections)
+
+    def final_completions(self) -> int:
+        """Completions that the comparison at the end needs, of both models."""
+        problems = sum(1 for _ in iter_lines(self.directory.problems("eval")))
+        return 2 * problems * self.config.evaluate.samples
 
     def try_round(self, number: int, model: Model, base: Model) -> list[Model]:
         """The round's model; none where it is not one to go on with, which is then noted."""
