@@ -13,7 +13,6 @@ from typing import Self
 
 from localdistill.errors import ConfigError, storage_error
 from localdistill.events import Callback, Event, RunFinished
-from localdistill.run_end import cut_short
 
 _LIMIT_S = 60.0
 _STDERR = 2
@@ -59,6 +58,8 @@ class Ending:
         if self._end is None:
             if error is None:
                 return
+            from localdistill.pipeline.end import cut_short
+
             self._end = cut_short(error, self.run_dir)
             if self._last_line:
                 print(self._end.model_dump_json(), flush=True)  # noqa: T201

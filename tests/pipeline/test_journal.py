@@ -13,8 +13,8 @@ from localdistill.events import (
     Usage,
     ignore,
 )
-from localdistill.journal import Journal
 from localdistill.jsonl import read_rows
+from localdistill.pipeline.journal import Journal
 
 USAGE = Usage(memory_used=1, memory_total=2)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from localdistill.errors import LocaldistillError, Stopped, storage_error
 from localdistill.events import RunFinished
-from localdistill.journal import Journal
+from localdistill.pipeline.journal import Journal
 from localdistill.types import EvalResult
 
 _STOPPED = "stopped; the same command goes on from here."
