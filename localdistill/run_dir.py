@@ -55,6 +55,7 @@ class RunDir:
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
         self.regression = path / "regression.json"  # plain questions, before and after
+        self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
         self._lock = -1
         self._stage_lock = -1
         # What ``open`` found, to tell what this call has made; None: there was no directory.
@@ -88,7 +89,7 @@ class RunDir:
             self._found = self._names()
             self._made = make_folder(self.path)
             self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
-            self._stage_lock = os.open(self.path / "stage.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._stage_lock = os.open(self.stages_at_work, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             self.close()
             self._take_away()
