@@ -23,7 +23,9 @@ from localdistill.doctor_command import add_doctor_command, run_doctor_command
 from localdistill.errors import ConfigError, LocaldistillError, storage_error
 from localdistill.models import default_home, models_dir
 from localdistill.plan_command import add_plan_command, run_plan_command
+from localdistill.report_command import add_report_command, run_report_command, write_at_the_end
 from localdistill.stage_commands import add_stage_commands, run_stage_command
+from localdistill.try_command import add_try_command, run_try_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
 _BROKEN_PIPE = 141  # and for one ended by SIGPIPE
@@ -118,6 +120,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_models_command(commands)
     add_plan_command(commands)
     add_doctor_command(commands)
+    add_report_command(commands)
+    add_try_command(commands, add_progress)
     return parser
 
 
@@ -204,8 +208,9 @@ def _run(options: argparse.Namespace) -> None:
     directory = options.run_dir or default_home() / starting_points.name_of(Path(config.model))
     with open_display(options.progress, sys.stdout) as display:
         result = pipeline.run(config, directory, display)
+        report = write_at_the_end(directory, display)
     if options.progress != "json":
-        print(result_text.result_text(result))  # noqa: T201
+        print(result_text.result_text(result, report))  # noqa: T201
     elif result.evaluation is not None:
         print(result.evaluation.model_dump_json())  # noqa: T201
     else:
@@ -232,6 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "models": run_models_command,
             "doctor": run_doctor_command,
             "plan": run_plan_command,
+            "report": run_report_command,
+            "try": run_try_command,
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from localdistill.pipeline import RunResult
 from localdistill.types import EvalResult, ModelScore, SandboxUse
 
@@ -16,14 +18,19 @@ _SAYING = {
 }
 
 
-def result_text(result: RunResult) -> str:
-    """The sandbox, scores before and after, the difference with interval, where the model is."""
+def result_text(result: RunResult, report: Path | None = None) -> str:
+    """The sandbox, scores before and after, the difference with interval, where the model is.
+
+    ``report`` is where the HTML report stands, if it was written.
+    """
     lines = [line for use in result.sandboxes for line in sandbox_lines(use)]
     lines += [f"No model of round {entry.round}: {entry.reason}" for entry in result.rejections]
     if result.evaluation is None:
         lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
     else:
         lines += comparison(result.evaluation)
+    if report is not None:
+        lines.append(f"Report: {report}")
     return "\n".join([*lines, f"Model: {result.model.gguf}"])
 
 
