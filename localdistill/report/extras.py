@@ -73,8 +73,18 @@ class GuardCheck(Row):
     passed: bool | None = None
 
 
+class GuardWorse(Row):
+    """A question whose answer has lost the form that was asked for."""
+
+    question: str
+    answer: str = ""
+    flaws: list[str] = Field(default_factory=list)
+
+
 class Guard(Row):
     """What the new model does on general questions (``regression.json``)."""
 
+    questions: int | None = None
+    worse: list[GuardWorse] = Field(default_factory=list)
     checks: list[GuardCheck] = Field(default_factory=list)
     passed: bool | None = None

@@ -28,6 +28,10 @@ from localdistill.run_dir import RunDir
 
 NAME = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
+_GUARD = {
+    "surprise": "surprise at good answers, nats a token",
+    "form": "answers in the form that was asked for",
+}
 _MOST_PROBLEMS = 2000  # rows of the table of all problems
 
 
@@ -84,6 +88,7 @@ def _sections(run: Run, spent: costs.Costs) -> dict[str, Any]:
         "tuning_alone": decoding.alone(run),
         "temperatures": decoding.temperatures(run),
         "guard": run.guard or (run.chosen.guard if run.chosen else None),
+        "guard_names": _GUARD,
         "checks": work.checks(run),
         "costs": spent,
         "manifest": json.dumps(run.manifest, indent=2, sort_keys=True, ensure_ascii=False),

@@ -40,7 +40,6 @@ _STYLE: dict[str, Any] = {
     "ytick.color": svg.GRID,
     "xtick.labelcolor": svg.MUTED,
     "ytick.labelcolor": svg.INK,
-    "legend.frameon": False,
 }
 
 
@@ -164,13 +163,12 @@ def training(
     """The loss of each step, and that on what was held out where it was measured (nats a token)."""
     with _plot("train", words, 250) as plot:
         axes = plot.axes
-        axes.plot(steps, losses, color=svg.BEFORE, linewidth=1.2, alpha=0.75, label="training")
+        axes.plot(steps, losses, color=svg.BEFORE, linewidth=1.2, alpha=0.75)
         if held_out:
             axes.plot(
                 [step for step, _ in held_out], [loss for _, loss in held_out],
-                color=svg.AFTER, linewidth=2, marker="o", markersize=4, label="held out",
+                color=svg.AFTER, linewidth=2, marker="o", markersize=4,
             )  # fmt: skip
-            axes.legend(loc="upper right", fontsize=10, labelcolor=svg.MUTED)
         axes.set_xlabel("step of the optimiser")
         axes.set_ylabel("loss, nats a token")
         axes.set_ylim(bottom=0)

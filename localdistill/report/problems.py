@@ -137,15 +137,8 @@ def _group(name: str, problems: Mapping[str, Sequence[tuple[float, float]]]) -> 
     shares = np.array([np.mean(halves, axis=0) for halves in problems.values()])
     weights = np.array([len(halves) for halves in problems.values()], dtype=np.float64)
     before, after = np.average(shares, axis=0, weights=weights)
-    low, high = difference_interval(shares[:, 1] - shares[:, 0])
     gain = float(after - before)
-    # Of problems that all weigh the same; where they do not, it must still hold the mean.
-    return Group(
-        name,
-        len(problems),
-        float(before),
-        float(after),
-        gain,
-        min(float(low), gain),
-        max(float(high), gain),
-    )
+    # The mean of a ratio, linearised: what a problem's weight and difference move it by.
+    moved = gain + weights / weights.mean() * (shares[:, 1] - shares[:, 0] - gain)
+    low, high = difference_interval(np.round(moved, 12))
+    return Group(name, len(problems), float(before), float(after), gain, float(low), float(high))

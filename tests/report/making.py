@@ -27,8 +27,11 @@ BEGAN = 1_780_000_000.0
 SAMPLES = 4
 # How often of four samples each problem passes before and after; the rest fail by turns.
 PASSES = [
-    (0, 4), (0, 3), (0, 0), (1, 3), (2, 4), (4, 4), (4, 2), (3, 0), (1, 1), (2, 3), (0, 2), (4, 4),
+    (0, 4), (0, 3), (0, 0), (1, 3), (2, 4), (4, 4), (4, 3), (3, 0), (1, 4), (2, 4), (0, 2), (2, 4),
 ]  # fmt: skip
+# What is told of them is pinned: how intervals are made is another matter.
+BETTER = {"gain": 0.268, "gain_low": 0.225, "gain_high": 0.311, "verdict": "better"}
+WORSE = {"gain": -0.031, "gain_low": -0.052, "gain_high": -0.01, "verdict": "worse"}
 FAILURES = ("failed", "runtime_error", "syntax_error", "timeout")
 RIGHT = "Here it is:\n```python\ndef f(x):\n    # twice\n    return 2 * x\n```\n"
 WRONG = "Here it is:\n```python\ndef f(x):\n    # twice\n    return x + 3\n```\n"
@@ -130,7 +133,8 @@ class Making:
             rows(folder / "completions.jsonl", completions)
             rows(folder / "verdicts.jsonl", verdicts)
             scores.append(metrics.score(verdicts, label, ids, [1, 2]))
-        result = metrics.compare("eval", scores[1], scores[0]).model_copy(update=more)
+        compared = metrics.compare("eval", scores[1], scores[0])
+        result = compared.model_copy(update={**BETTER, **more})
         (self.path / "evaluation.json").write_text(result.model_dump_json())
         return result
 
@@ -165,8 +169,10 @@ class Making:
         write(self.path / "stopped.json", {"after_round": 1, "reason": "Nothing was gained."})
         left = {"hours": 0.05, "items": [{"what": "The last round.", "stage": "train"}]}
         write(self.path / "omitted.json", left)
-        guard = {"name": "perplexity", "before": 8.0, "after": 8.1, "bound": 8.4, "passed": True}
-        write(self.path / "regression.json", {"checks": [guard], "passed": True})
+        guard = {"name": "surprise", "before": 1.0, "after": 1.1, "bound": 1.2, "passed": True}
+        worse = [{"question": "capital", "answer": "def f(): ...", "flaws": ["code"]}]
+        found = {"questions": 60, "checks": [guard], "worse": worse, "passed": True}
+        write(self.path / "regression.json", found)
 
     def rejected(self) -> None:
         """The only round gave no model."""

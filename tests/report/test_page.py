@@ -69,7 +69,7 @@ def test_a_finished_run_shows_everything(finished):
     page = page_of(finished)
     assert harmless(page)
     for said in (
-        "Better: +27.1 points in pass@1",
+        "Better: +26.8 points in pass@1",
         "tiny-coder",
         "pass@2",
         "never solved",
@@ -138,6 +138,7 @@ def test_what_only_some_runs_have(finished):
         "Stopped after round 1: Nothing was gained.",
         "The last round.",
         "it has kept within all bounds",
+        "surprise at good answers",
     ):
         assert said in page.text, said
     assert page.tags.count("svg") == 8

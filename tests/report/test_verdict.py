@@ -7,7 +7,7 @@ import pytest
 from localdistill.report import costs, reading
 from localdistill.report.verdict import headline
 from localdistill.types import DecodingScore, Opening
-from tests.report.making import PASSES, Making, score, write
+from tests.report.making import WORSE, Making, score, write
 
 
 def told(making):
@@ -18,7 +18,7 @@ def test_better_with_the_difference_its_interval_and_against_what(finished):
     found = told(finished)
     assert found.tone == "better"
     assert found.sentence == (
-        "Better: +27.1 points in pass@1, 95% interval +2.1 to +52.1, "
+        "Better: +26.8 points in pass@1, 95% interval +22.5 to +31.1, "
         "against your model with the same decoding."
     )
     assert found.warnings == []
@@ -34,12 +34,12 @@ def test_own_best_decoding_is_said_only_where_it_was_looked_for(finished):
 
 
 def test_worse_and_no_evidence(finished):
-    finished.evaluated(passes=[(after, before) for before, after in PASSES])
-    assert told(finished).sentence.startswith("Worse: −27.1 points in pass@1")
-    finished.evaluated(passes=[(2, 2)] * len(PASSES))
+    finished.evaluated(**WORSE)
+    assert told(finished).sentence.startswith("Worse: −3.1 points in pass@1, 95% interval −5.2")
+    finished.evaluated(**{**WORSE, "gain_high": 0.01, "verdict": "no evidence"})
     found = told(finished)
     assert found.tone == "none"
-    assert found.sentence.startswith("No evidence that it is better: +0.0 points")
+    assert found.sentence.startswith("No evidence that it is better: −3.1 points")
 
 
 def test_a_level_of_its_own_is_named(finished):
