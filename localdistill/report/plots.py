@@ -20,10 +20,11 @@ from localdistill.report.problems import Failure, Group, Pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.typing import RcKeyType
 
 _WIDTH = 352  # CSS pixels at natural size
 _POINTS_PER_INCH = 72
-_STYLE: dict[str, Any] = {
+_STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "localdistill",  # the same plot, the same bytes
     "font.size": 11,

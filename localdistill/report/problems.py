@@ -10,7 +10,7 @@ import numpy as np
 
 from localdistill.metrics import difference_interval
 from localdistill.report.wording import STATUS
-from localdistill.types import EvalResult, Problem, Verdict
+from localdistill.types import EvalResult, Problem, Status, Verdict
 
 Shares = dict[str, dict[int, bool]]  # problem id -> sample -> whether it passed
 
@@ -46,7 +46,7 @@ class Group:
 class Failure:
     """One outcome: how often it was, and its share of all samples that were tested."""
 
-    status: str
+    status: Status
     name: str
     before: int
     after: int

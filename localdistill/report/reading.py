@@ -115,11 +115,8 @@ def read(path: Path) -> Run:
     evaluation = reader.row(directory.evaluation, EvalResult)
     manifest = reader.json(directory.manifest)
     splits = {name: reader.rows(directory.problems(name), Problem) for name in _SPLITS}
-    labels = (None, None)
-    if evaluation is not None:
-        base = evaluation.baseline
-        labels = (base.model if base else None, evaluation.candidate.model)
-    before, after = (reader.answers(directory, label) for label in labels)
+    scores = (evaluation.baseline, evaluation.candidate) if evaluation else (None, None)
+    before, after = (reader.answers(directory, each.model if each else None) for each in scores)
     return Run(
         path=path,
         config=reader.config(directory.config),

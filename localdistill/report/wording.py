@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from localdistill.types import PassAtK
+from localdistill.types import PassAtK, Status
 
 _MINUS = "\N{MINUS SIGN}"
 _HARMLESS = {"\n", "\t"}
 # Control, format (which can turn text around), surrogate, private, unassigned.
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
-STATUS = {
+STATUS: dict[Status, str] = {
     "passed": "passed",
     "failed": "wrong result",
     "runtime_error": "error while running",

@@ -81,7 +81,7 @@ def trained(run: Run) -> list[Trained]:
             continue
         held_out = [(step, float(value)) for step, _, value in points if _is_number(value)]
         first = (each.training.get("held_out") or {}).get("before")
-        if _is_number(first):
+        if first is not None and _is_number(first):
             held_out.insert(0, (0, float(first)))
         found.append(
             Trained(
@@ -171,8 +171,9 @@ def _counts(value: object) -> list[tuple[str, int]]:
 
 
 def _is_number(value: object) -> bool:
-    is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_one and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def _is_point(point: object) -> bool:
