@@ -205,7 +205,7 @@ def gains(name: str, bars: Sequence[Bar], words: Words) -> Markup:
             _interval(axes, bar, y, colour)
         axes.set_yticks(range(len(bars)), [bar.name for bar in reversed(bars)])
         axes.set_ylim(-0.6, len(bars) - 0.4)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if value else "0")
         axes.set_xlabel("points in pass@1")
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=True, axis="x")
