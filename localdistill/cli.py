@@ -21,7 +21,9 @@ from localdistill.doctor_command import add_doctor_command, run_doctor_command
 from localdistill.errors import ConfigError, LocaldistillError, storage_error
 from localdistill.models import models_dir
 from localdistill.plan_command import add_plan_command, run_plan_command
+from localdistill.report_command import add_report_command, run_report_command
 from localdistill.stage_commands import add_stage_commands, run_stage_command
+from localdistill.try_command import add_try_command, run_try_command
 from localdistill.watch_command import add_watch_command, run_watch_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
@@ -121,6 +123,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_models_command(commands)
     add_plan_command(commands)
     add_doctor_command(commands)
+    add_report_command(commands)
+    add_try_command(commands, add_progress)
     return parser
 
 
@@ -218,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "models": run_models_command,
             "doctor": run_doctor_command,
             "plan": run_plan_command,
+            "report": run_report_command,
+            "try": run_try_command,
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:

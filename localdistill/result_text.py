@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from localdistill.pipeline import RunResult
 from localdistill.stages.regression import told_in_words
 from localdistill.types import EvalResult, ModelScore, SandboxUse
@@ -17,8 +19,11 @@ _SAYING = {
 }
 
 
-def result_text(result: RunResult) -> str:
-    """The sandbox, scores before and after, the difference with interval, where the model is."""
+def result_text(result: RunResult, report: Path | None = None) -> str:
+    """The sandbox, scores before and after, the difference with interval, where the model is.
+
+    ``report`` is where the HTML report stands, if it was written.
+    """
     lines = [line for use in result.sandboxes for line in sandbox_lines(use)]
     lines += [f"No model of round {entry.round}: {entry.reason}" for entry in result.rejections]
     if result.evaluation is None:
@@ -27,6 +32,8 @@ def result_text(result: RunResult) -> str:
         lines += comparison(result.evaluation)
     if result.general is not None:
         lines.append(told_in_words(result.general))
+    if report is not None:
+        lines.append(f"Report: {report}")
     return "\n".join([*lines, f"Model: {result.model.gguf}"])
 
 
