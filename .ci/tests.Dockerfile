@@ -3,6 +3,7 @@
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 COPY requirements/base.txt requirements/dev.txt /requirements/
+# hadolint ignore=SC2046
 RUN python -m venv /opt/tests \
     && /opt/tests/bin/pip install --no-cache-dir $(grep -hE '^(numpy|psutil|pydantic|pytest)==' /requirements/*.txt) \
     && mkdir -p /opt/localdistill \

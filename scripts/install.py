@@ -21,6 +21,7 @@ import argparse
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 # PyTorch publishes its CPU build on an index of its own; the general one has the CUDA build only.
 TORCH_CPU_INDEX = os.environ.get("TORCH_CPU_INDEX", "https://download.pytorch.org/whl/cpu")
+LEAN = Path(__file__).resolve().with_name("lean_llama_cpp.cmake")
 CONVERTER_PARTS = ("convert_hf_to_gguf.py", "conversion", "gguf-py", "LICENSE")
 
 
@@ -145,8 +147,9 @@ def install_torch(environment: Environment, kind: str) -> None:
 
 def build_llama_cpp(environment: Environment, kind: str, portable: bool, folder: Path) -> None:
     """Leave llama-cpp-python in ``folder``: its source archive, and a wheel that is built of it."""
-    # The multimodal parts are a third of the build and are not used.
+    # Half of the build is not used: the multimodal parts, and what llama.cpp's own programs share.
     flags = ["-DLLAVA_BUILD=OFF", "-DMTMD_BUILD=OFF"]
+    flags.append(shlex.quote(f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={LEAN}"))
     if kind == "cuda":
         flags.append("-DGGML_CUDA=ON")
     if portable:  # every x86-64 processor since about 2013, instead of the building one
@@ -233,7 +236,12 @@ def install_dependencies(
 def stamp(kind: str, portable: bool, dev: bool) -> str:
     """What an installation was made from: a change of it means that there is work to do."""
     digest = hashlib.sha256(f"{kind} {portable} {dev} {sys.version}".encode())
-    for path in [*sorted(REQUIREMENTS.glob("*.txt")), REQUIREMENTS / "cuda.lock", Path(__file__)]:
+    for path in [
+        *sorted(REQUIREMENTS.glob("*.txt")),
+        REQUIREMENTS / "cuda.lock",
+        Path(__file__),
+        LEAN,
+    ]:
         if not path.exists():  # an image for CPUs is built without the lock
             continue
         digest.update(path.read_bytes())

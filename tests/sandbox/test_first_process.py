@@ -51,8 +51,8 @@ signal.signal(signal.SIGTERM, lambda number, at: sys.exit(5))
 print("waits", flush=True)
 time.sleep(60)
 """
-# Opens the sandbox twice, with its keepers killed between, and runs right and hostile programs. All of
-# them are run in a real container (.ci/sandbox-tiers).
+# Opens the sandbox twice, with its keepers killed between, and runs programs in it. All the others
+# are run in a real container (.ci/sandbox-tiers).
 _SANDBOX = """
 import json, os, sys
 from localdistill.sandbox import open_sandbox
