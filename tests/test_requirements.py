@@ -1,11 +1,14 @@
-"""The lock of the CUDA set: it holds every pin, each with hashes."""
+"""What is pinned where: the lock of the CUDA set, and the image's version."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).parents[1] / "requirements"
+import localdistill
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = ROOT / "requirements"
 
 
 def pins(text: str) -> dict[str, str]:
@@ -27,3 +30,8 @@ def test_the_lock_holds_all_pins_with_hashes():
 def test_what_only_a_gpu_needs_is_in_the_lock():
     locked = pins((REQUIREMENTS / "cuda.lock").read_text())
     assert {"triton", "xformers", "nvidia-cublas", "unsloth-zoo"} <= locked.keys()
+
+
+def test_the_image_says_the_version_of_the_package():
+    label = f'org.opencontainers.image.version="{localdistill.__version__}"'
+    assert label in (ROOT / "Dockerfile").read_text()
