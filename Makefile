@@ -1,11 +1,14 @@
 # make run    install what is missing into .venv, then run on the bundled seed model
 # make test   install what is missing, then run all tests
+# make chaos  install what is missing, then strike CHAOS=50 runs at random moments; each must go on to the same result
 # make tiers  install what is missing, then test the sandbox in each of its tiers (TIERS='docker compose': in these)
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: install run test tiers check bench clean
+CHAOS ?= 50
+
+.PHONY: install run test tiers chaos check bench clean
 
 install:
 	@$(PYTHON) scripts/install.py --venv $(VENV) --dev
@@ -18,6 +21,9 @@ test: install
 
 tiers: install
 	@VENV=$(VENV) .ci/sandbox-tiers $(TIERS)
+
+chaos: install
+	@$(BIN)/python benchmarks/chaos.py --trials $(CHAOS) $(ARGS)
 
 check: install
 	$(BIN)/ruff check .
