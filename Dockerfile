@@ -44,7 +44,7 @@ FROM base AS dependencies-cpu
 RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake g++ ninja-build \
     && rm -rf /var/lib/apt/lists/*
-COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt /src/requirements/
+COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt requirements/cpu.lock /src/requirements/
 COPY scripts/install.py scripts/compile_c.py /src/scripts/
 RUN python /src/scripts/install.py --venv /opt/localdistill --set cpu --portable --dependencies-only
 # A quarter of it is of no use in a CPU image without a compiler: the packages' own tests, C headers, libraries for GPUs,

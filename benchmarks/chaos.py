@@ -3,6 +3,7 @@
     python benchmarks/chaos.py --trials 50             # `make chaos`
     python benchmarks/chaos.py --only 17               # trial 17 of the same seed once more
     python benchmarks/chaos.py --kinds group full      # these only
+    python benchmarks/chaos.py --quick                 # begin each where the stage to strike begins
 
 A short deterministic run of the seed model is made once, undisturbed. In each trial the same run is
 begun in a new directory and struck once: kinds take turns, moments are drawn evenly over all stages
@@ -29,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from chaos_run import Call, Moment, arguments, moments, outcome
+from chaos_run import Call, Moment, arguments, copier, moments, outcome
 from chaos_strikes import KINDS, enlarge
 
 _CALLS = 3  # after the one that was struck: a call may go into the damage once more
@@ -86,7 +87,9 @@ def main() -> None:
 
 def _undisturbed(work: Path, args: argparse.Namespace) -> tuple[dict[str, str], list[Moment]]:
     directory = work / "undisturbed"
-    call = Call(arguments(directory, args.rounds, args.set), work / "undisturbed.log")
+    copy = copier(directory, work / "snapshots") if args.quick else None
+    command = arguments(directory, args.rounds, args.set)
+    call = Call(command, work / "undisturbed.log", on_start=copy)
     code = call.end()
     if code != 0:
         sys.exit(f"chaos: the undisturbed run ended with exit code {code}: {call.said()}")
@@ -114,6 +117,9 @@ def _run(trial: Trial, work: Path, whole: dict[str, str], args: argparse.Namespa
         _mount(place, work / "undisturbed")
     directory, began = place / "run", time.monotonic()
     command = arguments(directory, args.rounds, args.set)
+    snapshot = work / "snapshots" / str(trial.moment.number)
+    if snapshot.exists():
+        shutil.copytree(snapshot, directory)
     log = work / f"{trial.number:03d}"
     code, tree = _struck(trial, Call(command, log.with_suffix(".log")), directory)
     if trial.kind == "full":
@@ -216,6 +222,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=int, metavar="N", help="trial N alone")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="do not repeat what came before")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--dir", type=Path, help="where to work; else among temporary files")
     return parser.parse_args()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,14 +38,21 @@ SETTINGS = {
 _SLOWEST_S = 1800.0  # for a run that takes half a minute when it is alone
 
 
+Start = tuple[float, dict[str, Any]]  # of a stage: seconds, and its event
+
+
 @dataclass(frozen=True)
 class Moment:
     """A part of the run to strike in: from one stage's beginning to the next one's."""
 
-    number: int  # stages that have begun
+    number: int  # stages that had begun
     name: str
     stage: str  # "" before the first one
     seconds: float  # how long it took undisturbed
+
+    def is_reached(self, starts: list[Start]) -> bool:
+        """Whether it is among the stages that have begun."""
+        return self.number == 0 or any(name_of(event) == self.name for _, event in starts)
 
 
 @dataclass
@@ -52,8 +62,9 @@ class Call:
     arguments: list[str]
     log: Path  # for what it says on standard error
     began: float = field(default_factory=time.monotonic)
-    starts: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # of stages
+    starts: list[Start] = field(default_factory=list)
     round: int = 0
+    on_start: Callable[[Call], None] | None = None  # hears that a stage has begun
 
     def __post_init__(self) -> None:
         with self.log.open("wb") as log:
@@ -78,6 +89,8 @@ class Call:
                 if event.get("kind") == "stage_started":
                     event["round"] = self.round
                     self.starts.append((time.monotonic() - self.began, event))
+                    if self.on_start is not None:
+                        self.on_start(self)
                 self._changed.notify_all()
         with self._changed:
             self._over = True
@@ -86,9 +99,7 @@ class Call:
     def reach(self, moment: Moment, seconds: float) -> bool:
         """Wait until ``moment`` has lasted for ``seconds``; False if the call ended before."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._over or len(self.starts) >= moment.number, _SLOWEST_S
-            )
+            self._changed.wait_for(lambda: self._over or moment.is_reached(self.starts), _SLOWEST_S)
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -127,9 +138,30 @@ def moments(call: Call, ended: float) -> list[Moment]:
     starts = [(0.0, {"title": "before the first stage", "stage": "", "round": 0}), *call.starts]
     ends = [began for began, _ in starts[1:]] + [ended]
     return [
-        Moment(number, f"round {event['round']}, {event['title']}", event["stage"], end - began)
+        Moment(number, name_of(event), event["stage"], end - began)
         for number, ((began, event), end) in enumerate(zip(starts, ends, strict=True))
     ]
+
+
+def name_of(event: dict[str, Any]) -> str:
+    """What a stage that begins is called."""
+    return f"round {event['round']}, {event['title']}"
+
+
+def copier(directory: Path, snapshots: Path) -> Callable[[Call], None]:
+    """Copies ``directory`` to ``snapshots/N`` when stage N begins, with everything standing still."""
+
+    def copy(call: Call) -> None:
+        tree = call.tree()
+        for process in tree:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        shutil.copytree(directory, snapshots / str(len(call.starts)))
+        for process in reversed(tree):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    return copy
 
 
 def outcome(directory: Path) -> dict[str, str]:
