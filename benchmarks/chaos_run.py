@@ -149,7 +149,7 @@ def name_of(event: dict[str, Any]) -> str:
 
 
 def copier(directory: Path, snapshots: Path) -> Callable[[Call], None]:
-    """Copies ``directory`` to ``snapshots/N`` when stage N begins, with everything standing still."""
+    """Copies ``directory`` to ``snapshots/N`` when stage N begins, while all stands still."""
 
     def copy(call: Call) -> None:
         tree = call.tree()
