@@ -96,7 +96,7 @@ FROM base AS llama-cpp-tools
 RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake g++ ninja-build \
     && rm -rf /var/lib/apt/lists/*
-COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt /src/requirements/
+COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt requirements/cpu.lock /src/requirements/
 COPY scripts/install.py scripts/compile_c.py scripts/lean_llama_cpp.cmake /src/scripts/
 
 FROM llama-cpp-tools AS llama-cpp
@@ -105,7 +105,7 @@ RUN python /src/scripts/install.py --venv /venv --set cpu --portable --only-llam
 
 # All third-party packages.
 FROM base AS dependencies-cpu
-COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt /src/requirements/
+COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt requirements/cpu.lock /src/requirements/
 COPY scripts/install.py scripts/compile_c.py scripts/lean_llama_cpp.cmake /src/scripts/
 COPY --from=llama-cpp /llama-cpp /llama-cpp
 RUN python /src/scripts/install.py --venv /opt/localdistill --set cpu --llama-cpp /llama-cpp --dependencies-only

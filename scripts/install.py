@@ -6,7 +6,8 @@ Two dependency sets have the same pins (`requirements/`). The *cuda* set install
 of its dependencies; the *cpu* set takes PyTorch's CPU build and Unsloth without xformers,
 torchvision, triton and diffusers, which it does not need to train on a CPU. llama-cpp-python is
 built from its source archive, and llama.cpp's converter, which pip does not install, is put beside
-it from the same archive. A second call with nothing changed returns at once.
+it from the same archive. All but PyTorch's CPU build and what only tests need comes from locks with
+hashes (`scripts/lock.py`). A second call with nothing changed returns at once.
 
     python3 scripts/install.py --set cpu --portable --only-llama-cpp FOLDER
     python3 scripts/install.py --venv .venv --llama-cpp FOLDER
@@ -125,12 +126,9 @@ def pin_of(name: str) -> str:
 
 
 def install_torch(environment: Environment, kind: str) -> None:
-    """PyTorch first, so that nothing else pulls another build of it in."""
+    """PyTorch's CPU build; the general one is in the lock of its set."""
     requirement = pin_of("torch")
-    if environment.has(requirement):
-        return
-    if kind == "cuda":
-        environment.pip("install", requirement)
+    if kind == "cuda" or environment.has(requirement):
         return
     python = str(environment.python)
     # A CPU build that pip already finds (a local wheel folder) saves the download.
@@ -161,6 +159,7 @@ def build_llama_cpp(environment: Environment, kind: str, portable: bool, folder:
         "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python",
         "--dest", str(folder), pin_of("llama-cpp-python"),
     )  # fmt: skip
+    check_hash(archive_in(folder), "llama-cpp-python", kind)
     environment.pip(
         "wheel", "--no-cache-dir", "--no-deps", "--wheel-dir", str(folder), str(archive_in(folder)),
         variables={"CMAKE_ARGS": " ".join([*flags, given]).strip()},
@@ -189,11 +188,26 @@ def install_llama_cpp(
         if built is None:
             build_llama_cpp(environment, kind, portable, folder)
         archive = archive_in(folder)
+        check_hash(archive, "llama-cpp-python", kind)
         wheel = next(folder.glob(f"{archive.name.removesuffix('.tar.gz')}-*.whl"), None)
         if wheel is None:
             fail(f"{folder} holds no wheel of {archive.name}.")
         environment.pip("install", "--no-cache-dir", str(wheel))
         place_converter(archive, converter)
+
+
+def lock_of(kind: str) -> Path:
+    """The lock of a dependency set."""
+    return REQUIREMENTS / f"{kind}.lock"
+
+
+def check_hash(archive: Path, name: str, kind: str) -> None:
+    """Refuse an archive of package ``name`` that is not the one in the lock."""
+    text = lock_of(kind).read_text(encoding="utf-8")
+    entry = next(part for part in text.replace(" \\\n", " ").splitlines() if part.startswith(name))
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if f"--hash=sha256:{digest}" not in entry.split():
+        fail(f"{archive.name} is not the file in requirements/{kind}.lock: its SHA-256 is {digest}")
 
 
 def place_converter(archive: Path, target: Path) -> None:
@@ -223,27 +237,16 @@ def install_dependencies(
     """All pinned third-party packages of the chosen set."""
     install_torch(environment, kind)
     install_llama_cpp(environment, kind, portable, llama_cpp)
-    if kind == "cuda":  # what was resolved, and nothing else (scripts/lock.py)
-        environment.pip("install", "--require-hashes", "-r", str(REQUIREMENTS / "cuda.lock"))
-    files = ["base.txt", "train.txt", *(["dev.txt"] if dev else [])]
-    environment.pip(
-        "install", *(part for file in files for part in ("-r", str(REQUIREMENTS / file)))
-    )
-    unsloth = ["install", "-r", str(REQUIREMENTS / "unsloth.txt")]
-    environment.pip(*unsloth, *(["--no-deps"] if kind == "cpu" else []))
+    # What was resolved, and nothing else (scripts/lock.py): the lock holds what they depend on.
+    environment.pip("install", "--no-deps", "--require-hashes", "-r", str(lock_of(kind)))
+    if dev:
+        environment.pip("install", "-r", str(REQUIREMENTS / "dev.txt"))
 
 
 def stamp(kind: str, portable: bool, dev: bool) -> str:
     """What an installation was made from: a change of it means that there is work to do."""
     digest = hashlib.sha256(f"{kind} {portable} {dev} {sys.version}".encode())
-    for path in [
-        *sorted(REQUIREMENTS.glob("*.txt")),
-        REQUIREMENTS / "cuda.lock",
-        Path(__file__),
-        LEAN,
-    ]:
-        if not path.exists():  # an image for CPUs is built without the lock
-            continue
+    for path in [*sorted(REQUIREMENTS.glob("*.txt")), lock_of(kind), Path(__file__), LEAN]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -23,6 +23,7 @@ from localdistill.jsonl import (
     done_facts,
     is_done,
     mark_done,
+    marker,
     read_rows,
 )
 from localdistill.problems import load
@@ -141,6 +142,8 @@ def run(
         callback(StageFinished(stage="generate", summary=_shown(summary), skipped=True))
         return summary
     with WriterLock(request.out):
+        # Of a file that was cut short since: who follows it must not take it for finished.
+        marker(request.out).unlink(missing_ok=True)
         if request.adaptive:
             work = adaptive(request, problems, wanted, slots, callback)
         else:
