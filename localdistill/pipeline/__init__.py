@@ -9,7 +9,10 @@ the same call on the same directory goes on where an earlier one was stopped.
     beginning   splits, starting model, sizes, manifest
     one_round   one round: sampling, selection, training, export
     training    train and export from any selection
-    comparison  models against each other, on dev and on eval
+    contest     champion and challengers, on dev
+    stopping    what ends a run before its last round
+    comparison  models on dev and on eval
+    openings    how often eval was looked at
     guard       plain questions to the model that the run ends with
     session     what all of them share; the one place where stages are started
     end         how a run ended, as an event

@@ -46,6 +46,8 @@ STAGES = {
     "select": "SelectRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
+    "diversity": "DiversityRequest",
+    "decoding": "DecodingRequest",
     "evaluate": "EvaluateRequest",
     "regression": "RegressionRequest",
 }
