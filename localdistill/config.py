@@ -77,6 +77,10 @@ class SelectConfig(_Section):
     strategy: str = "tests"
     max_per_problem: int = Field(default=4, ge=1)
     confidence_share: float = Field(default=0.25, gt=0, le=1)  # of a problem's completions
+    agreement_share: float = Field(default=0.5, gt=0, le=1)  # of them, that must do the same
+    # Share of all answers, the shortest ones, that is dropped before the strategy looks; the code
+    # that was released for arXiv 2604.01193 drops 0.1
+    drop_shortest: float = Field(default=0.0, ge=0, lt=1)
 
 
 class TrainConfig(_Section):
