@@ -50,6 +50,12 @@ class StageFinished(_Event):
     skipped: bool = False  # it had been finished by an earlier run of the same command
 
 
+class CallStarted(_Event):
+    """A call of the command begins to work on the run: the time before it was nobody's."""
+
+    kind: Literal["call_started"] = "call_started"
+
+
 class RoundStarted(_Event):
     """A round begins (rounds count from 1; round 0 is the starting model)."""
 
@@ -80,7 +86,7 @@ class Notice(_Event):
 
 
 Event = Annotated[
-    StageStarted | StageProgress | StageFinished | RoundStarted | Scored | Notice,
+    StageStarted | StageProgress | StageFinished | CallStarted | RoundStarted | Scored | Notice,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

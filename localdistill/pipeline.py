@@ -19,14 +19,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from localdistill import preflight, rejection
+from localdistill import lab, preflight, rejection
 from localdistill.config import Config
 from localdistill.events import Callback, Event, Notice, Recorded, RoundStarted
 from localdistill.jsonl import JsonlWriter, done_facts, is_done
 from localdistill.manifest import manifest, record_sandbox, sandboxes
-from localdistill.run_dir import RunDir
+from localdistill.run_dir import RoundDir, RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
 from localdistill.stages.accumulate import accumulate
+from localdistill.stages.budget import BudgetSummary
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
@@ -176,23 +177,43 @@ class _Run:
                 **config.verify.model_dump(),
             ),
         )
-        self.stage(
+        made = Model(f"round-{number:02d}", paths.model, paths.merged, number)
+        if config.compare:
+            self.compare_strategies(paths, base)
+            return made
+        self.select(paths, config.select.strategy, paths.selected)
+        start = base if config.train.start == "base" else model
+        self.train_and_export(paths, self.examples(number), start, base, number)
+        return made
+
+    def select(self, paths: RoundDir, strategy: str, out: Path) -> int:
+        """Choose by ``strategy`` from the round's completions; returns how many are kept."""
+        config = self.config
+        found = self.stage(
             "select",
             select.SelectRequest(
-                problems=problems,
+                problems=str(self.directory.problems("train")),
                 completions=paths.completions,
                 verdicts=paths.verdicts,
-                out=paths.selected,
-                **config.select.model_dump(),
+                out=out,
+                seed=config.seed,
+                sandbox=config.verify.sandbox,
+                workers=config.verify.workers,
+                **{**config.select.model_dump(), "strategy": strategy},
             ),
         )
-        start = base if config.train.start == "base" else model
-        examples = self.examples(number)
+        return int(found.get("kept", 0))
+
+    def train_and_export(
+        self, paths: RoundDir, data: Path, start: Model, base: Model, number: int
+    ) -> None:
+        """Make, in the folder ``paths``, a model of ``start`` that is trained on ``data``."""
+        config = self.config
         self.stage(
             "train",
             train.TrainRequest(
                 model=start.master,
-                data=examples,
+                data=data,
                 out=paths.adapter,
                 seed=config.seed + number,
                 threads=config.generate.threads,
@@ -210,11 +231,37 @@ class _Run:
                 out=paths.model,
                 # A round's own file has the wanted types already.
                 quant=config.export.quant if start is base else "same",
-                data=examples,
+                data=data,
                 threads=config.generate.threads,
             ),
         )
-        return Model(f"round-{number:02d}", paths.model, paths.merged, number)
+
+    def compare_strategies(self, paths: RoundDir, base: Model) -> None:
+        """Train by each strategy; the best one's model is the round's. See ``lab``."""
+        config = self.config
+
+        def trained(arm: RoundDir, data: Path, name: str) -> Model:
+            self.train_and_export(arm, data, base, base, 1)
+            return Model(f"arm-{name}", arm.model, arm.merged, 1)
+
+        def scored(model: Model) -> EvalResult:
+            return self.compare("dev", model, base, model.gguf.with_name("evaluation.json"))
+
+        work = lab.Lab(
+            round=paths,
+            out=self.directory.comparison,
+            tokenizer=base.master,
+            max_length=config.train.max_length,
+            tokens=config.compare_tokens,
+            seed=config.seed,
+        )
+        hands = lab.Hands(
+            select=lambda name, out: self.select(paths, name, out),
+            budget=lambda request: BudgetSummary.model_validate(self.stage("budget", request)),
+            train=trained,
+            score=scored,
+        )
+        lab.run(work, config.compare, hands, self.callback)
 
     def examples(self, number: int) -> Path:
         """What round ``number`` trains on."""

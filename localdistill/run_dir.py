@@ -41,6 +41,11 @@ class RoundDir:
         self.parity = path / "parity.json"  # what the gate of the export found
         self.rejected = path / "rejected.json"  # there where the round gave no model, and why
         self.evaluation = path / "evaluation.json"
+        self.trained = path / "trained.jsonl"  # of selected.jsonl, where only a part is trained on
+
+    def arm(self, name: str) -> RoundDir:
+        """Paths of another way to train from this round's completions."""
+        return RoundDir(self.path / "arms" / name)
 
 
 class RunDir:
@@ -54,6 +59,8 @@ class RunDir:
         self.log = path / "log.txt"
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
+        self.comparison = path / "comparison.json"  # of the selection lab
+        self.omitted = path / "omitted.json"  # what there was no time for
         self._lock = -1
         self._stage_lock = -1
         # What ``open`` found, to tell what this call has made; None: there was no directory.
@@ -177,6 +184,10 @@ class RunDir:
         asked = freeze(config, saved)
         if self.manifest.exists():
             saved = _with_passes(saved, asked)
+        # How long it may take changes nothing of what has been done; unnamed, it stays.
+        if asked.hours is not None:
+            saved = saved.model_copy(update={"hours": asked.hours})
+        asked = asked.model_copy(update={"hours": saved.hours})
         differing = configuration.differences(saved, asked)
         if not differing:
             return saved
@@ -191,7 +202,7 @@ class RunDir:
 
         What the machine chose at the beginning (slots, threads, workers) is kept on continuing. How
         much goes through training at once may be named anew: memory may have become scarcer, and
-        the adapter is the same but for rounding.
+        the adapter is the same but for rounding. So may the hours.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.

@@ -32,7 +32,7 @@ def test_references_stand_in_for_each_selected_answer():
 
 
 def test_references_are_refused_where_there_are_none():
-    with pytest.raises(ConfigError, match="none of .* has a reference solution.*shuffled"):
+    with pytest.raises(ConfigError, match=r"none of .* has a reference solution.*shuffled"):
         references(selection(a=1), {"a": Problem(id="a", prompt="Do a.", reference=" \n")})
 
 

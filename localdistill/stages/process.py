@@ -41,6 +41,7 @@ STAGES = {
     "generate": "GenerateRequest",
     "verify": "VerifyRequest",
     "select": "SelectRequest",
+    "budget": "BudgetRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
     "evaluate": "EvaluateRequest",
