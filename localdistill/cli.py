@@ -228,9 +228,10 @@ def _run(options: argparse.Namespace) -> None:
     elif result.evaluation is not None:
         print(result.evaluation.model_dump_json())  # noqa: T201
     else:
+        verdict = "not known" if result.model.round else "no new model"
         rejected = [entry.model_dump(mode="json") for entry in result.rejections]
-        print(json.dumps({"verdict": "no new model", "rejections": rejected}))  # noqa: T201
-    if result.evaluation is None:
+        print(json.dumps({"verdict": verdict, "rejections": rejected}))  # noqa: T201
+    if result.evaluation is None and not result.model.round:
         sys.exit(1)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from localdistill.events import CallStarted, Recorded
 from localdistill.jsonl import iter_rows
 
-# Beyond the end, when a stage that still works is ended: there is a minute in all.
-_GRACE_S = 35.0
+# Beyond the end, when a stage that still works is ended: there is a minute in all. A call that
+# begins when time is over has so much to look at what is there, and to show it.
+_GRACE_S, _LOOK_S = 35.0, 55.0
 
 
 class OutOfTime(Exception):
@@ -38,6 +39,7 @@ class Deadline:
     ) -> None:
         self.hours = hours
         self._clock = clock
+        self._began = clock()
         self._end = None if hours is None else clock() + 3600 * hours - worked
 
     @property
@@ -55,7 +57,10 @@ class Deadline:
 
     def grace(self) -> float | None:
         """Seconds until a stage at work is ended, at least one; None where there is no limit."""
-        return None if self._end is None else max(1.0, self.left() + _GRACE_S)
+        if self._end is None:
+            return None
+        last = max(self._end + _GRACE_S, self._began + _LOOK_S)
+        return max(1.0, last - self._clock())
 
 
 def worked_seconds(events: Path) -> float:

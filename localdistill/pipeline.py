@@ -19,10 +19,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from localdistill import lab, preflight, rejection
+from localdistill import control_arms, lab, preflight, rejection
+from localdistill.comparison import Comparison, Omitted, read_comparison
 from localdistill.config import Config
-from localdistill.events import Callback, Event, Notice, Recorded, RoundStarted
-from localdistill.jsonl import JsonlWriter, done_facts, is_done
+from localdistill.deadline import Deadline, OutOfTime, worked_seconds
+from localdistill.events import Callback, CallStarted, Event, Notice, Recorded, RoundStarted
+from localdistill.jsonl import JsonlWriter, done_facts, is_done, write_whole
 from localdistill.manifest import manifest, record_sandbox, sandboxes
 from localdistill.run_dir import RoundDir, RunDir
 from localdistill.stages import evaluate, export, generate, prepare, select, split, train, verify
@@ -32,6 +34,7 @@ from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
 from localdistill.stages.this_machine import settled
 from localdistill.stages.train_here import settled as settled_training
+from localdistill.timekeeper import Timekeeper
 from localdistill.types import EvalResult, Rejection, SandboxUse
 
 
@@ -53,6 +56,8 @@ class RunResult:
     model: Model
     sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
     rejections: tuple[Rejection, ...] = ()  # the rounds without a model
+    comparison: Comparison | None = None  # of strategies, where that was asked for
+    omitted: Omitted | None = None  # what there was no time for
 
 
 def run(config: Config, path: Path, callback: Callback) -> RunResult:
@@ -62,12 +67,15 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
         LocaldistillError: of the class that says which boundary was crossed.
     """
     with contextlib.ExitStack() as stack:
+        started = time.monotonic()
         journal = _Journal(callback)
+        journal.begin()
         ready = preflight.check(config, RunDir(path), journal)
         directory = stack.enter_context(RunDir(path))
         config = directory.adopt(config)
         stack.callback(journal.close)
-        return _Run(config, directory, journal).all_rounds(ready)
+        worked = worked_seconds(directory.events) + time.monotonic() - started
+        return _Run(config, directory, journal, worked).all_rounds(ready)
 
 
 class _Journal:
@@ -81,6 +89,10 @@ class _Journal:
         self.said: set[str] = set()
         self.waiting: list[Recorded] = []
         self.file: JsonlWriter | None = None
+
+    def begin(self) -> None:
+        """Note that a call begins, for those who reckon with its time."""
+        self.waiting.append(Recorded(at=time.time(), event=CallStarted()))
 
     def __call__(self, event: Event, /) -> None:
         recorded = Recorded(at=time.time(), event=event)
@@ -104,8 +116,10 @@ class _Journal:
 
 
 class _Run:
-    def __init__(self, config: Config, directory: RunDir, journal: _Journal) -> None:
+    def __init__(self, config: Config, directory: RunDir, journal: _Journal, worked: float) -> None:
         self.config = config
+        deadline = Deadline(config.hours, worked)
+        self.time = Timekeeper(deadline, directory.omitted, journal)
         self.directory = directory
         self.callback: Callback = journal
         self.journal = journal
@@ -124,16 +138,38 @@ class _Run:
         if ready.sandbox is not None:
             record_sandbox(directory, ready.sandbox)
         self.journal.open(directory.events)
+        self.time.know(base.gguf)
         models = [base]
         for number in range(1, config.rounds + 1):
+            paths = directory.round(number)
+            made = is_done(paths.model) or paths.rejected.exists()
+            if not made and not self.time.begins(number, config.rounds):
+                break
             self.callback(RoundStarted(round=number, rounds=config.rounds))
             models += self.try_round(number, models[-1], base)
-        rejections = tuple(self.rejections)
+            self.time.ends()
         if len(models) == 1:  # the eval set stays closed: there is nothing to compare
-            return RunResult(None, base, sandboxes(directory), rejections)
+            return self.result(None, base)
         best = self.best_on_dev(models[1:], base)
-        result = self.compare("eval", best, base, directory.evaluation)
-        return RunResult(result, best, sandboxes(directory), rejections)
+        try:
+            result = self.compare("eval", best, base, directory.evaluation)
+        except OutOfTime as error:
+            self.time.omit("evaluate", f"The comparison of the models on eval, as {error}.")
+            return self.result(None, best)
+        if config.controls:
+            result = self.with_controls(result, best, base)
+        return self.result(result, best)
+
+    def result(self, evaluation: EvalResult | None, model: Model) -> RunResult:
+        """What the run comes to, with all that goes with it."""
+        return RunResult(
+            evaluation,
+            model,
+            sandboxes(self.directory),
+            tuple(self.rejections),
+            read_comparison(self.directory.comparison),
+            self.time.omitted,
+        )
 
     def try_round(self, number: int, model: Model, base: Model) -> list[Model]:
         """The round's model; none where it is not one to go on with, which is then noted."""
@@ -142,6 +178,9 @@ class _Run:
         if found is None:
             try:
                 return [self.one_round(number, model, base)]
+            except OutOfTime as error:
+                self.time.omit("round", f"What was left of round {number}, as {error}.")
+                return []
             except rejection.CAUSES as error:
                 found = rejection.note(paths, number, error, model.label)
         self.rejections.append(found)
@@ -169,6 +208,7 @@ class _Run:
                 keep=config.select.max_per_problem,
                 cap=config.generate.cap,
                 verdicts=paths.verdicts,
+                until=self.time.generate_until(),
             ),
             verify.VerifyRequest(
                 problems=problems,
@@ -209,7 +249,8 @@ class _Run:
     ) -> None:
         """Make, in the folder ``paths``, a model of ``start`` that is trained on ``data``."""
         config = self.config
-        self.stage(
+        made = is_done(paths.adapter)
+        trained = self.stage(
             "train",
             train.TrainRequest(
                 model=start.master,
@@ -217,10 +258,14 @@ class _Run:
                 out=paths.adapter,
                 seed=config.seed + number,
                 threads=config.generate.threads,
+                until=None if made else self.time.train_until(),
                 deterministic=config.deterministic,
                 **config.train.model_dump(exclude={"start"}),
             ),
         )
+        if trained.get("out_of_time"):
+            text = f"Round {number}: training ended after step {trained['steps']}"
+            self.time.omit("train", f"{text} of {trained['planned_steps']}.")
         self.stage(
             "export",
             export.ExportRequest(
@@ -263,6 +308,37 @@ class _Run:
         )
         lab.run(work, config.compare, hands, self.callback)
 
+    def with_controls(self, result: EvalResult, best: Model, base: Model) -> EvalResult:
+        """``result`` with what the base comes to when it is trained on something else."""
+        config, directory = self.config, self.directory
+        rounds = [directory.round(each) for each in range(1, best.round + 1)]
+        data = [each.trained if config.compare else each.selected for each in rounds]
+        selected = directory.controls / "selected.jsonl"
+        accumulate([path for path in data if path.exists()], selected)
+        setting = control_arms.Setting(
+            folder=directory.controls,
+            selected=selected,
+            problems=directory.problems("train"),
+            tokenizer=base.master,
+            max_length=config.train.max_length,
+            seed=config.seed,
+        )
+
+        def trained(paths: RoundDir, data: Path, name: str) -> Model:
+            self.train_and_export(paths, data, base, base, best.round)
+            return Model(f"control-{name}", paths.model, paths.merged, best.round)
+
+        def scored(model: Model) -> EvalResult:
+            return self.compare("eval", model, base, model.gguf.with_name("evaluation.json"))
+
+        hands = control_arms.Hands(
+            budget=lambda request: self.stage("budget", request), train=trained, score=scored
+        )
+        found = control_arms.run(setting, config.controls, hands, self.callback)
+        result = result.model_copy(update={"controls": found})
+        write_whole(directory.evaluation, result.model_dump_json(indent=2) + "\n")
+        return result
+
     def examples(self, number: int) -> Path:
         """What round ``number`` trains on."""
         paths = self.directory.round(number)
@@ -290,9 +366,26 @@ class _Run:
             log, inherit = self.directory.log, (self.directory.stage_lock,)
             generate_and_verify(generate_, follow, self.callback, log, inherit)
         else:
-            self.stage("generate", generate_)
+            began, made = time.monotonic(), is_done(generate_.out)
+            drawn = self.stage("generate", generate_)
+            tested = time.monotonic()
             self.stage("verify", verify_)
+            if self.time.limited and not made:
+                drawing = drawn["tokens"] / max(1e-6, drawn["tokens_per_second"])
+                seconds = drawing + time.monotonic() - tested
+                self.time.sampled(drawn["completions"], seconds, tested - began - drawing)
         self.record_sandbox(verify_.out)
+        if self.time.limited:
+            self.note_sampled(generate_)
+
+    def note_sampled(self, request: generate.GenerateRequest) -> None:
+        """Tell the keeper of time what a generation has done and left out."""
+        facts = done_facts(request.out) if is_done(request.out) else {}
+        if facts.get("left_out"):
+            text = f"Round {request.round}: {facts['left_out']} problems of train were not sampled."
+            self.time.omit("generate", text)
+        if facts.get("completions"):
+            self.time.speed_of(facts["completions"], facts["tokens"], facts["tokens_per_second"])
 
     def settle(self, base: Model) -> int:
         """Choose what is open of generation's and training's size; gives the tokens of a cache."""
@@ -317,11 +410,24 @@ class _Run:
             return models[0]
         scored = []
         for model in models:
-            result = self.compare("dev", model, base, self.directory.round(model.round).evaluation)
+            try:
+                out = self.directory.round(model.round).evaluation
+                result = self.compare("dev", model, base, out, models=len(models) + 1)
+            except OutOfTime as error:
+                text = f"The choice between rounds on dev, as {error}: the last one is taken."
+                self.time.omit("evaluate", text)
+                return models[-1]
             scored.append((result.candidate.pass_at[0].value, -model.round, model))
         return max(scored, key=lambda entry: entry[:2])[2]
 
-    def compare(self, name: str, model: Model, base: Model, out: Path) -> EvalResult:
+    def compare(
+        self, name: str, model: Model, base: Model, out: Path, models: int = 2
+    ) -> EvalResult:
+        """Compare ``model`` with ``base`` on split ``name``, as one of ``models``.
+
+        Raises:
+            OutOfTime: there is no time for that.
+        """
         config, scores = self.config, self.directory.scores
         found = self.stage(
             "evaluate",
@@ -332,7 +438,7 @@ class _Run:
                 baseline=evaluate.ModelUnderTest(
                     label=base.label, gguf=base.gguf, work_dir=scores(name, base.label)
                 ),
-                problems=str(self.directory.problems(name)),
+                problems=str(self.problems(name, models)),
                 name=name,
                 samples=config.evaluate.samples,
                 ks=config.evaluate.ks,
@@ -351,6 +457,16 @@ class _Run:
             self.record_sandbox(scores(name, label) / evaluate.VERDICTS)
         return EvalResult.model_validate(found)
 
+    def problems(self, name: str, models: int) -> Path:
+        """Those of split ``name`` that models are compared on: as many as there is time for."""
+        whole = self.directory.problems(name)
+        begun = self.directory.scores(name, "base").exists()
+        part = self.directory.problems(f"{name}-part")
+        if begun and not part.exists():
+            return whole
+        share = 0.5 if name == "dev" else 1.0
+        return self.time.problems(whole, part, self.config.evaluate.samples, models, share)
+
     def record_sandbox(self, verdicts: Path) -> None:
         """Note where verdicts came about: a stage opens a sandbox of its own, maybe another."""
         facts = done_facts(verdicts) if is_done(verdicts) else {}
@@ -359,4 +475,6 @@ class _Run:
 
     def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
         inherit = (self.directory.stage_lock,)
-        return run_stage(name, request, self.callback, self.directory.log, inherit)
+        with self.time.watched() as started:
+            more = {} if started is None else {"started": started}
+            return run_stage(name, request, self.callback, self.directory.log, inherit, **more)

@@ -60,6 +60,7 @@ class RunDir:
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
         self.comparison = path / "comparison.json"  # of the selection lab
+        self.controls = path / "controls"  # a folder for each
         self.omitted = path / "omitted.json"  # what there was no time for
         self._lock = -1
         self._stage_lock = -1
