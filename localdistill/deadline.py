@@ -47,6 +47,10 @@ class Deadline:
         """Whether time is limited."""
         return self._end is not None
 
+    def now(self) -> float:
+        """The moment, as its clock has it."""
+        return self._clock()
+
     def left(self) -> float:
         """Seconds until the end; infinite where there is none."""
         return float("inf") if self._end is None else self._end - self._clock()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,7 +50,7 @@ class Timekeeper:
         self._start = _START_S
 
     def know(self, gguf: Path) -> None:
-        """Look at the size of the model that the run is about, and begin to note what is left out."""
+        """Look at the size of the run's model, and begin to note what is left out."""
         if self.limited:
             self._bytes = gguf.stat().st_size
             self._path.unlink(missing_ok=True)
@@ -89,13 +88,13 @@ class Timekeeper:
             text = f"{which} of {rounds}: {time_plan.for_people(max(0.0, left))} were left, and one"
             self.omit("round", f"{text} takes at least {least}, or as long as the one before.")
             return False
-        self._given, self._began = given, time.monotonic()
+        self._given, self._began = given, self.deadline.now()
         return True
 
     def ends(self) -> None:
         """A round is through."""
         if self._began is not None:
-            self._last, self._began = time.monotonic() - self._began, None
+            self._last, self._began = self.deadline.now() - self._began, None
 
     def generate_until(self) -> float | None:
         """The moment at which no new problem is begun; None: there is no limit."""
@@ -116,7 +115,7 @@ class Timekeeper:
             return None
         left = self.deadline.left()
         if self._began is not None:
-            left = min(left, self._given - (time.monotonic() - self._began))
+            left = min(left, self._given - (self.deadline.now() - self._began))
         seconds = time_plan.train_seconds(left, self._given, self._bytes)
         if left < time_plan.least_seconds(self._bytes) / 2:
             raise OutOfTime("there was no time left to train")
