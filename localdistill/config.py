@@ -265,7 +265,7 @@ def _mistake(error: ValidationError) -> str:
         return f"{name} is a section; set one of {', '.join(inside)}."
     text = first["msg"].removeprefix("Value error, ")
     if isinstance(given, dict):  # what no single value of a section is to blame for
-        return f"{name}: {text}." if name else f"{text[:1].upper()}{text[1:]}."
+        return f"{name}: {text}." if name else f"{text}."
     return f"{name} = {given!r}: {text}."
 
 

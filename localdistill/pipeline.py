@@ -476,5 +476,8 @@ class _Run:
     def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
         inherit = (self.directory.stage_lock,)
         with self.time.watched() as started:
-            more = {} if started is None else {"started": started}
-            return run_stage(name, request, self.callback, self.directory.log, inherit, **more)
+            if started is None:
+                return run_stage(name, request, self.callback, self.directory.log, inherit)
+            return run_stage(
+                name, request, self.callback, self.directory.log, inherit, started=started
+            )

@@ -40,7 +40,7 @@ def test_there_is_time_for_export_and_comparison_after_training(given, size):
 def test_a_comparison_takes_what_fits_and_none_that_shows_nothing():
     speed = Measured(completions=100, seconds=10.0)
     assert problems_that_fit(1e9, 200, 4, 2, speed) == 200
-    assert problems_that_fit(48.0, 200, 4, 2, speed) == 40
+    assert problems_that_fit(48.1, 200, 4, 2, speed) == 40
     assert problems_that_fit(5.0, 200, 4, 2, speed) == 0
     assert problems_that_fit(5.0, 3, 4, 2, speed) == 3
     assert problems_that_fit(-3.0, 200, 4, 2, speed) == 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from localdistill.sandbox.decode import Record
 
-_DIGITS = 9
+_DIGITS, _NOTHING = 9, 1e-9
 _EXACT = 1 << 53  # up to which a float holds every whole number
 
 
@@ -56,6 +56,9 @@ def _text(value: Any) -> Any:
 
 
 def _number(value: float) -> str:
-    if value.is_integer() and abs(value) < _EXACT:
-        return f"{int(value):x}"
-    return f"{value:.{_DIGITS}g}"
+    if abs(value) < _NOTHING:
+        return "0"
+    rounded = float(f"{value:.{_DIGITS}g}")
+    if rounded.is_integer() and abs(rounded) < _EXACT:
+        return f"{int(rounded):x}"  # as an int has it
+    return repr(rounded)

@@ -70,9 +70,9 @@ class PitSandbox:
     def observe(self, jobs: Iterable[Job]) -> Generator[Behaviour, None, None]:
         """Call candidates as each job's ``calls`` say; see ``jobs.Sandbox``."""
         for job, answer in self._answers(jobs):
-            results = answer.get("results")
-            ended = results is not None and answer["status"] == OBSERVED
-            yield Behaviour(job.key, tuple(results) if ended else None, answer["status"])
+            ended = answer["status"] == OBSERVED
+            results = tuple(answer["results"]) if ended else None
+            yield Behaviour(job.key, results, answer["status"])
 
     def _answers(
         self, jobs: Iterable[Job], put_off: Callable[[Job], None] | None = None

@@ -75,12 +75,11 @@ def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choi
     return [_choice(candidate, best if enough else None) for candidate in ordered]
 
 
-def _largest(votes: Counter[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+def _largest(votes: Counter[tuple[str, ...]]) -> tuple[str, ...] | None:
     ranked = votes.most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
         return None
     best = ranked[0][0]
-    assert best is not None  # noqa: S101 - only behaviours have votes
     return None if all(result.startswith("raised ") for result in best) else best
 
 

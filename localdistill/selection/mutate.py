@@ -81,9 +81,10 @@ def _list(value: list[Any], chooser: random.Random) -> list[Any]:
     if not value:
         return value
     at = chooser.randrange(len(value))
-    in_place = [*value[:at], _changed(value[at], chooser), *value[at + 1 :]]
     if _is_table(value):
-        return in_place
+        row = mutated(tuple(value[at]), chooser)
+        return [*value[:at], type(value[at])(row), *value[at + 1 :]]
+    in_place = [*value[:at], _changed(value[at], chooser), *value[at + 1 :]]
     ways = [in_place, in_place, value[:at] + value[at + 1 :], value[::-1]]
     if len(value) < _LONGEST:
         ways += [[*value[:at], value[at], *value[at:]], [*value, _changed(value[at], chooser)]]

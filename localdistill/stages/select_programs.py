@@ -33,9 +33,9 @@ class InSandbox:
         if not waiting:
             return
         with contextlib.closing(open_sandbox(self._kind, self._workers)) as sandbox:
-            level = "warning" if sandbox.unsafe else "info"
             message = " ".join([f"Sandbox tier {sandbox.tier}.", *sandbox.not_covered])
-            self._callback(Notice(level=level, message=message))
+            notice = Notice(level="warning" if sandbox.unsafe else "info", message=message)
+            self._callback(notice)
             yield from _observed(sandbox, waiting)
 
 

@@ -42,7 +42,7 @@ def named(requests, name):
 
 
 def with_problems(config, tmp_path, name, count):
-    path = tmp_path / f"{name}.jsonl"
+    path = tmp_path / f"{name}_.jsonl"
     row = json.loads(path.read_text())
     rows = [{**row, "id": f"{name}{n}", "prompt": f"{name} {n}"} for n in range(count)]
     path.write_text("".join(json.dumps(each) + "\n" for each in rows))
