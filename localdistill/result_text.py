@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localdistill.comparison import Comparison, Omitted
+from localdistill.outcomes import Comparison, Omitted
 from localdistill.pipeline import RunResult
 from localdistill.types import EvalResult, ModelScore, SandboxUse
 

@@ -14,7 +14,7 @@ from localdistill.publishing import publish, source
 
 _BOTH = "Give a run directory, or --model, --adapter and --out"
 # Of an export that is still to be made.
-_MAKING = {"model": "--model", "adapter": "--adapter"}
+_MAKING = {"model": "--model", "adapter": "--adapter", "data": "--data"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,12 @@ from localdistill.quantization.load_check import check_loads
 from localdistill.quantization.merge import changed_since_start, merge
 from localdistill.quantization.pairing import check_pair
 from localdistill.quantization.quantise import check_types, keeps_types, quantise
-from localdistill.stages.parity.checks import Findings, has_passed, parity_file
+from localdistill.stages.parity.checks import (
+    Findings,
+    has_passed,
+    parity_file,
+    refuse_foreign_findings,
+)
 from localdistill.stages.parity.gate import Gate, Subject
 
 STAGE = "export"
@@ -125,6 +130,7 @@ def check_early(out: Path, adapter: Path, quant: str, data: Path | None = None) 
         UserError: ``out`` is a file of somebody else's, no such type, or no adapter.
     """
     refuse_foreign(out)
+    refuse_foreign_findings(parity_file(out))
     refuse_replaced(out)
     if quant != "same":
         file_type(quant, with_importance=data is not None)

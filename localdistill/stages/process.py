@@ -45,6 +45,7 @@ STAGES = {
     "train": "TrainRequest",
     "export": "ExportRequest",
     "evaluate": "EvaluateRequest",
+    "regression": "RegressionRequest",
 }
 _PR_SET_PDEATHSIG = 1
 _LOG_TAIL = 12  # lines of the log that an unexpected end is reported with

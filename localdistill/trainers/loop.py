@@ -33,6 +33,7 @@ _LOOK_COST = 1 / 3
 # A checkpoint is due after a minute, or later where writing one takes long: 20 times as long.
 _CHECKPOINT_S = 60.0
 _CHECKPOINT_SHARE = 20
+_LEAST = 8  # tokens of a micro-batch, below which nothing is halved
 
 
 @dataclass(frozen=True)
@@ -201,11 +202,15 @@ class _Loop:
             self.optimiser.zero_grad(set_to_none=True)
             release()
             widest = max(padded(part) for part in parts)
-            tokens = smaller(self.state.micro_batch_tokens, widest, len(step.examples[-1].tokens))
-            self.state.micro_batch_tokens = tokens
-            text = f"Memory ran out: training goes on with at most {tokens:,} tokens at once"
-            text += " (train.micro_batch_tokens), which changes no more than rounding."
-            self.callback(Notice(level="warning", message=text))
+            most = self.state.micro_batch_tokens
+            self.go_on_with(smaller(most, widest, len(step.examples[-1].tokens)))
+
+    def go_on_with(self, tokens: int) -> None:
+        """Let at most so many tokens through at once from now on, and say so."""
+        self.state.micro_batch_tokens = tokens
+        text = f"Memory ran out: training goes on with at most {tokens:,} tokens at once"
+        text += " (train.micro_batch_tokens), which changes no more than rounding."
+        self.callback(Notice(level="warning", message=text))
 
     def backward(self, part: Sequence[TokenizedExample], response_tokens: int) -> float:
         """Add the gradients of one micro-batch and return its share of the step's mean loss.
@@ -241,9 +246,17 @@ class _Loop:
 
     def look(self) -> float:
         assert self.work.held_out_loss is not None  # noqa: S101 - see look_every
-        loss = self.work.held_out_loss(self.state.micro_batch_tokens)
-        divergence.check_finite(loss, "held-out loss", self.state.step)
-        return loss
+        while True:
+            try:
+                loss = self.work.held_out_loss(self.state.micro_batch_tokens)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self.state.micro_batch_tokens <= _LEAST:
+                    raise
+            else:
+                divergence.check_finite(loss, "held-out loss", self.state.step)
+                return loss
+            release()
+            self.go_on_with(max(_LEAST, self.state.micro_batch_tokens // 2))
 
     def compare(self) -> None:
         """Measure the held-out loss; keep the weights where it may have to come back to them."""

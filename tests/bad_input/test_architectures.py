@@ -19,7 +19,7 @@ def no_stage(monkeypatch):
     def run_stage(stage, *_):
         raise AssertionError(f"{stage} was begun")
 
-    monkeypatch.setattr(pipeline, "run_stage", run_stage)
+    monkeypatch.setattr(pipeline.session, "run_stage", run_stage)
 
 
 @pytest.fixture

@@ -75,3 +75,10 @@ def test_an_export_of_ours_is_replaced_by_the_next(tiny, adapter, tmp_path, monk
         return request.out.read_bytes()
 
     assert run(0.05) != run(0.5)
+
+
+def test_findings_that_are_somebody_elses_stay(refused, commands, world):
+    (world / "new.parity.json").write_text('{"parity": "of something else"}')
+    line = refused("export", *commands["export"], "--out", "new.gguf")
+    assert "new.parity.json" in line
+    assert "--out" in line

@@ -43,11 +43,11 @@ def requests(monkeypatch):
         chosen = {"micro_batch_tokens": 640, "keep_activations": "products"}
         return config.model_copy(update={"train": config.train.model_copy(update=chosen)})
 
-    monkeypatch.setattr(pipeline, "settled", fake_size)
-    monkeypatch.setattr(pipeline, "settled_training", fake_passes)
+    monkeypatch.setattr(pipeline.beginning, "settled", fake_size)
+    monkeypatch.setattr(pipeline.beginning, "settled_training", fake_passes)
     monkeypatch.setattr(preflight, "check_memory", lambda *arguments, **how: None)
-    monkeypatch.setattr(pipeline, "run_stage", fake_stage)
-    monkeypatch.setattr(pipeline, "generate_and_verify", fake_pair)
+    monkeypatch.setattr(pipeline.session, "run_stage", fake_stage)
+    monkeypatch.setattr(pipeline.session, "generate_and_verify", fake_pair)
     monkeypatch.setattr(preflight, "inspect", lambda model, quant: Outlook(0, 0, True))
     monkeypatch.setattr(preflight, "find_gguf", lambda model: None)
     return seen

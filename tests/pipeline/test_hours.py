@@ -10,7 +10,8 @@ from localdistill import pipeline, result_text
 from localdistill.deadline import Deadline, OutOfTime
 from localdistill.errors import ConfigError, StageFailed
 from localdistill.jsonl import read_rows
-from localdistill.timekeeper import Timekeeper
+from localdistill.pipeline.timekeeper import Timekeeper
+from localdistill.run_dir import RoundDir
 from localdistill.types import EvalResult, Problem
 from tests.pipeline.helpers import score
 
@@ -18,7 +19,7 @@ from tests.pipeline.helpers import score
 @pytest.fixture
 def timed(requests, monkeypatch):
     """Stages that take no time and say that theirs was over; a speed of a completion a second."""
-    usual = pipeline.run_stage
+    usual = pipeline.session.run_stage
 
     def stage(name, request, *more, started=None):
         found = usual(name, request, *more) if name != "evaluate" else None
@@ -33,7 +34,7 @@ def timed(requests, monkeypatch):
             ).model_dump()
         return found
 
-    monkeypatch.setattr(pipeline, "run_stage", stage)
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
     return requests
 
 
@@ -144,10 +145,11 @@ def test_an_export_that_would_not_end_is_not_trained_for(tmp_path):
     keeper = Timekeeper(
         Deadline(0.05, 0.0, lambda: now[0]), tmp_path / "omitted.json", lambda event: None
     )
-    assert keeper.begins(1, 1)
+    paths = RoundDir(tmp_path)
+    assert keeper.begins(1, 1, paths)
     assert 0 < keeper.train_until() < 180
     now[0] = 170.0
     with pytest.raises(OutOfTime):
         keeper.train_until()
-    assert not keeper.begins(2, 3)
+    assert not keeper.begins(2, 3, paths)
     assert keeper.omitted.items[0].what.startswith("Rounds 2 to 3 of 3: 10 s")

@@ -18,7 +18,7 @@ _DEV = {"arm-tests": 0.5, "arm-none": 0.7, "arm-confidence": 0.6}
 @pytest.fixture
 def lab(requests, monkeypatch):
     """Stages that leave files, and evaluations that differ by the model's label."""
-    usual = pipeline.run_stage
+    usual = pipeline.session.run_stage
 
     def stage(name, request, *more):
         found = usual(name, request, *more) if name in ("prepare", "generate", "verify") else None
@@ -58,7 +58,7 @@ def lab(requests, monkeypatch):
             ).model_dump()
         return found or {}
 
-    monkeypatch.setattr(pipeline, "run_stage", stage)
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
     return requests
 
 

@@ -21,8 +21,8 @@ def test_the_size_that_was_chosen_for_the_model_is_kept(requests, config, tmp_pa
     def another_machine(*_):
         raise AssertionError("chosen a second time")
 
-    monkeypatch.setattr(pipeline, "settled", another_machine)
-    monkeypatch.setattr(pipeline, "settled_training", another_machine)
+    monkeypatch.setattr(pipeline.beginning, "settled", another_machine)
+    monkeypatch.setattr(pipeline.beginning, "settled_training", another_machine)
     run(config, tmp_path)
     trained = [r for name, r in requests if name == "train"]
     assert len(trained) == 2

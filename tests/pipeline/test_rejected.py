@@ -24,7 +24,7 @@ from tests.pipeline.helpers import run
 @pytest.fixture
 def rejecting(requests, monkeypatch):
     """The stages of ``requests``, of which those named (stage, round) end with an error."""
-    inner, failures = pipeline.run_stage, {}
+    inner, failures = pipeline.session.run_stage, {}
 
     def stage(name, request, callback, log, inherit=()):
         found = inner(name, request, callback, log, inherit)
@@ -35,7 +35,7 @@ def rejecting(requests, monkeypatch):
             raise error
         return found
 
-    monkeypatch.setattr(pipeline, "run_stage", stage)
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
     return failures
 
 

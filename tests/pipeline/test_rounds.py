@@ -39,7 +39,7 @@ def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests,
 def test_with_base_each_round_trains_the_base_on_all_rounds_examples(
     requests, config, tmp_path, monkeypatch
 ):
-    usual, trained = pipeline.run_stage, []
+    usual, trained = pipeline.session.run_stage, []
 
     def select_and_read(name, request, *more):
         if name == "select":
@@ -51,7 +51,7 @@ def test_with_base_each_round_trains_the_base_on_all_rounds_examples(
             trained.append((request.model, [row.messages[-1].content for row in rows]))
         return usual(name, request, *more)
 
-    monkeypatch.setattr(pipeline, "run_stage", select_and_read)
+    monkeypatch.setattr(pipeline.session, "run_stage", select_and_read)
     run(config, tmp_path, rounds=2, train={"start": "base"}, export={"quant": "Q8_0"})
     start, rounds = tmp_path / "run" / "start", tmp_path / "run" / "rounds"
     sampled = [r.model for name, r in requests if name == "generate"]
@@ -137,7 +137,7 @@ def test_a_round_tests_while_it_draws_where_a_gpu_draws_or_it_is_wished(
         chosen = config.generate.model_copy(update={"slots": 5, "gpu_layers": layers})
         return config.model_copy(update={"generate": chosen}), 768
 
-    monkeypatch.setattr(pipeline, "settled", size)
+    monkeypatch.setattr(pipeline.beginning, "settled", size)
     run(config, tmp_path, generate=settings)
     by_name = dict(requests)
     assert by_name["verify"].follow == overlaps

@@ -129,6 +129,7 @@ def test_another_round_can_be_named(finished, give, tmp_path):
         (("--round", "0"), "no finished model of round 0. It has those of 1, 2"),
         (("--round", "9"), "no finished model of round 9. It has those of 1, 2"),
         (("--model", "m"), "--model does not go with a run directory"),
+        (("--data", "d.jsonl"), "--data does not go with a run directory"),
         (("--quant", "Q8_0"), "--quant does not go with a run directory"),
         (("--name", "a/b"), "--name a/b"),
     ],

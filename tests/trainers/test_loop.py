@@ -59,12 +59,13 @@ def train(model, callback=lambda event: None, *, tokens=99, checkpoints=None, **
     """Fit ``model`` to steps of all examples, ``repeat`` of them."""
     steps = plan_epoch(EXAMPLES, step_size=3, seed=1, epoch=0) * other.pop("repeat", 1)
     held_out = other.pop("held_out_losses", None)
+    held_out_loss = other.pop("held_out_loss", None)
     work = Work(
         steps,
         pad_token=0,
         micro_batch_tokens=tokens,
         held_out_tokens=1,
-        held_out_loss=None if held_out is None else lambda max_tokens: held_out(model),
+        held_out_loss=held_out_loss if held_out is None else lambda max_tokens: held_out(model),
     )
     return fit(model, work, settings(**other), Precision(None), callback, checkpoints).state
 
@@ -173,6 +174,30 @@ def test_gradients_of_a_pass_that_failed_do_not_count():
 def test_no_room_for_a_single_row_is_an_error_that_names_what_to_lower():
     with pytest.raises(MemoryShortage, match=r"example of 9 tokens. Lower train\.max_length"):
         train(Bigram(room=8, words="out of memory"))
+
+
+def test_memory_that_runs_out_in_a_held_out_loss_is_halved_as_well():
+    tried, events = [], []
+
+    def held_out_loss(tokens):
+        tried.append(tokens)
+        if tokens > 20:
+            raise RuntimeError("out of memory")
+        return 1.0
+
+    fit = train(Bigram(), events.append, held_out_loss=held_out_loss)
+    assert tried[:4] == [99, 49, 24, 12]
+    assert set(tried[4:]) <= {12}
+    assert fit.micro_batch_tokens == 12
+    assert sum(isinstance(event, Notice) for event in events) == 3
+
+
+def test_a_held_out_loss_that_never_has_room_is_an_error():
+    def held_out_loss(tokens):
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        train(Bigram(), held_out_loss=held_out_loss)
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from localdistill.errors import ExportRejected
+from localdistill.errors import ConfigError, ExportRejected
 from localdistill.events import Scalar
 from localdistill.jsonl import write_atomically
 
@@ -101,6 +102,21 @@ def has_passed(path: Path) -> bool:
         return Parity.model_validate_json(path.read_bytes()).passed
     except (OSError, ValidationError):
         return False
+
+
+def refuse_foreign_findings(path: Path) -> None:
+    """Make sure that what is at ``path``, and would be replaced, are findings of an export.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not os.path.lexists(path):
+        return
+    try:
+        Parity.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        message = f"{path}: is there already, and not written by an export, whose findings would"
+        raise ConfigError(f"{message} stand there. Name another --out, or move it away.") from error
 
 
 # Of the figures in ``parity.json``, those that a stage's summary shows.

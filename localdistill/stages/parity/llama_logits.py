@@ -14,8 +14,9 @@ from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.cores import usable_cores
 from localdistill.errors import ExportRejected
 
-# Values of logits in one pass: 256 MiB at the most.
-_MOST_LOGITS = 1 << 26
+# Values of logits in one pass: 64 MiB at the most. Three models are compared, each with its logits
+# and their log-probabilities: six times that beside the models themselves.
+_MOST_LOGITS = 1 << 24
 _MOST_TOKENS = 512
 
 

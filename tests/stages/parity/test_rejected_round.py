@@ -33,7 +33,7 @@ def stages(monkeypatch):
             mark_done(request.out)
         return {}
 
-    monkeypatch.setattr(pipeline, "run_stage", stage)
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
     return done
 
 

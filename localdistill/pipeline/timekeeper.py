@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from localdistill import time_plan
-from localdistill.comparison import Omission, Omitted
 from localdistill.deadline import Deadline, OutOfTime
 from localdistill.errors import LocaldistillError
 from localdistill.events import Callback, Notice
-from localdistill.jsonl import is_done, mark_done, read_rows, write_atomically
+from localdistill.jsonl import done_facts, is_done, mark_done, read_rows, write_atomically
+from localdistill.outcomes import Omission, Omitted
+from localdistill.run_dir import RoundDir
 from localdistill.time_plan import Measured
 from localdistill.types import Problem
 
@@ -76,9 +77,9 @@ class Timekeeper:
         found = Omitted(hours=self.deadline.hours, items=self._items)
         write_atomically(self._path, found.model_dump_json(indent=2) + "\n")
 
-    def begins(self, number: int, rounds: int) -> bool:
-        """Whether round ``number`` is begun; its time is chosen."""
-        if not self.limited:
+    def begins(self, number: int, rounds: int, paths: RoundDir) -> bool:
+        """Whether round ``number`` is begun, or there already; its time is chosen."""
+        if not self.limited or is_done(paths.model) or paths.rejected.exists():
             return True
         left = self.deadline.left()
         given = time_plan.round_seconds(left, rounds - number + 1, self._last, self._bytes)
@@ -100,10 +101,30 @@ class Timekeeper:
         """The moment at which no new problem is begun; None: there is no limit."""
         return self.deadline.moment(time_plan.generate_seconds(self._given))
 
-    def sampled(self, completions: int, seconds: float, start: float) -> None:
-        """A generation of this call, with its tests, took ``seconds`` after a ``start``."""
-        if self.limited and completions and seconds > 0:
-            self._speed, self._start = Measured(completions, seconds), max(0.0, start)
+    @contextlib.contextmanager
+    def measured(self, completions: Path) -> Iterator[Callable[[], None]]:
+        """Measure how fast completions are drawn and tested; call what it gives between the two."""
+        made, began = is_done(completions), self.deadline.now()
+        drawn = [began]
+        yield lambda: drawn.append(self.deadline.now())
+        if self.limited and not made and is_done(completions):
+            facts = done_facts(completions)
+            drawing = facts["tokens"] / max(1e-6, facts["tokens_per_second"])
+            seconds = drawing + self.deadline.now() - drawn[-1]
+            self._speed = Measured(facts["completions"], seconds)
+            self._start = max(0.0, drawn[-1] - began - drawing)
+
+    def note_sampled(self, number: int, completions: Path) -> None:
+        """Look at what a generation of round ``number`` has done and left out."""
+        if not self.limited or not is_done(completions):
+            return
+        facts = done_facts(completions)
+        if facts.get("left_out"):
+            text = f"Round {number}: {facts['left_out']} problems of train were not sampled."
+            self.omit("generate", text)
+        if self._speed is None and facts["completions"] and facts["tokens_per_second"]:
+            drawing = facts["tokens"] / facts["tokens_per_second"]
+            self._speed = Measured(facts["completions"], (1 + _TESTING) * drawing)
 
     def train_until(self) -> float | None:
         """The moment at which training ends; None: there is no limit.
@@ -153,11 +174,6 @@ class Timekeeper:
     def _part(self, total: int, count: int, name: str) -> None:
         text = f"{total - count} of the {total} problems of {name}: the models are compared on"
         self.omit("evaluate", f"{text} {count}, drawn at random before any was sampled.")
-
-    def speed_of(self, completions: int, tokens: int, tokens_per_second: float) -> None:
-        """What an earlier call's generation was, where none of this call has been timed."""
-        if self.limited and self._speed is None and tokens_per_second > 0 and completions:
-            self._speed = Measured(completions, (1 + _TESTING) * tokens / tokens_per_second)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[Started | None]:

@@ -1,0 +1,89 @@
+"""Claim: a real model held against itself with other seeds is seldom called better or worse.
+
+    python benchmarks/same_model.py                          # the bundled seed model, 20 times
+    python benchmarks/same_model.py --model M.gguf --problems HumanEval.jsonl --work DIR
+
+Each time both sides are sampled anew, tested in the sandbox and compared as the end of a run is.
+With intervals of 95% one of 20 verdicts other than "no evidence" is to be expected. Prints a line
+for each comparison; last one line of JSON. ``--work`` keeps what was sampled, so that the same
+command goes on after an interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from localdistill import metrics
+from localdistill.models import models_dir
+from localdistill.problems import load
+from localdistill.sampling import Sampling
+from localdistill.stages import evaluate
+from localdistill.types import ModelScore
+
+
+def main() -> None:
+    """Compare the model with itself as often as asked."""
+    args = _arguments()
+    with tempfile.TemporaryDirectory() as name:
+        work = args.work or Path(name)
+        found = [_once(args, work, number) for number in range(args.times)]
+    others = sum(1 for result in found if result["verdict"] != "no evidence")
+    print(
+        json.dumps(
+            {
+                "comparisons": len(found),
+                "other_than_no_evidence": others,
+                "largest_gain": max(abs(result["gain"]) for result in found),
+                "gains": [result["gain"] for result in found],
+            }
+        )
+    )
+
+
+def _once(args: argparse.Namespace, work: Path, number: int) -> dict[str, object]:
+    sides = [_score(args, work, seed) for seed in (2 * number + 1, 2 * number + 2)]
+    result = metrics.compare("eval", sides[0], sides[1])
+    print(
+        f"{number + 1}: {100 * result.gain:+.1f} points, 95% interval "
+        f"{100 * result.gain_low:+.1f} to {100 * result.gain_high:+.1f}, p = {result.p_value:.2g}: "
+        f"{result.verdict}",
+        flush=True,
+    )
+    return {"gain": round(100 * result.gain, 2), "verdict": result.verdict}
+
+
+def _score(args: argparse.Namespace, work: Path, seed: int) -> ModelScore:
+    request = evaluate.EvaluateRequest(
+        candidate=evaluate.ModelUnderTest(
+            label=f"seed {seed}", gguf=args.model, work_dir=work / str(seed)
+        ),
+        problems=args.problems,
+        samples=args.samples,
+        sampling=Sampling(temperature=args.temperature, max_tokens=args.max_tokens),
+        seed=seed,
+        out=work / f"{seed}.json",
+    )
+    result = evaluate.run(request, lambda event: None)
+    known = {problem.id for problem in load(args.problems).problems}
+    assert set(result.candidate.counts) <= known
+    return result.candidate
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    seed = models_dir() / "seed"
+    parser.add_argument("--model", type=Path, default=seed / "seed-q8_0.gguf")
+    parser.add_argument("--problems", default=str(seed / "problems" / "eval.jsonl"))
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--samples", type=int, default=4, help="for each problem")
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--max-tokens", type=int, default=160)
+    parser.add_argument("--work", type=Path, help="where samples are kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""A run: rounds of distillation, and the comparison at their end.
+
+    prepare --> [ generate --> verify --> select --> train --> export ] x rounds --> evaluate
+
+Every step is a stage on files; a finished one is recognised by its marker and not done again, so
+the same call on the same directory goes on where an earlier one was stopped.
+
+    rounds      the loop over rounds, and what it comes to
+    beginning   splits, starting model, sizes, manifest
+    one_round   one round: sampling, selection, training, export
+    training    train and export from any selection
+    lab         strategies side by side
+    comparison  models against each other, on dev and on eval
+    control_arms  what training on something else gives
+    timekeeper  how long each step may take
+    session     what all of them share; the one place where stages are started
+    journal     events.jsonl
+    models      a model of the run, and the run's result
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from localdistill import preflight
+from localdistill.config import Config
+from localdistill.deadline import worked_seconds
+from localdistill.events import Callback
+from localdistill.pipeline.beginning import begin
+from localdistill.pipeline.journal import Journal
+from localdistill.pipeline.models import Model, RunResult
+from localdistill.pipeline.rounds import all_rounds
+from localdistill.pipeline.session import Session
+from localdistill.run_dir import RunDir
+
+__all__ = ["Model", "RunResult", "run"]
+
+
+def run(config: Config, path: Path, callback: Callback) -> RunResult:
+    """Run, or continue, the configured rounds in directory ``path``.
+
+    Raises:
+        LocaldistillError: of the class that says which boundary was crossed.
+    """
+    with contextlib.ExitStack() as stack:
+        started = time.monotonic()
+        journal = Journal(callback)
+        journal.begin()
+        ready = preflight.check(config, RunDir(path), journal)
+        directory = stack.enter_context(RunDir(path))
+        config = directory.adopt(config)
+        worked = worked_seconds(directory.events) + time.monotonic() - started
+        session = Session(config, directory, journal, worked)
+        stack.callback(journal.close)
+        base = begin(session, ready)
+        journal.open(directory.events)
+        session.time.know(base.gguf)
+        return all_rounds(session, base)

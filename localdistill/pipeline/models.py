@@ -1,0 +1,31 @@
+"""A model of a run, and what the run comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from localdistill.outcomes import Comparison, Omitted
+from localdistill.types import EvalResult, Rejection, SandboxUse
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the run: the file that is sampled, and the 16-bit weights to train from."""
+
+    label: str
+    gguf: Path
+    master: Path
+    round: int = 0  # that it came of; 0: the starting model
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run comes to."""
+
+    evaluation: EvalResult | None  # None: no round gave a new model, or there was no time
+    model: Model
+    sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
+    rejections: tuple[Rejection, ...] = ()  # the rounds without a model
+    comparison: Comparison | None = None  # of strategies, where that was asked for
+    omitted: Omitted | None = None  # what there was no time for

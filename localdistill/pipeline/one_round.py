@@ -1,0 +1,106 @@
+"""One round: sample a model, select, train, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from localdistill import rejection
+from localdistill.deadline import OutOfTime
+from localdistill.events import Notice
+from localdistill.pipeline.lab import best_strategy
+from localdistill.pipeline.models import Model
+from localdistill.pipeline.session import Session
+from localdistill.pipeline.training import Arm, select_from, train_and_export
+from localdistill.stages import generate, verify
+from localdistill.stages.accumulate import accumulate
+from localdistill.types import Rejection
+
+
+def try_round(session: Session, number: int, model: Model, base: Model) -> Model | Rejection | None:
+    """The round's model; where it is not one to go on with, why not, which is then noted.
+
+    None where its time was over before it was through.
+
+    Raises:
+        LocaldistillError: what ends the run and not the round.
+    """
+    paths = session.directory.round(number)
+    found = rejection.earlier(paths)
+    if found is None:
+        try:
+            return one_round(session, number, model, base)
+        except OutOfTime as error:
+            session.time.omit("round", f"What was left of round {number}, as {error}.")
+            return None
+        except rejection.CAUSES as error:
+            found = rejection.note(paths, number, error, model.label)
+    session.callback(Notice(level="warning", message=rejection.told(found, paths)))
+    return found
+
+
+def one_round(session: Session, number: int, model: Model, base: Model) -> Model:
+    """Sample ``model``, and train it or ``base``, as ``train.start`` says.
+
+    Raises:
+        TrainingDiverged, ExportRejected: it gives no model.
+    """
+    config, paths = session.config, session.directory.round(number)
+    sample(session, number, model)
+    if config.compare:
+        return best_strategy(session, number, base)
+    select_from(session, paths, paths.selected, config.select)
+    start = base if config.train.start == "base" else model
+    return train_and_export(
+        session,
+        Arm(
+            label=f"round-{number:02d}",
+            round=number,
+            start=start,
+            data=_examples(session, number),
+            paths=paths,
+            # A round's own file has the wanted types already.
+            quant=config.export.quant if start is base else "same",
+        ),
+    )
+
+
+def sample(session: Session, number: int, model: Model) -> None:
+    """Draw round ``number``'s completions of the train problems from ``model``, and test them."""
+    config, paths = session.config, session.directory.round(number)
+    problems = str(session.directory.problems("train"))
+    session.sample(
+        generate.GenerateRequest(
+            model=model.gguf,
+            problems=problems,
+            samples=config.generate.samples,
+            sampling=config.generate.sampling(),
+            seed=config.seed,
+            round=number,
+            out=paths.completions,
+            slots=config.generate.slots,
+            threads=config.generate.threads,
+            gpu_layers=config.generate.gpu_layers,
+            deterministic=config.deterministic,
+            adaptive=config.generate.adaptive,
+            keep=config.select.max_per_problem,
+            cap=config.generate.cap,
+            verdicts=paths.verdicts,
+            until=session.time.generate_until(),
+        ),
+        verify.VerifyRequest(
+            problems=problems,
+            completions=paths.completions,
+            out=paths.verdicts,
+            **config.verify.model_dump(),
+        ),
+    )
+
+
+def _examples(session: Session, number: int) -> Path:
+    """What round ``number`` trains on."""
+    paths = session.directory.round(number)
+    if session.config.train.start == "previous":
+        return paths.selected
+    rounds = [session.directory.round(each) for each in range(1, number + 1)]
+    accumulate([each.selected for each in rounds], paths.accumulated)
+    return paths.accumulated

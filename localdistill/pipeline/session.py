@@ -1,0 +1,85 @@
+"""What all steps of a run share: configuration, directory, events, and the way to a stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from localdistill.config import Config
+from localdistill.deadline import Deadline
+from localdistill.events import Callback
+from localdistill.jsonl import done_facts, is_done
+from localdistill.manifest import record_sandbox
+from localdistill.pipeline.timekeeper import Timekeeper
+from localdistill.run_dir import RunDir
+from localdistill.stages.generate import GenerateRequest
+from localdistill.stages.process import run_stage
+from localdistill.stages.side_by_side import generate_and_verify
+from localdistill.stages.verify import VerifyRequest
+from localdistill.types import SandboxUse
+
+
+class Session:
+    """One call of ``run`` on one directory. No stage is started but by ``stage`` and ``sample``."""
+
+    def __init__(
+        self, config: Config, directory: RunDir, callback: Callback, worked: float = 0.0
+    ) -> None:
+        self.config = config
+        self.directory = directory
+        self.callback = callback
+        # ``worked``: seconds of the run's time that are gone
+        self.time = Timekeeper(Deadline(config.hours, worked), directory.omitted, callback)
+
+    def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
+        """Run stage ``name`` in a process of its own; returns its summary.
+
+        Raises:
+            LocaldistillError: see ``run_stage``.
+            OutOfTime: it was ended some time after the run's end.
+        """
+        inherit = (self.directory.stage_lock,)
+        with self.time.watched() as started:
+            if started is None:
+                return run_stage(name, request, self.callback, self.directory.log, inherit)
+            return run_stage(
+                name, request, self.callback, self.directory.log, inherit, started=started
+            )
+
+    def sample(self, generate: GenerateRequest, verify: VerifyRequest) -> None:
+        """Draw completions and test them, one after the other or side by side.
+
+        Raises:
+            LocaldistillError: see ``run_stage``.
+        """
+        if self.overlaps() and not is_done(generate.out):
+            follow = verify.model_copy(update={"follow": True})
+            log, inherit = self.directory.log, (self.directory.stage_lock,)
+            generate_and_verify(generate, follow, self.callback, log, inherit)
+        else:
+            with self.time.measured(generate.out) as tested:
+                self.stage("generate", generate)
+                tested()
+                self.stage("verify", verify)
+        self.time.note_sampled(generate.round, generate.out)
+        self.record_sandbox(verify.out)
+
+    def overlaps(self) -> bool:
+        """Whether completions are tested while others are drawn.
+
+        On a CPU both want the same cores, and a forward pass waits for its slowest thread: a
+        default round of the seed model took 1.4 times as long side by side
+        (``benchmarks/overlap.py``).
+        """
+        generate = self.config.generate
+        if generate.adaptive or generate.overlap is not None:
+            return generate.adaptive or bool(generate.overlap)
+        return bool(generate.gpu_layers)  # -1: all
+
+    def record_sandbox(self, verdicts: Path) -> None:
+        """Note where verdicts came about: a stage opens a sandbox of its own, maybe another."""
+        facts = done_facts(verdicts) if is_done(verdicts) else {}
+        if facts.get("tier") is not None:
+            record_sandbox(self.directory, SandboxUse.model_validate(facts))
