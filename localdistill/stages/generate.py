@@ -209,7 +209,7 @@ def _summary(
 ) -> GenerateSummary:
     stats = generator.stats
     rows = read_rows(request.out, Completion)
-    left_out = problems - len({row.problem_id for row in rows}) if request.until else 0
+    left_out = problems - len({row.problem_id for row in rows}) if request.until is not None else 0
     return GenerateSummary(
         completions=len(rows),
         tokens=sum(row.token_count for row in rows),

@@ -1,7 +1,10 @@
 """Generation that ends in time: whole problems, and no more than there is time for."""
 
+import pytest
+
 from localdistill.backends.base import GenerationRequest
-from localdistill.jsonl import JsonlWriter, read_rows
+from localdistill.jsonl import JsonlWriter, is_done, read_rows
+from localdistill.stages import generate
 from localdistill.stages.generate_until import (
     UntilSource,
     chunks_until,
@@ -9,6 +12,8 @@ from localdistill.stages.generate_until import (
     shuffled,
 )
 from localdistill.types import Completion
+from tests.stages import test_generate
+from tests.stages.test_generate import FakeGenerator
 
 
 class Clock:
@@ -107,3 +112,43 @@ def test_a_problem_without_all_of_its_samples_is_taken_out(tmp_path):
     assert [each.key for each in read_rows(out, Completion)] == [("a", 0), ("a", 1)]
     keep_whole_problems(out, 3)  # one that is not whole is better than none
     assert len(read_rows(out, Completion)) == 2
+
+
+class OneByOne(FakeGenerator):
+    """Draws what a source hands out."""
+
+    def generate(self, requests, tick=None):
+        while (taken := requests.take(wait=True)) is not None:
+            yield from super().generate([taken], tick)
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "check_model", lambda path: None)
+    monkeypatch.setattr(test_generate, "FakeGenerator", OneByOne)
+    return test_generate.Stage(tmp_path)
+
+
+def test_a_stage_whose_time_is_over_is_done_and_says_what_it_left_out(stage):
+    summary = stage.run(until=0.0)
+    assert len({row.problem_id for row in stage.rows()}) == 1
+    assert (summary.completions, summary.left_out) == (3, 2)
+    assert is_done(stage.out)
+    again = stage.run(until=0.0)
+    assert (again.skipped, again.left_out) == (True, 2)
+
+
+def test_a_stage_that_was_killed_finishes_the_problem_it_had_begun(stage):
+    with pytest.raises(test_generate.Killed):
+        stage.run(die_after=2, until=0.0)
+    begun = {row.problem_id for row in stage.rows()}
+    assert len(stage.rows()) == 2
+    assert stage.run(until=0.0).completions == 3
+    assert {row.problem_id for row in stage.rows()} == begun
+
+
+def test_in_chunks_only_whole_problems_are_left(stage, monkeypatch):
+    monkeypatch.setattr(test_generate, "FakeGenerator", FakeGenerator)
+    summary = stage.run(until=0.0, deterministic=True)  # a chunk of 4, of which one is of p1
+    assert {row.problem_id for row in stage.rows()} == {"p0"}
+    assert (summary.completions, summary.left_out) == (3, 2)
