@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _GENERATE = 0.2  # of a round's time, at most
-_EXPORT, _EVALUATE = 0.2, 0.25  # kept for them, at most
+_EXPORT, _EVALUATE = 0.2, 0.3  # kept for them, at most
 # What an export takes at most, on a slow machine: to start, and for each byte of the model's file.
 _EXPORT_S, _EXPORT_S_PER_BYTE = 120.0, 400e-9
 # Starting the processes of a round, reading their libraries, and one export; for each byte read,
@@ -68,12 +68,12 @@ def train_seconds(left: float, given: float, model_bytes: int) -> float:
     return left - export - _EVALUATE * given
 
 
-def problems_that_fit(left: float, total: int, samples: int, models: int, speed: Measured) -> int:
-    """How many of ``total`` problems can be sampled from ``models`` models in ``left`` seconds.
+def problems_that_fit(left: float, total: int, drawn: int, speed: Measured) -> int:
+    """Of how many of ``total`` problems ``drawn`` completions each can be had in ``left`` seconds.
 
     0 where a comparison would be of too few to show anything.
     """
-    of_one = _CAUTION * speed.each * samples * models
+    of_one = _CAUTION * speed.each * drawn
     count = min(total, int(left / of_one)) if of_one > 0 else total
     return count if count >= min(_FEWEST, total) else 0
 

@@ -10,8 +10,11 @@ the same call on the same directory goes on where an earlier one was stopped.
     one_round   one round: sampling, selection, training, export
     training    train and export from any selection
     lab         strategies side by side
-    comparison  models against each other, on dev and on eval
     control_arms  what training on something else gives
+    contest     champion and challengers, on dev
+    stopping    what ends a run before its last round
+    comparison  models on dev and on eval
+    openings    how often eval was looked at
     timekeeper  how long each step may take
     session     what all of them share; the one place where stages are started
     journal     events.jsonl

@@ -8,14 +8,15 @@ with a warning. Their files stand in ``controls/NAME`` of the run's directory.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from localdistill import controls, rejection
 from localdistill.errors import ConfigError
 from localdistill.events import Notice
 from localdistill.jsonl import is_done, read_rows, write_whole
-from localdistill.pipeline.comparison import compare
-from localdistill.pipeline.models import Model
+from localdistill.pipeline.comparison import compare_control
+from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.training import Arm, train_and_export
 from localdistill.problems import load
@@ -25,13 +26,15 @@ from localdistill.stages.budget import BudgetRequest, Source
 from localdistill.types import ControlScore, EvalResult, TrainingExample
 
 
-def with_controls(session: Session, result: EvalResult, best: Model, base: Model) -> EvalResult:
+def with_controls(
+    session: Session, result: EvalResult, best: Contender, base: Contender
+) -> EvalResult:
     """``result`` with the scores of the configured controls, as ``evaluation.json`` then has it.
 
     Raises:
         LocaldistillError: what would end any run.
     """
-    selected = _selected(session, best)
+    selected = _selected(session, best.model)
     found = []
     for name in session.config.controls:
         paths = RoundDir(session.directory.controls / name)
@@ -73,13 +76,13 @@ def _write_data(session: Session, name: str, selected: Path, paths: RoundDir) ->
 
 
 def _score(
-    session: Session, name: str, selected: Path, paths: RoundDir, base: Model, best: Model
+    session: Session, name: str, selected: Path, paths: RoundDir, base: Contender, best: Contender
 ) -> ControlScore | None:
     config = session.config
     session.stage(
         "budget",
         BudgetRequest(
-            model=base.master,
+            model=base.model.master,
             sources=[Source(name=name, data=paths.selected, out=paths.trained)],
             like=selected,
             repeat=True,
@@ -92,14 +95,15 @@ def _score(
         session,
         Arm(
             label=f"control-{name}",
-            round=best.round,
-            start=base,
+            round=best.model.round,
+            start=base.model,
             data=paths.trained,
             paths=paths,
             quant=config.export.quant,
         ),
     )
-    result = compare(session, "eval", model, base, paths.evaluation)
+    # Decoded as the model that it stands beside.
+    result = compare_control(session, replace(best, model=model), base, paths.evaluation)
     if result.gain is None or result.gain_low is None or result.gain_high is None:
         return None
     return ControlScore(

@@ -25,8 +25,8 @@ from localdistill.outcomes import (
     read_comparison,
     with_choice,
 )
-from localdistill.pipeline.comparison import compare
-from localdistill.pipeline.models import Model
+from localdistill.pipeline.comparison import compare_on_dev, on_dev
+from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.training import Arm, select_from, train_and_export
 from localdistill.run_dir import RoundDir
@@ -45,8 +45,12 @@ def best_strategy(session: Session, number: int, base: Model) -> Model:
     if found is None:
         found = _compared(session, number, base)
         write_atomically(out, found.model_dump_json(indent=2) + "\n")
-    adopt(paths.arm(next(arm.name for arm in found.arms if arm.chosen)), paths)
-    return Model(f"round-{number:02d}", paths.model, paths.merged, number)
+    best = next(arm.name for arm in found.arms if arm.chosen)
+    adopt(paths.arm(best), paths)
+    model = Model(f"round-{number:02d}", paths.model, paths.merged, number)
+    # It is the same file, so what it said on dev is the same as well.
+    _adopt_scores(session.directory.scores("dev", _label(best)), model, session)
+    return model
 
 
 def _compared(session: Session, number: int, base: Model) -> Comparison:
@@ -58,6 +62,7 @@ def _compared(session: Session, number: int, base: Model) -> Comparison:
         if not select_from(session, paths, arm.selected, settings):
             left_out.append(LeftOutArm(name=name, reason="it selects nothing"))
     shares = _shares(session, paths, base)
+    standing = on_dev(session, base)
     scored: list[ArmScore] = []
     error: Exception | None = None
     for cut in shares.cuts:
@@ -67,7 +72,7 @@ def _compared(session: Session, number: int, base: Model) -> Comparison:
                 left_out.append(LeftOutArm(name=cut.name, reason=reason))
             continue
         try:
-            scored.append(_scored(session, number, cut, base))
+            scored.append(_scored(session, number, cut, standing))
         except rejection.CAUSES as rejected:
             error = rejected
             left_out.append(LeftOutArm(name=cut.name, reason=str(rejected)))
@@ -94,20 +99,20 @@ def _shares(session: Session, paths: RoundDir, base: Model) -> BudgetSummary:
     return BudgetSummary.model_validate(session.stage("budget", request))
 
 
-def _scored(session: Session, number: int, cut: Cut, base: Model) -> ArmScore:
+def _scored(session: Session, number: int, cut: Cut, base: Contender) -> ArmScore:
     paths = session.directory.round(number).arm(cut.name)
     model = train_and_export(
         session,
         Arm(
-            label=f"arm-{cut.name}",
+            label=_label(cut.name),
             round=number,
-            start=base,
+            start=base.model,
             data=paths.trained,
             paths=paths,
             quant=session.config.export.quant,
         ),
     )
-    found = compare(session, "dev", model, base, paths.evaluation)
+    found = compare_on_dev(session, on_dev(session, model), base, paths.evaluation)
     return arm_score(cut.name, cut.examples, cut.tokens, found)
 
 
@@ -125,6 +130,16 @@ def adopt(arm: RoundDir, round_: RoundDir) -> None:
         _link(source, target)
     if arm.parity.is_file() and not round_.parity.is_file():
         _link(arm.parity, round_.parity)
+
+
+def _adopt_scores(scores: Path, model: Model, session: Session) -> None:
+    own = session.directory.scores("dev", model.label)
+    if scores.is_dir() and not own.exists():
+        _link(scores, own)
+
+
+def _label(strategy: str) -> str:
+    return f"arm-{strategy}"
 
 
 def _link(source: Path, target: Path) -> None:

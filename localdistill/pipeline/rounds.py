@@ -1,20 +1,23 @@
 """The loop over rounds.
 
-A round whose training diverges or whose export is rejected gives no model: the next one goes on
-from the model before it.
+A round begins with the champion: of all models so far the best one on dev. One whose training
+diverges or whose export is rejected gives no model, and the champion stays.
 """
 
 from __future__ import annotations
 
+from localdistill import rejection
 from localdistill.deadline import OutOfTime
 from localdistill.events import RoundStarted
 from localdistill.manifest import sandboxes
 from localdistill.outcomes import read_comparison
-from localdistill.pipeline.comparison import best_on_dev, compare
+from localdistill.pipeline.comparison import compare_on_eval
+from localdistill.pipeline.contest import Contest
 from localdistill.pipeline.control_arms import with_controls
-from localdistill.pipeline.models import Model, RunResult
-from localdistill.pipeline.one_round import try_round
+from localdistill.pipeline.models import Contender, Model, RunResult
+from localdistill.pipeline.one_round import sample, say, try_to_learn
 from localdistill.pipeline.session import Session
+from localdistill.pipeline.stopping import Diversities, no_progress, record
 from localdistill.types import EvalResult, Rejection
 
 
@@ -24,37 +27,62 @@ def all_rounds(session: Session, base: Model) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
-    directory, rounds = session.directory, session.config.rounds
-    models: list[Model] = [base]
+    rounds, stop_after = session.config.rounds, session.config.stop_after
+    contest, diversities = Contest(session, base), Diversities(session)
     rejections: list[Rejection] = []
+    why, last = None, rounds
     for number in range(1, rounds + 1):
-        if not session.time.begins(number, rounds, directory.round(number)):
+        if not session.time.begins(number, rounds, session.directory.round(number)):
             break
         session.callback(RoundStarted(round=number, rounds=rounds))
-        found = try_round(session, number, models[-1], base)
+        found: Model | Rejection | None = rejection.earlier(session.directory.round(number))
+        if found is None:
+            champion = contest.champion.model
+            try:
+                sample(session, number, champion)
+                collapse = diversities.collapsed(number)
+                if collapse:
+                    why, last = collapse, number - 1
+                    break
+                found = try_to_learn(session, number, champion, base)
+            except OutOfTime as error:
+                session.time.omit("round", f"What was left of round {number}, as {error}.")
+                break
+        else:
+            diversities.recall(number)
         if isinstance(found, Rejection):
+            say(session, found)
             rejections.append(found)
-        elif found is not None:
-            models.append(found)
+            contest.reject(number)
+        else:
+            contest.challenge(found)
         session.time.ends()
-    best, result = base, None
-    if len(models) > 1:  # else the eval set stays closed: there is nothing to compare
-        best = best_on_dev(session, models[1:], base)
-        result = _verdict(session, best, base)
+        why = no_progress(contest, stop_after)
+        if why and number < rounds:
+            last = number
+            break
+        why = None
+    remarks = record(session, last, why)
+    model, result = base, None
+    if contest.rounds:  # else the eval set stays closed: there is nothing to compare
+        finalist = contest.finalist()
+        model, result = finalist.model, _verdict(session, finalist, contest.base)
+        remarks += contest.remarks()
     return RunResult(
         result,
-        best,
-        sandboxes(directory),
+        model,
+        sandboxes(session.directory),
         tuple(rejections),
-        read_comparison(directory.comparison),
+        remarks,
+        read_comparison(session.directory.comparison),
         session.time.omitted,
     )
 
 
-def _verdict(session: Session, best: Model, base: Model) -> EvalResult | None:
+def _verdict(session: Session, finalist: Contender, base: Contender) -> EvalResult | None:
     try:
-        result = compare(session, "eval", best, base, session.directory.evaluation)
+        result = compare_on_eval(session, finalist, base)
     except OutOfTime as error:
         session.time.omit("evaluate", f"The comparison of the models on eval, as {error}.")
         return None
-    return with_controls(session, result, best, base) if session.config.controls else result
+    return with_controls(session, result, finalist, base) if session.config.controls else result

@@ -142,36 +142,32 @@ class Timekeeper:
             raise OutOfTime("there was no time left to train")
         return self.deadline.moment(seconds)
 
-    def problems(self, whole: Path, part: Path, samples: int, models: int, share: float) -> Path:
-        """The problems that ``models`` models are compared on, in ``share`` of what is left.
+    def problems(self, whole: Path, part: Path, drawn: int, models: int, share: float) -> None:
+        """Choose the problems that models are compared on, to fit into ``share`` of what is left.
 
         They are drawn at random, before anything is sampled, and are the same ones from then on:
-        ``part`` holds them where they are not all.
+        ``part`` holds them where they are not all. ``drawn``: completions of a problem, of all
+        ``models`` together.
 
         Raises:
             OutOfTime: there is time for too few of them to show anything.
         """
         rows = read_rows(whole, Problem)
-        if is_done(part):
-            self._part(len(rows), len(read_rows(part, Problem)), whole.stem)
-            return part
-        if not self.limited:
-            return whole
         speed = self._speed or Measured(1, 1.0)
         left = share * self.deadline.left() - models * self._start
-        count = time_plan.problems_that_fit(left, len(rows), samples, models, speed)
+        count = time_plan.problems_that_fit(left, len(rows), drawn, speed)
         if count == 0:
             raise OutOfTime(f"there was no time for a comparison on {whole.stem}")
         if count == len(rows):
-            return whole
+            return
         chosen = set(time_plan.draw([row.id for row in rows], count, f"{whole.stem} part"))
         lines = [row.model_dump_json() + "\n" for row in rows if row.id in chosen]
         write_atomically(part, "".join(lines))
         mark_done(part, count=len(lines))
-        self._part(len(rows), len(lines), whole.stem)
-        return part
+        self.note_part(len(rows), len(lines), whole.stem)
 
-    def _part(self, total: int, count: int, name: str) -> None:
+    def note_part(self, total: int, count: int, name: str) -> None:
+        """Note that models are compared on ``count`` of ``total`` problems of split ``name``."""
         text = f"{total - count} of the {total} problems of {name}: the models are compared on"
         self.omit("evaluate", f"{text} {count}, drawn at random before any was sampled.")
 

@@ -44,6 +44,8 @@ STAGES = {
     "budget": "BudgetRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
+    "diversity": "DiversityRequest",
+    "decoding": "DecodingRequest",
     "evaluate": "EvaluateRequest",
     "regression": "RegressionRequest",
 }
