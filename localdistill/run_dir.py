@@ -50,6 +50,11 @@ class RoundDir:
         self.parity = path / "parity.json"  # what the gate of the export found
         self.rejected = path / "rejected.json"  # there where the round gave no model, and why
         self.evaluation = path / "evaluation.json"  # on dev
+        self.trained = path / "trained.jsonl"  # of selected.jsonl, where only a part is trained on
+
+    def arm(self, name: str) -> RoundDir:
+        """Paths of another way to train from this round's completions."""
+        return RoundDir(self.path / "arms" / name)
 
 
 class RunDir:
@@ -65,6 +70,9 @@ class RunDir:
         self.evaluation = path / "evaluation.json"
         self.regression = path / "regression.json"  # plain questions, before and after
         self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
+        self.comparison = path / "comparison.json"  # of the selection lab
+        self.controls = path / "controls"  # a folder for each
+        self.omitted = path / "omitted.json"  # what there was no time for
         self.openings = path / "openings.jsonl"  # each time that eval was sampled for a new model
         self.stopped = path / "stopped.json"  # there where the run made fewer rounds, and why
         self._lock = -1
@@ -204,6 +212,10 @@ class RunDir:
         asked = freeze(config, saved)
         if self.manifest.exists():
             saved = _grown(_with_passes(saved, asked), asked)
+        # How long it may take changes nothing of what has been done; unnamed, it stays.
+        if asked.hours is not None:
+            saved = saved.model_copy(update={"hours": asked.hours})
+        asked = asked.model_copy(update={"hours": saved.hours})
         differing = configuration.differences(saved, asked)
         if not differing:
             return saved
@@ -218,7 +230,8 @@ class RunDir:
 
         What the machine chose at the beginning (slots, threads, workers) is kept on continuing. How
         much goes through training at once may be named anew: memory may have become scarcer, and
-        the adapter is the same but for rounding. Rounds may be more than they were.
+        the adapter is the same but for rounding. So may the hours, and rounds may be more than they
+        were.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.

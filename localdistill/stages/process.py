@@ -44,6 +44,7 @@ STAGES = {
     "generate": "GenerateRequest",
     "verify": "VerifyRequest",
     "select": "SelectRequest",
+    "budget": "BudgetRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
     "diversity": "DiversityRequest",
