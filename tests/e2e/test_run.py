@@ -5,13 +5,15 @@ import json
 import pytest
 
 from localdistill.jsonl import read_rows
-from localdistill.types import Completion, EvalResult, Problem, TrainingExample, Verdict
+from localdistill.types import Completion, Diversity, EvalResult, Problem, TrainingExample, Verdict
 
 from .conftest import SMALL, kill_in_stage, localdistill
 
 pytestmark = pytest.mark.real
 
-STAGES = ("prepare", "generate", "verify", "select", "train", "export", "evaluate")
+# The same without the choice of a decoding on dev.
+ALIKE = (*SMALL, "--set", "evaluate.decode=same")
+STAGES = ("prepare", "generate", "verify", "diversity", "select", "train", "export", "evaluate")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,44 @@ def test_evaluation_counts_every_held_out_sample(finished):
     result = EvalResult.model_validate_json((directory / "evaluation.json").read_text())
     assert result.baseline is not None
     assert result.candidate.problems == result.baseline.problems == 24
-    assert all(total == 2 for _, total in result.candidate.counts.values())
+    for score, decoding in (
+        (result.candidate, result.candidate_decoding),
+        (result.baseline, result.baseline_decoding),
+    ):
+        samples = 1 if decoding["temperature"] == 0 else 2
+        assert all(total == samples for _, total in score.counts.values())
+
+
+def test_each_model_has_its_best_decoding_chosen_on_dev_and_eval_is_opened_once(finished):
+    directory, done = finished
+    result = EvalResult.model_validate_json((directory / "evaluation.json").read_text())
+    on_dev = {}
+    for each in result.choices:
+        on_dev.setdefault(each.model, []).append(each)
+        assert each.score.problems == 24
+    assert {model: len(tried) for model, tried in on_dev.items()} == {"base": 3, "round-01": 3}
+    for model, chosen in (
+        ("base", result.baseline_decoding),
+        ("round-01", result.candidate_decoding),
+    ):
+        best = max(on_dev[model], key=lambda each: each.score.pass_at[0].value)
+        assert best.chosen
+        assert best.decoding == chosen
+    assert "The model you had decodes best" in done.out
+    assert [opening.candidate for opening in result.openings] == ["round-01"]
+    on_dev = EvalResult.model_validate_json(
+        (directory / "rounds" / "01" / "evaluation.json").read_text()
+    )
+    assert (on_dev.problem_set, on_dev.openings) == ("dev", [])
+
+
+def test_how_different_the_right_programs_are_is_measured(finished):
+    directory, _ = finished
+    file = directory / "rounds" / "01" / "diversity.json"
+    found = Diversity.model_validate_json(file.read_text())
+    assert (found.problems, found.k) == (24, 4)
+    assert 0 < found.pass_at_1 < found.pass_at_k <= 1
+    assert found.distinct <= 4 * found.pass_at_1
 
 
 def test_the_manifest_says_what_the_run_was_made_from(finished):

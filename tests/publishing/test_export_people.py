@@ -16,6 +16,7 @@ from localdistill.publishing import source
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.run_dir import RunDir
+from localdistill.sampling import Sampling
 from tests.publishing.conftest import evaluation
 from tests.quantization.test_adapter_gguf import logits
 from tests.quantization.tiny import Tiny, quantised
@@ -69,6 +70,16 @@ def test_a_run_gives_its_best_model_to_ollama(finished, give, tmp_path):
         assert told in card, told
     assert "secret" not in card  # no folders of this machine
     assert str(tmp_path) not in card
+
+
+def test_the_decoding_that_was_chosen_for_the_model_is_what_it_comes_with(run_dir, give, tmp_path):
+    chosen = Sampling(temperature=0.6, top_p=0.95, max_tokens=99).model_dump()
+    result = evaluation("round-02").model_copy(update={"candidate_decoding": chosen})
+    RunDir(run_dir).evaluation.write_text(result.model_dump_json())
+    assert give(run_dir, "--ollama", tmp_path / "o")[0] == 0
+    assert "PARAMETER temperature 0.6" in (tmp_path / "o" / "Modelfile").read_text()
+    card = (tmp_path / "o" / "README.md").read_text()
+    assert "Decoding of this model: temperature 0.6, top-p 0.95, at most 99 tokens" in card
 
 
 def test_lm_studio_gets_a_file_where_it_looks(finished, give, tmp_path):
