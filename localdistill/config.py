@@ -131,6 +131,7 @@ class EvaluateConfig(Sampling):
     # both as this section says
     decode: Literal["best", "same"] = "best"
     decodings: list[dict[str, Any]] = Field(default=[dict(table) for table in USUAL])
+    general: bool = True  # ask both models plain questions as well: see stages.regression
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from localdistill.events import CallStarted, Recorded
+from localdistill.events import Recorded, RunStarted
 from localdistill.jsonl import iter_rows
 
 # Beyond the end, when a stage that still works is ended: there is a minute in all. A call that
@@ -73,7 +73,7 @@ def worked_seconds(events: Path) -> float:
     if not events.is_file():
         return total
     for row in iter_rows(events, Recorded):
-        if first is None or isinstance(row.event, CallStarted):
+        if first is None or isinstance(row.event, RunStarted):
             total += max(0.0, last - first) if first is not None else 0.0
             first = row.at
         last = row.at

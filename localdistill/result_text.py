@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from localdistill.metrics import pass_at_1
 from localdistill.outcomes import Comparison, Omitted
 from localdistill.pipeline import RunResult
 from localdistill.sampling import Sampling
+from localdistill.stages.regression import told_in_words
 from localdistill.types import EvalResult, ModelScore, SandboxUse
 
 _UNSAFE = (
@@ -23,8 +26,11 @@ _CONTROLS = {
 }
 
 
-def result_text(result: RunResult) -> str:
-    """The sandbox, scores before and after, the difference with interval, where the model is."""
+def result_text(result: RunResult, report: Path | None = None) -> str:
+    """The sandbox, scores before and after, the difference with interval, where the model is.
+
+    ``report`` is where the HTML report stands, if it was written.
+    """
     lines = [line for use in result.sandboxes for line in sandbox_lines(use)]
     if result.comparison is not None:
         lines += strategies(result.comparison)
@@ -38,7 +44,11 @@ def result_text(result: RunResult) -> str:
         lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
     else:
         lines.append("Verdict: no new model: there was no time for a round; the old one is kept")
+    if result.general is not None:
+        lines.append(told_in_words(result.general))
     lines += left_out(result.omitted)
+    if report is not None:
+        lines.append(f"Report: {report}")
     return "\n".join([*lines, f"Model: {result.model.gguf}"])
 
 

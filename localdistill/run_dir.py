@@ -16,14 +16,18 @@ import tomli_w
 from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.cores import usable_cores
+from localdistill.durable import restore, write_twice
 from localdistill.errors import ConfigError, StorageError, UserError
-from localdistill.jsonl import is_done, write_atomically
+from localdistill.jsonl import is_done
 from localdistill.memory import size
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
 _ORPHAN_WAIT_S = 60.0
 # What a call that was stopped at its very beginning leaves: no run, and nobody's files.
-_MAY_BE_LEFT = {"run.lock", "stage.lock", "config.toml.tmp", "log.txt", "events.jsonl"}
+_MAY_BE_LEFT = {
+    "run.lock", "stage.lock", "config.toml.tmp", "config.toml.copy", "config.toml.copy.tmp",
+    "log.txt", "events.jsonl",
+}  # fmt: skip
 # Settings that may be raised while a run is continued: another night, more patience.
 MAY_GROW = ("rounds", "stop_after")
 # Settings of [train] that are chosen for the memory that is free.
@@ -67,6 +71,8 @@ class RunDir:
         self.comparison = path / "comparison.json"  # of the selection lab
         self.controls = path / "controls"  # a folder for each
         self.omitted = path / "omitted.json"  # what there was no time for
+        self.regression = path / "regression.json"  # plain questions, before and after
+        self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
         self.openings = path / "openings.jsonl"  # each time that eval was sampled for a new model
         self.stopped = path / "stopped.json"  # there where the run made fewer rounds, and why
         self._lock = -1
@@ -112,7 +118,7 @@ class RunDir:
             self._found = self._names()
             self._made = make_folder(self.path)
             self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
-            self._stage_lock = os.open(self.path / "stage.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._stage_lock = os.open(self.stages_at_work, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             self.close()
             self._take_away()
@@ -183,7 +189,9 @@ class RunDir:
                 folder.rmdir()
 
     def check(self, config: Config) -> Config | None:
-        """The configuration to go on with; None where a run is to be begun. Writes nothing.
+        """The configuration to go on with; None where a run is to be begun.
+
+        Writes nothing but what a crash has cut short of configuration and manifest.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
@@ -194,6 +202,8 @@ class RunDir:
                 message = f"{self.path}: holds other files ({sorted(foreign)[0]}, ...) and no run."
                 raise ConfigError(f"{message} Choose an empty --run-dir.")
             return None
+        for file in (self.config, self.manifest):
+            restore(file)
         try:
             saved = configuration.build(configuration.read_toml(self.config))
         except ConfigError as error:
@@ -233,7 +243,7 @@ class RunDir:
         for made in (self.problems("train").parent, self.start):
             shutil.rmtree(made, ignore_errors=True)
         chosen = freeze(config)
-        write_atomically(self.config, chosen.to_toml())
+        write_twice(self.config, chosen.to_toml())
         return chosen
 
     def _note_growth(self, config: Config) -> None:
@@ -242,11 +252,11 @@ class RunDir:
         # Nothing else is touched: a later version may have more settings than the file.
         changed = {name: value for name, value in grown.items() if values.get(name) != value}
         if self.manifest.exists() and changed:
-            write_atomically(self.config, tomli_w.dumps({**values, **changed}))
+            write_twice(self.config, tomli_w.dumps({**values, **changed}))
 
     def settle(self, config: Config) -> None:
         """Save ``config`` once more, now that the size of generation has been chosen."""
-        write_atomically(self.config, config.to_toml())
+        write_twice(self.config, config.to_toml())
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write the manifest, or check that what it pins has not changed under a continued run.
@@ -256,7 +266,7 @@ class RunDir:
         """
         self.check_hashes(facts["hashes"])
         if not self.manifest.exists():
-            write_atomically(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+            write_twice(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
     def check_hashes(self, hashes: dict[str, str]) -> None:
         """Check that what the manifest pins, if there is one, has not changed.

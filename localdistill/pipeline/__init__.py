@@ -16,7 +16,9 @@ the same call on the same directory goes on where an earlier one was stopped.
     comparison  models on dev and on eval
     openings    how often eval was looked at
     timekeeper  how long each step may take
+    guard       plain questions to the model that the run ends with
     session     what all of them share; the one place where stages are started
+    end         how a run ended, as an event
     journal     events.jsonl
     models      a model of the run, and the run's result
 """
@@ -30,13 +32,16 @@ from pathlib import Path
 from localdistill import preflight
 from localdistill.config import Config
 from localdistill.deadline import worked_seconds
-from localdistill.events import Callback
+from localdistill.events import Callback, Planned, RunStarted
+from localdistill.jsonl import iter_lines
 from localdistill.pipeline.beginning import begin
+from localdistill.pipeline.end import finished, kept_in
 from localdistill.pipeline.journal import Journal
 from localdistill.pipeline.models import Model, RunResult
 from localdistill.pipeline.rounds import all_rounds
 from localdistill.pipeline.session import Session
 from localdistill.run_dir import RunDir
+from localdistill.stages.running import RUNNING
 
 __all__ = ["Model", "RunResult", "run"]
 
@@ -47,17 +52,27 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
+    started = time.monotonic()
+    journal, log = Journal(callback), str(RunDir(path).log)
+    journal(RunStarted(model=config.model, directory=str(path), log=log, rounds=config.rounds))
     with contextlib.ExitStack() as stack:
-        started = time.monotonic()
-        journal = Journal(callback)
-        journal.begin()
         ready = preflight.check(config, RunDir(path), journal)
         directory = stack.enter_context(RunDir(path))
         config = directory.adopt(config)
         worked = worked_seconds(directory.events) + time.monotonic() - started
         session = Session(config, directory, journal, worked)
-        stack.callback(journal.close)
+        stack.enter_context(kept_in(journal, path))
+        stack.enter_context(RUNNING.telling(journal))
         base = begin(session, ready)
         journal.open(directory.events)
         session.time.know(base.gguf)
-        return all_rounds(session, base)
+        journal(Planned(final_completions=_final_completions(session)))
+        result = all_rounds(session, base)
+        journal(finished(result.evaluation, result.model, path))
+        return result
+
+
+def _final_completions(session: Session) -> int:
+    """Completions that the comparison at the end needs, of both models."""
+    problems = sum(1 for _ in iter_lines(session.directory.problems("eval")))
+    return 2 * problems * session.config.evaluate.samples

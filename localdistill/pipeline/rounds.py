@@ -14,6 +14,7 @@ from localdistill.outcomes import read_comparison
 from localdistill.pipeline.comparison import compare_on_eval
 from localdistill.pipeline.contest import Contest
 from localdistill.pipeline.control_arms import with_controls
+from localdistill.pipeline.guard import guard
 from localdistill.pipeline.models import Contender, Model, RunResult
 from localdistill.pipeline.one_round import sample, say, try_to_learn
 from localdistill.pipeline.session import Session
@@ -63,10 +64,11 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             break
         why = None
     remarks = record(session, last, why)
-    model, result = base, None
+    model, result, general = base, None, None
     if contest.rounds:  # else the eval set stays closed: there is nothing to compare
         finalist = contest.finalist()
         model, result = finalist.model, _verdict(session, finalist, contest.base)
+        general = guard(session, model, base)
         remarks += contest.remarks()
     return RunResult(
         result,
@@ -74,6 +76,7 @@ def all_rounds(session: Session, base: Model) -> RunResult:
         sandboxes(session.directory),
         tuple(rejections),
         remarks,
+        general,
         read_comparison(session.directory.comparison),
         session.time.omitted,
     )

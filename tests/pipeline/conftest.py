@@ -6,7 +6,16 @@ import pytest
 
 from localdistill import pipeline, preflight
 from localdistill.quantization.start import Outlook
+from localdistill.stages.general.questions import QUESTIONS
+from localdistill.stages.regression import compare
+from localdistill.types import Completion
 from tests.pipeline.helpers import ON_DEV, chosen, evaluated
+
+
+def answers():
+    """Good ones to all plain questions."""
+    said = {"sample": 0, "finish_reason": "stop", "token_count": 1, "mean_logprob": None, "seed": 0}
+    return [Completion(problem_id=each.id, text=each.answer, **said) for each in QUESTIONS]
 
 
 @pytest.fixture
@@ -34,6 +43,8 @@ def requests(monkeypatch, on_dev):
             return chosen(request, on_dev)
         if name == "evaluate":
             return evaluated(request)
+        if name == "regression":
+            return compare([1.0] * 40, [1.0] * 40, *[answers()] * 2).model_dump()
         return {}
 
     def fake_pair(generate, verify, callback, log, inherit=()):

@@ -122,6 +122,9 @@ def test_a_stage_that_goes_on_after_the_end_is_ended(tmp_path):
         def terminate(self):
             ended.append(True)
 
+        def wait(self, seconds):
+            pass
+
     ended = []
     keeper = Timekeeper(Deadline(1.0), tmp_path / "omitted.json", lambda event: None)
     keeper.deadline.grace = lambda: 0.01

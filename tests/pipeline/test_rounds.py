@@ -22,7 +22,7 @@ def test_one_round_goes_through_the_stages_in_order(requests, config, tmp_path):
     run(config, tmp_path)
     assert [name for name, _ in requests] == [
         "prepare", "generate", "verify", "diversity", "select", "train", "export",
-        "decoding", "decoding", "evaluate", "evaluate",
+        "decoding", "decoding", "evaluate", "evaluate", "regression",
     ]  # fmt: skip
     assert labels(requests, "decoding") == ["base", "round-01"]
     assert labels(requests, "evaluate", "eval") == ["round-01"]
