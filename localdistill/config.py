@@ -120,6 +120,7 @@ class EvaluateConfig(Sampling):
     model_config = _STRICT
     samples: int = Field(default=4, ge=1, le=_MANY)
     ks: list[Annotated[int, Field(ge=1)]] = Field(default=[1], min_length=1)
+    general: bool = True  # ask both models plain questions as well: see stages.regression
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:

@@ -8,13 +8,15 @@
     │   ├── SandboxUnavailable    no sandbox tier holds on this machine
     │   ├── StorageError          a disk that is full, or a place that cannot be read or written
     │   ├── MemoryShortage        a model for which there is too little memory
+    │   ├── GpuLost               a GPU that failed, or fell off, in the middle of the work
     │   ├── ServerError           a model server that is not there, refuses, or has gone
     │   └── MissingDependency     a part of the installation is not there
     ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
     ├── StageFailed               a stage's process ended without its result (exit code 1)
     │   ├── WriterGone            whoever wrote a file that a stage follows has ended too early
     │   └── TrainingDiverged      a training went astray: no adapter, the model before it stands
-    └── ExportRejected            a finished file did not stand the check against its source
+    ├── ExportRejected            a finished file did not stand the check against its source
+    └── Stopped                   the user has stopped it; the same command goes on (exit code 130)
 
 One bad sample is a record in a file (a verdict, a dropped example), never one of these.
 """
@@ -60,6 +62,10 @@ class MemoryShortage(UserError):
     """A model for which there is too little memory."""
 
 
+class GpuLost(UserError):
+    """A GPU that failed, or fell off its bus, in the middle of the work."""
+
+
 class ServerError(UserError):
     """A model server that cannot be reached, refuses a request, or has gone in the middle."""
 
@@ -86,6 +92,15 @@ class TrainingDiverged(StageFailed):
 
 class ExportRejected(LocaldistillError):
     """An exported model file did not stand the check against what it was made from."""
+
+
+class Stopped(LocaldistillError):
+    """The user has stopped the work, which the same command goes on with."""
+
+    exit_code = 130  # as shells say for a command ended by Ctrl-C
+
+    def __init__(self, message: str = "stopped; the same command goes on from here.") -> None:
+        super().__init__(message)
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -13,7 +13,7 @@ import localdistill
 from localdistill import config as configuration
 from localdistill.backends.draw import chain
 from localdistill.config import Config
-from localdistill.jsonl import write_atomically
+from localdistill.durable import write_twice
 from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
 from localdistill.run_dir import RunDir
@@ -94,7 +94,7 @@ def record_sandbox(directory: RunDir, use: SandboxUse) -> None:
     if all(_kind(use) != _kind(each) for each in uses):
         facts = json.loads(directory.manifest.read_text(encoding="utf-8"))
         facts["sandboxes"] = [each.model_dump(mode="json") for each in (*uses, use)]
-        write_atomically(directory.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+        write_twice(directory.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
 
 def _kind(use: SandboxUse) -> tuple[str, list[str], bool]:

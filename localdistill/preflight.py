@@ -15,6 +15,7 @@ from localdistill.config import Config
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import is_done
+from localdistill.markers import is_cut_short
 from localdistill.power import minimum_detectable_effect
 from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
@@ -123,7 +124,7 @@ def is_pinned(saved: Config, directory: RunDir) -> bool:
         ConfigError: they are not.
     """
     gguf = find_gguf(Path(saved.model)) or directory.start / "model.gguf"
-    if not directory.manifest.exists() or not gguf.is_file():
+    if not directory.manifest.exists() or not gguf.is_file() or is_cut_short(gguf):
         return False
     directory.check_hashes(manifest.hashes(directory, gguf))
     return True

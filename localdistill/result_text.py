@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from localdistill.pipeline import RunResult
+from localdistill.stages.regression import told_in_words
 from localdistill.types import EvalResult, ModelScore, SandboxUse
 
 _UNSAFE = (
@@ -29,6 +30,8 @@ def result_text(result: RunResult, report: Path | None = None) -> str:
         lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
     else:
         lines += comparison(result.evaluation)
+    if result.general is not None:
+        lines.append(told_in_words(result.general))
     if report is not None:
         lines.append(f"Report: {report}")
     return "\n".join([*lines, f"Model: {result.model.gguf}"])

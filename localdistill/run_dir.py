@@ -14,14 +14,17 @@ from typing import Any
 from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.cores import usable_cores
+from localdistill.durable import restore, write_twice
 from localdistill.errors import ConfigError, StorageError, UserError
-from localdistill.jsonl import write_atomically
 from localdistill.memory import size
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
 _ORPHAN_WAIT_S = 60.0
 # What a call that was stopped at its very beginning leaves: no run, and nobody's files.
-_MAY_BE_LEFT = {"run.lock", "stage.lock", "config.toml.tmp", "log.txt", "events.jsonl"}
+_MAY_BE_LEFT = {
+    "run.lock", "stage.lock", "config.toml.tmp", "config.toml.copy", "config.toml.copy.tmp",
+    "log.txt", "events.jsonl",
+}  # fmt: skip
 # Settings of [train] that are chosen for the memory that is free.
 _PASSES = ("micro_batch_tokens", "keep_activations")
 
@@ -54,6 +57,8 @@ class RunDir:
         self.log = path / "log.txt"
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
+        self.regression = path / "regression.json"  # plain questions, before and after
+        self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
         self._lock = -1
         self._stage_lock = -1
         # What ``open`` found, to tell what this call has made; None: there was no directory.
@@ -87,7 +92,7 @@ class RunDir:
             self._found = self._names()
             self._made = make_folder(self.path)
             self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
-            self._stage_lock = os.open(self.path / "stage.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._stage_lock = os.open(self.stages_at_work, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             self.close()
             self._take_away()
@@ -158,7 +163,9 @@ class RunDir:
                 folder.rmdir()
 
     def check(self, config: Config) -> Config | None:
-        """The configuration to go on with; None where a run is to be begun. Writes nothing.
+        """The configuration to go on with; None where a run is to be begun.
+
+        Writes nothing but what a crash has cut short of configuration and manifest.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
@@ -169,6 +176,8 @@ class RunDir:
                 message = f"{self.path}: holds other files ({sorted(foreign)[0]}, ...) and no run."
                 raise ConfigError(f"{message} Choose an empty --run-dir.")
             return None
+        for file in (self.config, self.manifest):
+            restore(file)
         try:
             saved = configuration.build(configuration.read_toml(self.config))
         except ConfigError as error:
@@ -202,12 +211,12 @@ class RunDir:
         for made in (self.problems("train").parent, self.start):
             shutil.rmtree(made, ignore_errors=True)
         chosen = freeze(config)
-        write_atomically(self.config, chosen.to_toml())
+        write_twice(self.config, chosen.to_toml())
         return chosen
 
     def settle(self, config: Config) -> None:
         """Save ``config`` once more, now that the size of generation has been chosen."""
-        write_atomically(self.config, config.to_toml())
+        write_twice(self.config, config.to_toml())
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write the manifest, or check that what it pins has not changed under a continued run.
@@ -217,7 +226,7 @@ class RunDir:
         """
         self.check_hashes(facts["hashes"])
         if not self.manifest.exists():
-            write_atomically(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+            write_twice(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
     def check_hashes(self, hashes: dict[str, str]) -> None:
         """Check that what the manifest pins, if there is one, has not changed.

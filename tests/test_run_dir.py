@@ -58,6 +58,19 @@ def test_continuing_with_another_configuration_names_what_differs(tmp_path):
             directory.adopt(other)
 
 
+@pytest.mark.parametrize("name", ["config.toml", "manifest.json"])
+def test_what_a_crash_has_cut_short_is_restored(tmp_path, name):
+    with RunDir(tmp_path) as directory:
+        began_with = directory.adopt(CONFIG)
+        directory.write_manifest({"hashes": {"starting model": "a"}})
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+        assert directory.adopt(CONFIG) == began_with
+        assert (tmp_path / name).read_bytes() == whole
+        with pytest.raises(ConfigError, match="starting model has changed"):
+            directory.write_manifest({"hashes": {"starting model": "b"}})
+
+
 def test_a_mistake_in_the_first_call_can_be_corrected(tmp_path):
     other = configuration.build({"model": "m.gguf", "problems": "right.jsonl"})
     with RunDir(tmp_path) as directory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from localdistill.stages.regression import Regression
 from localdistill.types import EvalResult, Rejection, SandboxUse
 
 
@@ -26,3 +27,4 @@ class RunResult:
     model: Model
     sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
     rejections: tuple[Rejection, ...] = ()  # the rounds without a model
+    general: Regression | None = None  # plain questions; None: not asked

@@ -9,6 +9,7 @@ from __future__ import annotations
 from localdistill.events import RoundStarted
 from localdistill.manifest import sandboxes
 from localdistill.pipeline.comparison import best_on_dev, compare
+from localdistill.pipeline.guard import guard
 from localdistill.pipeline.models import Model, RunResult
 from localdistill.pipeline.one_round import try_round
 from localdistill.pipeline.session import Session
@@ -34,4 +35,5 @@ def all_rounds(session: Session, base: Model) -> RunResult:
         return RunResult(None, base, sandboxes(directory), tuple(rejections))
     best = best_on_dev(session, models[1:], base)
     result = compare(session, "eval", best, base, directory.evaluation)
-    return RunResult(result, best, sandboxes(directory), tuple(rejections))
+    general = guard(session, best, base)
+    return RunResult(result, best, sandboxes(directory), tuple(rejections), general)

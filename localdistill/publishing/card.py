@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 import localdistill
-from localdistill.display.base import figures
+from localdistill.display.words import figures
 from localdistill.result_text import comparison
 from localdistill.sampling import Sampling
 from localdistill.stages.parity.checks import Check

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from localdistill import memory
+from localdistill import control, memory
 from localdistill.backends.base import Generator
 from localdistill.backends.draw import chain
 from localdistill.cores import usable_cores
@@ -23,6 +23,7 @@ from localdistill.jsonl import (
     done_facts,
     is_done,
     mark_done,
+    marker,
     read_rows,
 )
 from localdistill.problems import load
@@ -141,6 +142,8 @@ def run(
         callback(StageFinished(stage="generate", summary=_shown(summary), skipped=True))
         return summary
     with WriterLock(request.out):
+        # Of a file that was cut short since: who follows it must not take it for finished.
+        marker(request.out).unlink(missing_ok=True)
         if request.adaptive:
             work = adaptive(request, problems, wanted, slots, callback)
         else:
@@ -151,7 +154,8 @@ def run(
             generator.prepare(wanted)
             told = tell(generator, callback)
             resume.write_record(request.out, identity)
-            stopped = work(generator)
+            with control.cooperative():
+                stopped = work(generator)
             tell(generator, callback, told)
         finally:
             generator.close()

@@ -24,15 +24,18 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from localdistill import errors
+from localdistill import control, errors
 from localdistill.errors import (
+    GpuLost,
     LocaldistillError,
     MemoryShortage,
     MissingDependency,
     StageFailed,
+    Stopped,
     storage_error,
 )
 from localdistill.events import EVENT, Callback, Event
+from localdistill.stages.running import RUNNING
 
 # What a stage runs: module under localdistill.stages -> its request type.
 STAGES = {
@@ -54,6 +57,15 @@ _NO_MEMORY = (
 )
 # As PyTorch says it, on a CPU and on a GPU.
 _MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
+# As PyTorch and llama.cpp say that a GPU does not work any more, in lower case.
+_GPU_WORDS = (
+    "cuda error", "cuda driver error", "cudaerror", "cublas_status", "cudnn_status", "hip error",
+    "gpu is lost", "fallen off the bus", "unspecified launch failure", "no cuda gpus are available",
+)  # fmt: skip
+_GPU_LOST = (
+    "the GPU failed ({}). See `nvidia-smi` and `dmesg | grep -i xid`; when it answers again, maybe "
+    "after the machine was started anew, the same command goes on from here."
+)
 
 
 def run_stage(
@@ -75,16 +87,22 @@ def run_stage(
     Raises:
         LocaldistillError: what the stage raised, of the same class and with the same message.
         StageFailed: it ended without a result; the message names the log.
+        Stopped: ``running.RUNNING`` was told to stop; it has ended as it should.
     """
+    if RUNNING.stopping:
+        raise Stopped
     log.parent.mkdir(parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
     with log.open("ab") as log_file:
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, stage, str(write_end), str(os.getpid()), str(nice)],
+            [
+                *(sys.executable, "-m", __name__, stage),
+                *map(str, (write_end, os.getpid(), nice, RUNNING.descriptor)),
+            ],
             stdin=subprocess.PIPE,
             stdout=log_file,
             stderr=log_file,
-            pass_fds=(write_end, *inherit),
+            pass_fds=(write_end, RUNNING.descriptor, *inherit),
             # Ctrl-C reaches the run only, which then ends its stage in order.
             start_new_session=True,
         )
@@ -93,7 +111,7 @@ def run_stage(
         os.close(write_end)
         if started is not None:
             started(child)
-        with os.fdopen(read_end, "rb") as pipe:
+        with RUNNING.child(child), os.fdopen(read_end, "rb") as pipe:
             with contextlib.suppress(BrokenPipeError), child.stdin or _nowhere() as stdin:
                 stdin.write(request.model_dump_json().encode())
             for message in _messages(pipe):
@@ -101,16 +119,18 @@ def run_stage(
                     callback(EVENT.validate_python(message["event"]))
                 else:
                     outcome = message
-        code = child.wait()
+            code = child.wait()
     finally:
         _end(child)
     if "result" in outcome:
         result: dict[str, Any] = outcome["result"]
         return result
+    if RUNNING.stopping:  # whatever it ended with, it was for that
+        raise Stopped
     if "error" in outcome:
         kind = getattr(errors, outcome["error"], StageFailed)
         raise kind(outcome["message"])
-    raise StageFailed(_death(stage, code, log))
+    raise _death(stage, code, log)
 
 
 @contextlib.contextmanager
@@ -137,16 +157,23 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             child.wait()
 
 
-def _death(stage: str, code: int, log: Path) -> str:
+def _is_of_gpu(text: str) -> bool:
+    return any(words in text.lower() for words in _GPU_WORDS)
+
+
+def _death(stage: str, code: int, log: Path) -> LocaldistillError:
     if code == -signal.SIGKILL:
-        return (
+        return StageFailed(
             f"{stage}: its process was killed, most likely for lack of memory. "
             "The same command goes on from there; see `dmesg` and the log in " + str(log)
         )
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
     last = next((line.strip() for line in reversed(tail) if line.strip()), "no output")
+    if lost := next((line.strip() for line in tail if _is_of_gpu(line)), None):
+        return GpuLost(f"{stage}: {_GPU_LOST.format(lost)}")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return f"{stage}: its process ended with {how} ({last}); the whole story is in {log}"
+    text = f"{stage}: its process ended with {how} ({last}); the whole story is in {log}"
+    return StageFailed(text)
 
 
 def _die_with(parent: int) -> None:
@@ -161,9 +188,10 @@ def _load(stage: str) -> tuple[types.ModuleType, type[BaseModel]]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID NICE``; the request is on stdin."""
-    stage, descriptor, parent, nice = arguments[0], *map(int, arguments[1:4])
+    """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID NICE CONTROL``; request on stdin."""
+    stage, descriptor, parent, nice, page = arguments[0], *map(int, arguments[1:5])
     _die_with(parent)
+    control.listen(page)
     os.nice(nice)
     # Nothing that the stage starts may hold the pipe: its end is how the run knows that we are
     # done.
@@ -202,6 +230,8 @@ def told_as(stage: str, error: Exception, place: object = None) -> LocaldistillE
     # Rust and C++ (safetensors, PyTorch) have errors of their own for what Python has classes for.
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY_WORDS):
         return MemoryShortage(f"{stage}: {_NO_MEMORY}")
+    if _is_of_gpu(text):
+        return GpuLost(f"{stage}: {_GPU_LOST.format(text.splitlines()[0])}")
     full = os.strerror(errno.ENOSPC)
     known = error if isinstance(error, OSError) else OSError(errno.ENOSPC * (full in text), full)
     return storage_error(known, place) or StageFailed(f"{stage}: {text}")

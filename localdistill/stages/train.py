@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from localdistill import __version__, memory, trainers
+from localdistill.durable import tree_to_disk
 from localdistill.errors import ConfigError, ModelError, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
@@ -83,7 +83,7 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     try:
         result = trainer.train(sized, examples, work, callback, saved=saved)
         summary = TrainSummary.model_validate(result.model_dump())
-        _to_disk(work)
+        tree_to_disk(work)
         publish(
             work,
             request.out,
@@ -190,12 +190,3 @@ def _empty_work_folder(out: Path) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     return work
-
-
-def _to_disk(work: Path) -> None:
-    for path in [*work.iterdir(), work]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

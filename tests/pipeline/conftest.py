@@ -6,10 +6,16 @@ import pytest
 
 from localdistill import pipeline, preflight
 from localdistill.quantization.start import Outlook
-from localdistill.types import (
-    EvalResult,
-)
+from localdistill.stages.general.questions import QUESTIONS
+from localdistill.stages.regression import compare
+from localdistill.types import Completion, EvalResult
 from tests.pipeline.helpers import score
+
+
+def answers():
+    """Good ones to all plain questions."""
+    said = {"sample": 0, "finish_reason": "stop", "token_count": 1, "mean_logprob": None, "seed": 0}
+    return [Completion(problem_id=each.id, text=each.answer, **said) for each in QUESTIONS]
 
 
 @pytest.fixture
@@ -29,6 +35,8 @@ def requests(monkeypatch):
             return EvalResult(
                 problem_set=request.name, candidate=score(request.candidate.label, value)
             ).model_dump()
+        if name == "regression":
+            return compare([1.0] * 40, [1.0] * 40, *[answers()] * 2).model_dump()
         return {}
 
     def fake_pair(generate, verify, callback, log, inherit=()):

@@ -22,6 +22,7 @@ def test_one_round_goes_through_the_stages_in_order(requests, config, tmp_path):
     run(config, tmp_path)
     assert [name for name, _ in requests] == [
         "prepare", "generate", "verify", "select", "train", "export", "evaluate",
+        "regression",
     ]  # fmt: skip
 
 
