@@ -44,8 +44,11 @@ STAGES = {
     "generate": "GenerateRequest",
     "verify": "VerifyRequest",
     "select": "SelectRequest",
+    "budget": "BudgetRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
+    "diversity": "DiversityRequest",
+    "decoding": "DecodingRequest",
     "evaluate": "EvaluateRequest",
     "regression": "RegressionRequest",
 }

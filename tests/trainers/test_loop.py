@@ -312,3 +312,23 @@ def test_progress_tells_what_there_is_to_tell():
     left = [event.seconds_left for event in events if isinstance(event, StageProgress)]
     assert left[-1] == 0
     assert all(seconds > 0 for seconds in left[:-1])
+
+
+def test_training_whose_time_is_over_does_one_step_and_measures_what_it_keeps():
+    looks = []
+
+    def held_out(model):
+        looks.append(model.calls)
+        return 1.0
+
+    said = []
+    state = train(Bigram(), said.append, repeat=8, until=0.0, held_out_losses=held_out)
+    assert (state.step, state.out_of_time, state.stopped) == (1, True, False)
+    assert looks == [0, 1]
+    assert (state.kept.step, state.held_out[-1].step) == (1, 1)
+    (notice,) = [event.message for event in said if isinstance(event, Notice)]
+    assert notice == "Training ended after step 1 of 8: its time was over."
+
+
+def test_training_that_has_time_is_the_same_as_without_a_limit():
+    assert train(Bigram(), repeat=5, until=1e12).losses == train(Bigram(), repeat=5).losses
