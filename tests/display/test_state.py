@@ -61,7 +61,7 @@ def test_verdicts_of_a_stage_that_was_done_before_come_from_its_summary():
 
 def test_a_curve_is_the_mean_of_each_part_and_fills_what_no_value_fell_into():
     curve = Curve()
-    for share, value in ((0.05, 4.0), (0.1, 2.0), (0.6, 1.0), (0.7, float("nan"))):
+    for share, value in ((0.2, 4.0), (0.3, 2.0), (0.65, 1.0), (0.7, float("nan"))):
         curve.add(share, value)
     assert curve.columns(4) == [3.0, 3.0, 1.0, None]
     assert curve.last == 1.0
