@@ -1,11 +1,15 @@
 # make run    install what is missing into .venv, then run on the bundled seed model
 # make test   install what is missing, then run all tests
+# make chaos  install what is missing, then strike CHAOS=50 runs at random moments; each must go on to the same result
+# make audit  look up known vulnerabilities of all that is locked
 # make tiers  install what is missing, then test the sandbox in each of its tiers (TIERS='docker compose': in these)
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: install run test tiers check bench clean
+CHAOS ?= 50
+
+.PHONY: install run test tiers chaos audit check bench clean
 
 install:
 	@$(PYTHON) scripts/install.py --venv $(VENV) --dev
@@ -19,6 +23,12 @@ test: install
 tiers: install
 	@VENV=$(VENV) .ci/sandbox-tiers $(TIERS)
 
+chaos: install
+	@$(BIN)/python benchmarks/chaos.py --trials $(CHAOS) $(ARGS)
+
+audit:
+	@$(PYTHON) scripts/audit.py --venv $(VENV)-audit
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,4 +39,4 @@ bench: install
 	@ls benchmarks/*.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -21,7 +21,9 @@ from localdistill.doctor_command import add_doctor_command, run_doctor_command
 from localdistill.errors import ConfigError, LocaldistillError, storage_error
 from localdistill.models import models_dir
 from localdistill.plan_command import add_plan_command, run_plan_command
+from localdistill.report_command import add_report_command, run_report_command
 from localdistill.stage_commands import add_stage_commands, run_stage_command
+from localdistill.try_command import add_try_command, run_try_command
 from localdistill.watch_command import add_watch_command, run_watch_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
@@ -98,6 +100,18 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--rounds", type=int)
     run.add_argument("--samples", type=int, help="completions a problem")
     run.add_argument("--select", help=", ".join(selection.names()))
+    run.add_argument(
+        "--compare", metavar="S,S", help="train by each of these strategies, compare them on dev"
+    )
+    run.add_argument(
+        "--compare-tokens", type=int, metavar="N", help="trained tokens each (else the least)"
+    )
+    run.add_argument(
+        "--controls", metavar="C,C", help="references, shuffled: what tuning alone would give"
+    )
+    run.add_argument(
+        "--hours", type=float, help="working time of all calls: end in it, with the best model"
+    )
     run.add_argument("--seed", type=int)
     run.add_argument(
         "--deterministic", action="store_true", default=None, help="equal texts after a kill"
@@ -121,6 +135,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_models_command(commands)
     add_plan_command(commands)
     add_doctor_command(commands)
+    add_report_command(commands)
+    add_try_command(commands, add_progress)
     return parser
 
 
@@ -141,7 +157,12 @@ _OPTIONS = {
     "seed": "seed",
     "deterministic": "deterministic",
     "adaptive": "generate.adaptive",
+    "compare": "compare",
+    "compare_tokens": "compare_tokens",
+    "controls": "controls",
+    "hours": "hours",
 }
+_LISTS = ("compare", "controls")  # given with commas
 _PATHS = ("model", "problems", "dev_problems", "eval_problems")
 
 
@@ -158,6 +179,8 @@ def run_config(options: argparse.Namespace) -> Config:
                 values[name] = _anchored(name, values[name], file.resolve().parent)
     for option, name in _OPTIONS.items():
         value = getattr(options, option)
+        if option in _LISTS and value is not None:
+            value = [part.strip() for part in value.split(",") if part.strip()]
         if value is not None:
             configuration.apply(values, name, _anchored(name, value))
     for text in options.set:
@@ -218,6 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "models": run_models_command,
             "doctor": run_doctor_command,
             "plan": run_plan_command,
+            "report": run_report_command,
+            "try": run_try_command,
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:

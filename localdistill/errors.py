@@ -8,6 +8,7 @@
     │   ├── SandboxUnavailable    no sandbox tier holds on this machine
     │   ├── StorageError          a disk that is full, or a place that cannot be read or written
     │   ├── MemoryShortage        a model for which there is too little memory
+    │   ├── GpuLost               a GPU that failed, or fell off, in the middle of the work
     │   ├── ServerError           a model server that is not there, refuses, or has gone
     │   └── MissingDependency     a part of the installation is not there
     ├── SandboxBreached           an attack on the sandbox got through (exit code 1)
@@ -59,6 +60,10 @@ class StorageError(UserError):
 
 class MemoryShortage(UserError):
     """A model for which there is too little memory."""
+
+
+class GpuLost(UserError):
+    """A GPU that failed, or fell off its bus, in the middle of the work."""
 
 
 class ServerError(UserError):

@@ -1,8 +1,8 @@
-"""Append-only JSONL files that survive a kill at any byte, and the markers that say "complete".
+"""Append-only JSONL files that survive a kill at any byte.
 
 While a stage works it appends whole lines; a line that was torn by a kill is cut off on the next
-open, and the work it stood for is owed again. The marker ``FILE.done`` is written last, by an
-atomic rename: a file without a marker is unfinished, whatever it holds.
+open, and the work it stood for is owed again. What says that a file is complete is its marker (see
+``markers``), which is written last.
 """
 
 from __future__ import annotations
@@ -14,11 +14,40 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from localdistill.durable import write_atomically
 from localdistill.errors import ConfigError, UserError
+from localdistill.markers import (
+    done_facts,
+    is_done,
+    mark_done,
+    marker,
+    publish,
+    refuse_foreign,
+    write_whole,
+)
+
+__all__ = [
+    "JsonlWriter",
+    "cut_torn_tail",
+    "done_facts",
+    "is_done",
+    "iter_lines",
+    "iter_rows",
+    "mark_done",
+    "marker",
+    "parse_row",
+    "publish",
+    "read_rows",
+    "refuse_as_output",
+    "refuse_foreign",
+    "stopped_record",
+    "write_atomically",
+    "write_whole",
+]
 
 RowT = TypeVar("RowT", bound=BaseModel)
 
@@ -158,70 +187,6 @@ def read_rows(path: Path, row_type: type[RowT]) -> list[RowT]:
     return list(iter_rows(path, row_type))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put ``text`` in place of ``path`` so that a reader sees the old file or the whole new one."""
-    _write(temporary := path.with_name(path.name + ".tmp"), text)
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def write_whole(path: Path, text: str, **facts: Any) -> None:
-    """Make ``text`` the complete content of ``path``, marked with ``facts``; see ``publish``."""
-    _write(temporary := path.with_name(path.name + ".tmp"), text)
-    publish(temporary, path, **facts)
-
-
-def publish(whole: Path, path: Path, **facts: Any) -> None:
-    """Put ``whole``, a file or folder that is on the disk, in place of ``path``; mark it complete.
-
-    A file that is there is replaced, a folder only if it is empty.
-
-    The marker is there before the name is. So what has that name and no marker was never made
-    here, and ``refuse_foreign`` tells it from what a kill has left.
-    """
-    if path.is_dir():
-        path.rmdir()
-    else:
-        path.unlink(missing_ok=True)
-    mark_done(path, **facts)
-    whole.replace(path)
-    _sync(path.parent)
-
-
-def refuse_foreign(out: Path) -> None:
-    """Make sure that ``publish`` replaces nothing but what was made here, or an empty folder.
-
-    Raises:
-        ConfigError: ``out`` is something else.
-    """
-    if not os.path.lexists(out) or is_done(out):
-        return
-    if out.is_dir() and not out.is_symlink() and not any(out.iterdir()):
-        return
-    message = f"{out}: is there already, and not made by this command"
-    raise ConfigError(f"{message}. Name another --out, or move it away.")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _sync(folder: Path) -> None:
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
 def refuse_as_output(out: Path, *inputs: Path | None) -> None:
     """Make sure that writing ``out`` does not destroy what is read.
 
@@ -232,27 +197,6 @@ def refuse_as_output(out: Path, *inputs: Path | None) -> None:
         raise ConfigError(f"{out} is an input as well; name another file with --out.")
 
 
-def marker(path: Path) -> Path:
-    """Where the completion marker of ``path`` (a file or a folder) stands."""
-    return path.with_name(path.name + ".done")
-
-
-def mark_done(path: Path, **facts: Any) -> None:
-    """Write the marker of ``path``: its content is complete. ``facts`` are kept for readers."""
-    write_atomically(marker(path), json.dumps(facts, sort_keys=True) + "\n")
-
-
 def stopped_record(path: Path) -> Path:
     """Where it stands, if samples of ``path`` were stopped by their own results, when and why."""
     return path.with_name(path.name + ".stopped.json")
-
-
-def is_done(path: Path) -> bool:
-    """Whether ``path`` is there and was completed."""
-    return path.exists() and marker(path).exists()
-
-
-def done_facts(path: Path) -> dict[str, Any]:
-    """What ``mark_done`` kept about ``path``."""
-    facts: dict[str, Any] = json.loads(marker(path).read_text(encoding="utf-8"))
-    return facts

@@ -13,10 +13,10 @@ import localdistill
 from localdistill import config as configuration
 from localdistill.backends.draw import chain
 from localdistill.config import Config
-from localdistill.jsonl import write_atomically
+from localdistill.durable import write_twice
 from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
-from localdistill.run_dir import RunDir
+from localdistill.run_dir import MAY_GROW, RunDir
 from localdistill.types import SandboxUse
 
 # Packages whose version can change a result.
@@ -71,9 +71,11 @@ def hashes(directory: RunDir, gguf: Path) -> dict[str, str]:
 def _content_digest(toml: Path) -> str:
     """SHA-256 of what stands in ``toml``, as canonical JSON.
 
-    Of that, and not of all settings that there are: a later version may have more of them.
+    Of that, and not of all settings that there are: a later version may have more of them. What
+    may be raised while a run is continued is left out.
     """
-    text = json.dumps(configuration.read_toml(toml), sort_keys=True)
+    values = {k: v for k, v in configuration.read_toml(toml).items() if k not in MAY_GROW}
+    text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -94,7 +96,7 @@ def record_sandbox(directory: RunDir, use: SandboxUse) -> None:
     if all(_kind(use) != _kind(each) for each in uses):
         facts = json.loads(directory.manifest.read_text(encoding="utf-8"))
         facts["sandboxes"] = [each.model_dump(mode="json") for each in (*uses, use)]
-        write_atomically(directory.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+        write_twice(directory.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
 
 def _kind(use: SandboxUse) -> tuple[str, list[str], bool]:

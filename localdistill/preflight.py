@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill import manifest, memory, selection, trainers
+from localdistill.bootstrap import Confidence
 from localdistill.config import Config
+from localdistill.controls import without_references
+from localdistill.decodings import samples_of
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
-from localdistill.jsonl import is_done
+from localdistill.jsonl import done_facts, is_done
+from localdistill.markers import is_cut_short
 from localdistill.power import minimum_detectable_effect
 from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
 from localdistill.stages import split, train_here, verify
 from localdistill.stages.train_shape import trainable
+from localdistill.time_plan import for_people, least_seconds
 from localdistill.types import SandboxUse
 
 _LESS_MEMORY = (
@@ -58,15 +63,19 @@ def check(
     splits = None
     if saved is None or not split.is_written(request):
         splits = split.separate(request, callback)
-        if config.rounds > 1 and not splits.splits["dev"]:
-            message = "Choosing between rounds needs problems with tests: name a set that has with"
-            raise ConfigError(f"{message} --dev-problems, or take one round.")
+        _check_dev(config, len(splits.splits["dev"]))
+        check_arms(config, splits.splits)
         say_if_nothing_can_be_learnt(config, callback)
         say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
     outlook = inspect(Path(config.model), config.export.quant)
+    if saved is None:
+        check_hours(config, outlook)
     pinned = saved is not None and splits is None and is_pinned(saved, directory)
     sandbox = None
-    if not is_done(directory.evaluation):  # a finished run is only shown
+    finished = saved is not None and directory.is_finished(saved.rounds)
+    if saved is not None and splits is None and not finished:
+        _check_dev(saved, done_facts(request.out["dev"])["count"])
+    if not finished:  # else it is only shown
         if saved is None:
             check_room(config, outlook, directory.path)
         # As it was chosen when the run was begun, if it was.
@@ -77,11 +86,44 @@ def check(
     return Ready(splits, pinned, sandbox)
 
 
+def check_arms(config: Config, splits: split.Splits) -> None:
+    """Find out whether strategies can be compared and controls made of these problems.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if config.compare and not splits["dev"]:
+        message = "Comparing strategies needs problems with tests: name a set that has with"
+        raise ConfigError(f"{message} --dev-problems.")
+    if "references" in config.controls and not any(row.reference for row in splits["train"]):
+        raise ConfigError(without_references(f"the problems of {config.problems}"))
+
+
+def check_hours(config: Config, outlook: Outlook) -> None:
+    """Refuse a time in which not even one round can be done, on any machine.
+
+    Raises:
+        ConfigError: the message has the least, as far as it can be told beforehand.
+    """
+    least = least_seconds(outlook.gguf)
+    if config.hours is not None and 3600 * config.hours < least:
+        text = f"--hours {config.hours:g} is {for_people(3600 * config.hours)}: a round of this"
+        text += f" model takes {for_people(least)} at the very least. Give --hours"
+        raise ConfigError(f"{text} {2 * least / 3600:.2g} or more.")
+
+
+def _check_dev(config: Config, problems: int) -> None:
+    if config.rounds > 1 and not problems:
+        message = "Choosing between rounds needs problems with tests: name a set that has with"
+        raise ConfigError(f"{message} --dev-problems, or take one round.")
+
+
 def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> None:
     """Tell how large a gain must be to be found, before a night is spent on what shows nothing."""
-    samples = config.evaluate.samples
-    size = f"{problems} problems with {samples} samples each"
-    effect = minimum_detectable_effect(problems, samples)
+    wanted = config.evaluate
+    how = Confidence(wanted.level, wanted.interval)
+    size = f"{problems} problems with {wanted.samples} samples each"
+    effect = minimum_detectable_effect(problems, wanted.samples, how=how)
     if effect is None:
         text = f"The comparison on {size} can show no gain, however large"
     else:
@@ -91,6 +133,10 @@ def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> 
         text += ", smaller ones seldom"
     if coarse:
         text += ": name more problems, or raise evaluate.samples"
+    fewest = min(samples_of(each, wanted.samples, wanted.ks) for each in wanted.grid().values())
+    one = minimum_detectable_effect(problems, fewest, how=how)
+    if fewest < wanted.samples and effect is not None and one is not None:
+        text += f"; of {100 * one:.1f} points where greedy decoding turns out best (one sample)"
     callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
 
 
@@ -102,7 +148,7 @@ def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:
     """
     sampling = config.generate
     if (
-        config.select.strategy == "none"
+        "none" in strategies(config)
         and not sampling.truncates
         and abs(sampling.temperature - 1) < _NEAR_ONE
     ):
@@ -123,7 +169,7 @@ def is_pinned(saved: Config, directory: RunDir) -> bool:
         ConfigError: they are not.
     """
     gguf = find_gguf(Path(saved.model)) or directory.start / "model.gguf"
-    if not directory.manifest.exists() or not gguf.is_file():
+    if not directory.manifest.exists() or not gguf.is_file() or is_cut_short(gguf):
         return False
     directory.check_hashes(manifest.hashes(directory, gguf))
     return True
@@ -136,10 +182,11 @@ def check_names(config: Config) -> None:
         ConfigError, ModelError: the message names the nearest valid one; or a strategy does not
             go with how is sampled.
     """
-    strategy = selection.load(config.select.strategy)
-    if config.generate.adaptive and not getattr(strategy, "NEEDS_VERDICTS", False):
-        message = f"The strategy {config.select.strategy} does not look at what passes, which"
-        raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
+    for name in strategies(config):
+        strategy = selection.load(name)
+        if config.generate.adaptive and not getattr(strategy, "NEEDS_VERDICTS", False):
+            message = f"The strategy {name} does not look at what passes, which"
+            raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
     trainers.load(config.train.trainer)
     if config.export.quant != "same":
         file_type(config.export.quant, with_importance=True)
@@ -147,7 +194,8 @@ def check_names(config: Config) -> None:
 
 def split_request(config: Config, directory: RunDir) -> split.SplitRequest:
     """What is to be split, and where to."""
-    strategy = config.select.strategy
+    wanted = strategies(config)
+    needing = [name for name in wanted if getattr(selection.load(name), "NEEDS_VERDICTS", False)]
     return split.SplitRequest(
         problems=config.problems,
         dev_problems=config.dev_problems,
@@ -155,9 +203,14 @@ def split_request(config: Config, directory: RunDir) -> split.SplitRequest:
         limit=config.limit,
         seed=config.seed,
         out={name: directory.problems(name) for name in ("train", "dev", "eval")},
-        strategy=strategy,
-        needs_tests=getattr(selection.load(strategy), "NEEDS_VERDICTS", False),
+        strategy=(needing or wanted)[0],
+        needs_tests=bool(needing),
     )
+
+
+def strategies(config: Config) -> list[str]:
+    """By which strategies the run selects."""
+    return config.compare or [config.select.strategy]
 
 
 def check_room(config: Config, outlook: Outlook, path: Path) -> None:
@@ -168,7 +221,8 @@ def check_room(config: Config, outlook: Outlook, path: Path) -> None:
     """
     made = 0 if outlook.master_is_there else outlook.master
     # The gate of an export compares with a file in 16 bits, which is gone afterwards.
-    needed = made + config.rounds * (outlook.master + outlook.gguf) + outlook.master
+    models = config.rounds + len(config.compare) + len(config.controls)
+    needed = made + models * (outlook.master + outlook.gguf) + outlook.master
     require_room(path, needed)
 
 

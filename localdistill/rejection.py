@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from localdistill.durable import restore, write_twice
 from localdistill.errors import ConfigError, ExportRejected, TrainingDiverged
-from localdistill.jsonl import write_atomically
 from localdistill.run_dir import RoundDir
 from localdistill.stages.parity.checks import failed_check
 from localdistill.types import Rejection
@@ -22,6 +22,7 @@ def earlier(paths: RoundDir) -> Rejection | None:
     """
     if not paths.rejected.is_file():
         return None
+    restore(paths.rejected)
     try:
         return Rejection.model_validate_json(paths.rejected.read_bytes())
     except ValidationError as error:
@@ -39,7 +40,7 @@ def note(paths: RoundDir, number: int, error: Exception, kept: str) -> Rejection
         kept=kept,
         check=failed_check(paths.parity) if of_export else None,
     )
-    write_atomically(paths.rejected, rejection.model_dump_json(indent=2) + "\n")
+    write_twice(paths.rejected, rejection.model_dump_json(indent=2) + "\n")
     return rejection
 
 
@@ -48,5 +49,5 @@ def told(rejection: Rejection, paths: RoundDir) -> str:
     return (
         f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
         f"{rejection.reason} To try it again delete {paths.rejected} and the folders of later "
-        "rounds."
+        "rounds, here and below scores."
     )

@@ -14,6 +14,7 @@ from localdistill.display import open_run_display
 from localdistill.display.keys import Keys
 from localdistill.models import default_home
 from localdistill.on_finish import Ending
+from localdistill.report_command import write_at_the_end
 
 _KEYS = "q stops, p pauses"
 
@@ -37,7 +38,8 @@ def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], 
             display = stack.enter_context(open_run_display(options.progress, sys.stdout, told))
             stack.enter_context(keys)
             result = pipeline.run(config, directory, ending.through(display))
+            report = write_at_the_end(directory, display)
         if not as_json:
-            print(result_text.result_text(result), flush=True)  # noqa: T201
-    if result.evaluation is None:
+            print(result_text.result_text(result, report), flush=True)  # noqa: T201
+    if result.evaluation is None and not result.model.round:
         sys.exit(1)

@@ -11,17 +11,25 @@ import time
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.cores import usable_cores
+from localdistill.durable import restore, write_twice
 from localdistill.errors import ConfigError, StorageError, UserError
-from localdistill.jsonl import write_atomically
+from localdistill.jsonl import is_done
 from localdistill.memory import size
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
 _ORPHAN_WAIT_S = 60.0
 # What a call that was stopped at its very beginning leaves: no run, and nobody's files.
-_MAY_BE_LEFT = {"run.lock", "stage.lock", "config.toml.tmp", "log.txt", "events.jsonl"}
+_MAY_BE_LEFT = {
+    "run.lock", "stage.lock", "config.toml.tmp", "config.toml.copy", "config.toml.copy.tmp",
+    "log.txt", "events.jsonl",
+}  # fmt: skip
+# Settings that may be raised while a run is continued: another night, more patience.
+MAY_GROW = ("rounds", "stop_after")
 # Settings of [train] that are chosen for the memory that is free.
 _PASSES = ("micro_batch_tokens", "keep_activations")
 
@@ -33,6 +41,7 @@ class RoundDir:
         self.path = path
         self.completions = path / "completions.jsonl"
         self.verdicts = path / "verdicts.jsonl"
+        self.diversity = path / "diversity.json"  # of the samples that it began with
         self.selected = path / "selected.jsonl"
         self.accumulated = path / "accumulated.jsonl"  # with those of the rounds before
         self.adapter = path / "adapter"
@@ -40,7 +49,12 @@ class RoundDir:
         self.model = path / "model.gguf"
         self.parity = path / "parity.json"  # what the gate of the export found
         self.rejected = path / "rejected.json"  # there where the round gave no model, and why
-        self.evaluation = path / "evaluation.json"
+        self.evaluation = path / "evaluation.json"  # on dev
+        self.trained = path / "trained.jsonl"  # of selected.jsonl, where only a part is trained on
+
+    def arm(self, name: str) -> RoundDir:
+        """Paths of another way to train from this round's completions."""
+        return RoundDir(self.path / "arms" / name)
 
 
 class RunDir:
@@ -54,7 +68,13 @@ class RunDir:
         self.log = path / "log.txt"
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
+        self.regression = path / "regression.json"  # plain questions, before and after
         self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
+        self.comparison = path / "comparison.json"  # of the selection lab
+        self.controls = path / "controls"  # a folder for each
+        self.omitted = path / "omitted.json"  # what there was no time for
+        self.openings = path / "openings.jsonl"  # each time that eval was sampled for a new model
+        self.stopped = path / "stopped.json"  # there where the run made fewer rounds, and why
         self._lock = -1
         self._stage_lock = -1
         # What ``open`` found, to tell what this call has made; None: there was no directory.
@@ -70,8 +90,18 @@ class RunDir:
         return RoundDir(self.path / "rounds" / f"{number:02d}")
 
     def scores(self, split: str, model: str) -> Path:
-        """Completions and verdicts of ``model`` (``base``, ``round-01``) on ``split``."""
+        """Completions and verdicts of ``model`` (``base``, ``round-01``) on ``split``.
+
+        On dev they are in folders by the way of decoding, beside ``decoding.json``: which is best.
+        """
         return self.path / "scores" / split / model
+
+    def is_finished(self, rounds: int) -> bool:
+        """Whether a run of ``rounds`` has come to its end here, so that it is only shown again."""
+        if not is_done(self.evaluation):
+            return False
+        last = self.round(rounds)
+        return is_done(last.model) or last.rejected.is_file() or self.stopped.is_file()
 
     @property
     def stage_lock(self) -> int:
@@ -159,7 +189,9 @@ class RunDir:
                 folder.rmdir()
 
     def check(self, config: Config) -> Config | None:
-        """The configuration to go on with; None where a run is to be begun. Writes nothing.
+        """The configuration to go on with; None where a run is to be begun.
+
+        Writes nothing but what a crash has cut short of configuration and manifest.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
@@ -170,6 +202,8 @@ class RunDir:
                 message = f"{self.path}: holds other files ({sorted(foreign)[0]}, ...) and no run."
                 raise ConfigError(f"{message} Choose an empty --run-dir.")
             return None
+        for file in (self.config, self.manifest):
+            restore(file)
         try:
             saved = configuration.build(configuration.read_toml(self.config))
         except ConfigError as error:
@@ -177,7 +211,11 @@ class RunDir:
             raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
         asked = freeze(config, saved)
         if self.manifest.exists():
-            saved = _with_passes(saved, asked)
+            saved = _grown(_with_passes(saved, asked), asked)
+        # How long it may take changes nothing of what has been done; unnamed, it stays.
+        if asked.hours is not None:
+            saved = saved.model_copy(update={"hours": asked.hours})
+        asked = asked.model_copy(update={"hours": saved.hours})
         differing = configuration.differences(saved, asked)
         if not differing:
             return saved
@@ -192,23 +230,33 @@ class RunDir:
 
         What the machine chose at the beginning (slots, threads, workers) is kept on continuing. How
         much goes through training at once may be named anew: memory may have become scarcer, and
-        the adapter is the same but for rounding.
+        the adapter is the same but for rounding. So may the hours, and rounds may be more than they
+        were.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
         """
         saved = self.check(config)
         if saved is not None:
+            self._note_growth(saved)
             return saved
         for made in (self.problems("train").parent, self.start):
             shutil.rmtree(made, ignore_errors=True)
         chosen = freeze(config)
-        write_atomically(self.config, chosen.to_toml())
+        write_twice(self.config, chosen.to_toml())
         return chosen
+
+    def _note_growth(self, config: Config) -> None:
+        values = configuration.read_toml(self.config)
+        grown = {name: getattr(config, name) for name in MAY_GROW}
+        # Nothing else is touched: a later version may have more settings than the file.
+        changed = {name: value for name, value in grown.items() if values.get(name) != value}
+        if self.manifest.exists() and changed:
+            write_twice(self.config, tomli_w.dumps({**values, **changed}))
 
     def settle(self, config: Config) -> None:
         """Save ``config`` once more, now that the size of generation has been chosen."""
-        write_atomically(self.config, config.to_toml())
+        write_twice(self.config, config.to_toml())
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write the manifest, or check that what it pins has not changed under a continued run.
@@ -218,7 +266,7 @@ class RunDir:
         """
         self.check_hashes(facts["hashes"])
         if not self.manifest.exists():
-            write_atomically(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
+            write_twice(self.manifest, json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
     def check_hashes(self, hashes: dict[str, str]) -> None:
         """Check that what the manifest pins, if there is one, has not changed.
@@ -297,6 +345,16 @@ def freeze(config: Config, saved: Config | None = None) -> Config:
             "train": train.model_copy(update=passes),
         }
     )
+
+
+def _grown(config: Config, other: Config) -> Config:
+    """``config`` with what ``other`` has raised; 0 of ``stop_after`` is the most patience."""
+    more = {}
+    for name in MAY_GROW:
+        old, new = getattr(config, name), getattr(other, name)
+        if old and (new > old or not new):
+            more[name] = new
+    return config.model_copy(update=more)
 
 
 def _with_passes(config: Config, other: Config) -> Config:

@@ -1,10 +1,11 @@
-"""Write requirements/cuda.lock: every package of the CUDA set with its hashes (needs `uv`).
+"""Write requirements/*.lock: every package of a dependency set with its hashes (needs `uv`).
 
     python3 scripts/lock.py            # resolve again, after a change of the pins
-    python3 scripts/lock.py --check    # only tell whether the lock is what the pins resolve to
+    python3 scripts/lock.py --check    # only tell whether the locks are what the pins resolve to
 
-Resolved for Linux on x86-64 and every Python from 3.11 on, from PyPI. `scripts/install.py --set
-cuda` installs from it.
+Resolved for Linux on x86-64 and every Python from 3.11 on, from PyPI. `scripts/install.py` installs
+from them. PyTorch is not in the lock of the CPU set: its CPU build stands on another index, and its
+wheel differs from machine to machine that offers one. What that build depends on is in it.
 """
 
 from __future__ import annotations
@@ -14,33 +15,89 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
-LOCK = REQUIREMENTS / "cuda.lock"
-HEADER = "# Made by scripts/lock.py; do not edit. The CUDA set with all that it depends on.\n"
+# What PyTorch's CPU build depends on (its `Requires-Dist`); the general one has the CUDA libraries.
+_TORCH_ON_CPU = (
+    "filelock", "typing-extensions", "setuptools", "sympy", "networkx", "jinja2", "fsspec",
+)  # fmt: skip
+_UNSLOTH = "unsloth.txt"
 
 
-def resolve(out: Path) -> None:
+@dataclass(frozen=True)
+class Set:
+    """One dependency set: its lock, and the files with what was chosen by hand."""
+
+    name: str
+    files: tuple[str, ...]
+    on_cpu: bool = False
+
+    @property
+    def lock(self) -> Path:
+        """Where its lock stands."""
+        return REQUIREMENTS / f"{self.name}.lock"
+
+    @property
+    def header(self) -> str:
+        """Its first line."""
+        what = f"The {self.name.upper()} set with all that it depends on"
+        what += ", but for PyTorch" if self.on_cpu else ""
+        return f"# Made by scripts/lock.py; do not edit. {what}.\n"
+
+
+SETS = (
+    Set("cuda", ("base.txt", "train.txt", _UNSLOTH)),
+    Set("cpu", ("base.txt", "train.txt"), on_cpu=True),
+    Set("audit", ("audit.txt",)),
+)
+
+
+def resolve(each: Set, out: Path) -> None:
     """Write the lock to ``out``; what it holds already is kept where the pins allow it."""
+    text = _compile(each.files, out, on_cpu=each.on_cpu)
+    if each.on_cpu:  # Unsloth is installed without what it depends on: see docs/decisions/0002
+        text += _compile((_UNSLOTH,), out, alone=True)
+    out.write_text(each.header + text, encoding="utf-8")
+
+
+def _compile(
+    files: tuple[str, ...], kept: Path, *, on_cpu: bool = False, alone: bool = False
+) -> str:
+    """What uv resolves ``files`` to."""
     uv = shutil.which("uv")
     if uv is None:
         sys.exit("lock: uv not found; `pip install uv` brings it.")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         # uv takes the platforms of a universal resolution from a project's file only.
         platforms = "[tool.uv]\nenvironments = [\"sys_platform == 'linux' and "
         platforms += "platform_machine == 'x86_64'\"]\n"
-        (Path(folder) / "pyproject.toml").write_text(platforms, encoding="utf-8")
-        files = [str(REQUIREMENTS / name) for name in ("base.txt", "train.txt", "unsloth.txt")]
+        (folder / "pyproject.toml").write_text(platforms, encoding="utf-8")
+        sources = [str(REQUIREMENTS / file) for file in files]
+        options = []
+        if on_cpu:
+            (folder / "torch.txt").write_text("\n".join(_TORCH_ON_CPU) + "\n", encoding="utf-8")
+            # Nothing may bring it in: an override takes the place of what packages ask for.
+            never = "torch ; sys_platform == 'never'\n"
+            (folder / "override.txt").write_text(never, encoding="utf-8")
+            sources.append(str(folder / "torch.txt"))
+            options += ["--override", str(folder / "override.txt")]
+        if alone:
+            options.append("--no-deps")
+        out = folder / "out.lock"
+        if kept.exists():
+            shutil.copy(kept, out)
         command = [
-            uv, "pip", "compile", *files, "--output-file", str(out), "--universal",
+            uv, "pip", "compile", *sources, "--output-file", str(out), "--universal",
             "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate",
-            "--quiet",
+            "--quiet", *options,
         ]  # fmt: skip
         done = subprocess.run(command, cwd=folder, check=False)
-    if done.returncode != 0:
-        sys.exit("lock: the pins do not resolve; uv's message stands above.")
-    out.write_text(HEADER + out.read_text(encoding="utf-8"), encoding="utf-8")
+        if done.returncode != 0:
+            sys.exit("lock: the pins do not resolve; uv's message stands above.")
+        return out.read_text(encoding="utf-8")
 
 
 def main() -> None:
@@ -48,16 +105,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if stale")
     options = parser.parse_args()
-    if not options.check:
-        resolve(LOCK)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        fresh = Path(folder) / LOCK.name
-        shutil.copy(LOCK, fresh)
-        resolve(fresh)
-        # The header that was copied in is in the output once more, or not at all.
-        if _pins(fresh) != _pins(LOCK):
-            sys.exit("lock: requirements/cuda.lock is stale; run scripts/lock.py")
+    for each in SETS:
+        if not options.check:
+            resolve(each, each.lock)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = Path(folder) / each.lock.name
+            shutil.copy(each.lock, fresh)
+            resolve(each, fresh)
+            if _pins(fresh) != _pins(each.lock):
+                sys.exit(f"lock: requirements/{each.lock.name} is stale; run scripts/lock.py")
 
 
 def _pins(path: Path) -> list[str]:

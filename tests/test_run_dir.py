@@ -53,9 +53,22 @@ def test_continuing_with_another_configuration_names_what_differs(tmp_path):
     with RunDir(tmp_path) as directory:
         directory.adopt(CONFIG)
         directory.write_manifest({"hashes": {}})
-        other = configuration.build({"model": "m.gguf", "problems": "p.jsonl", "rounds": 3})
-        with pytest.raises(ConfigError, match=r"rounds \(1 there, 3 here\)"):
+        other = configuration.build({"model": "m.gguf", "problems": "p.jsonl", "seed": 3})
+        with pytest.raises(ConfigError, match=r"seed \(0 there, 3 here\)"):
             directory.adopt(other)
+
+
+@pytest.mark.parametrize("name", ["config.toml", "manifest.json"])
+def test_what_a_crash_has_cut_short_is_restored(tmp_path, name):
+    with RunDir(tmp_path) as directory:
+        began_with = directory.adopt(CONFIG)
+        directory.write_manifest({"hashes": {"starting model": "a"}})
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+        assert directory.adopt(CONFIG) == began_with
+        assert (tmp_path / name).read_bytes() == whole
+        with pytest.raises(ConfigError, match="starting model has changed"):
+            directory.write_manifest({"hashes": {"starting model": "b"}})
 
 
 def test_a_mistake_in_the_first_call_can_be_corrected(tmp_path):

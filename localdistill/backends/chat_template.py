@@ -12,8 +12,12 @@ import jinja2.nodes
 import jinja2.parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from localdistill.bounded import OutOfBounds, bounded
 from localdistill.errors import ModelError
 from localdistill.types import Message
+
+_LONGEST = 1 << 24  # characters of a rendered prompt; no model's context holds as many
+_HOSTILE = "the model's chat template makes too much of a prompt"
 
 
 class _GenerationTag(jinja2.ext.Extension):
@@ -38,10 +42,11 @@ def _raise_exception(message: str) -> None:
 class ChatTemplate:
     """One template with the texts of its model's start and end tokens.
 
-    The template comes out of a file that somebody downloaded, so it runs in Jinja's sandbox.
+    The template comes out of a file that somebody downloaded, so it runs in Jinja's sandbox, and
+    within bounds of time and memory.
 
     Raises:
-        ModelError: the template is not valid Jinja.
+        ModelError: the template is not valid Jinja, or does not keep within its bounds.
     """
 
     def __init__(self, source: str, *, bos_token: str, eos_token: str) -> None:
@@ -55,8 +60,9 @@ class ChatTemplate:
         environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateError as error:
+            with bounded():  # expressions of constants are computed here
+                self._template = environment.from_string(source)
+        except (jinja2.TemplateError, OutOfBounds) as error:
             message = f"the model's chat template cannot be read ({error}); use another GGUF file"
             raise ModelError(message) from error
 
@@ -64,14 +70,21 @@ class ChatTemplate:
         """The text that the model continues as the assistant.
 
         Raises:
-            ModelError: the template refuses these messages, a system message for example.
+            ModelError: the template refuses these messages, a system message for example, or does
+                not keep within its bounds.
         """
         try:
-            return self._template.render(
-                messages=[message.model_dump() for message in messages],
-                add_generation_prompt=add_generation_prompt,
-                **self._tokens,
-            )
+            with bounded():
+                text = self._template.render(
+                    messages=[message.model_dump() for message in messages],
+                    add_generation_prompt=add_generation_prompt,
+                    **self._tokens,
+                )
         except (jinja2.TemplateError, TypeError, ValueError, LookupError) as error:
             message = f"the model's chat template refuses the prompt: {error}"
             raise ModelError(message) from error
+        except OutOfBounds as error:
+            raise ModelError(f"{_HOSTILE} ({error}); use another model file") from error
+        if len(text) > _LONGEST:
+            raise ModelError(f"{_HOSTILE} ({len(text):,} characters); use another model file")
+        return text

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from localdistill.durable import to_disk, tree_to_disk
 from localdistill.errors import ConfigError
-from localdistill.quantization.folder_write import NOTE, partial, read_note, to_disk, write_note
+from localdistill.quantization.folder_write import NOTE, partial, read_note, write_note
 
 
 def refuse_foreign_folder(path: Path) -> None:
@@ -44,14 +45,14 @@ def new_folder(path: Path, kind: str) -> Iterator[Path]:
     try:
         write_note(temporary, published=kind)
         yield temporary
-        for file in temporary.iterdir():
-            to_disk(file)
+        tree_to_disk(temporary)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     if path.exists():
         shutil.rmtree(path)
     temporary.rename(path)
+    to_disk(path.parent)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill.catalogue.find import file_type_of
+from localdistill.durable import to_disk
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import done_facts, is_done, refuse_foreign, write_atomically
@@ -21,7 +22,7 @@ from localdistill.publishing.source import Source
 from localdistill.quantization.adapter import read_adapter
 from localdistill.quantization.adapter_gguf import write_adapter_gguf
 from localdistill.quantization.fingerprint import file_fingerprint, refuse_replaced
-from localdistill.quantization.folder_write import NOTE, partial, to_disk
+from localdistill.quantization.folder_write import NOTE, partial
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
 

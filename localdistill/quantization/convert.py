@@ -13,9 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from localdistill.durable import to_disk
 from localdistill.errors import MissingDependency, ModelError
 from localdistill.jsonl import is_done, mark_done, marker
-from localdistill.quantization.folder_write import partial, to_disk
+from localdistill.quantization.folder_write import partial
 from localdistill.quantization.hf_folder import HfFolder
 from localdistill.quantization.llama_quantize import file_type, quantise_file
 

@@ -8,13 +8,13 @@ here and may be replaced; a folder of the user's own never is.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from localdistill.durable import tree_to_disk
 from localdistill.errors import ModelError
 from localdistill.jsonl import done_facts, is_done, mark_done, marker
 
@@ -50,21 +50,11 @@ def folder_of(path: Path, facts: dict[str, Any]) -> Iterator[Path]:
         raise
     if not (temporary / NOTE).exists():
         write_note(temporary)
-    for file in temporary.iterdir():
-        to_disk(file)
+    tree_to_disk(temporary)
     marker(path).unlink(missing_ok=True)
     shutil.rmtree(path, ignore_errors=True)
     temporary.rename(path)
     mark_done(path, **facts)
-
-
-def to_disk(file: Path) -> None:
-    """Force ``file`` to the disk, so that a marker never says more than a power cut leaves."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_note(folder: Path, **notes: Any) -> None:

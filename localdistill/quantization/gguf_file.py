@@ -25,6 +25,11 @@ from localdistill.quantization.ggml_types import tensor_bytes
 
 MAGIC = b"GGUF"
 DEFAULT_ALIGNMENT = 32
+# Far above what models have, and far below what would fill the memory of who reads it.
+_MOST_HEADER_BYTES = 1 << 28  # metadata and tensor infos; tokenizers take up to some 20 MB
+_MOST_ITEMS = 1 << 23  # of all metadata arrays together; a large vocabulary has 2**18 tokens
+_MOST_ENTRIES, _MOST_TENSORS = 1 << 16, 1 << 16
+_LONGEST_NAME = 63  # bytes of a tensor's name, for which llama.cpp has room (GGML_MAX_NAME)
 # Number of the value's type in the file -> format for struct.
 _SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i",
@@ -155,6 +160,7 @@ class _Parser:
 
     def __init__(self, path: Path, data: mmap.mmap, size: int) -> None:
         self.path, self.data, self.size, self.at = path, data, size, 0
+        self.items = 0  # of metadata arrays so far
 
     def parse(self) -> GgufFile:
         if self.take(4) != MAGIC:
@@ -164,6 +170,8 @@ class _Parser:
             )
         self.check_version(self.scalar("<I"))
         tensor_count, entry_count = self.scalar("<Q"), self.scalar("<Q")
+        if tensor_count > _MOST_TENSORS or entry_count > _MOST_ENTRIES:
+            raise _bad(self.path, f"it promises {tensor_count} tensors, {entry_count} metadata")
         kv_start = self.at
         entries = self.entries(self.count(entry_count, 13))
         kv_end = self.at
@@ -190,6 +198,7 @@ class _Parser:
             if name in tensors:
                 raise _bad(self.path, f"tensor {name!r} stands in it twice")
             tensors[name] = self.place(name, dims, kind, offset, data_start, alignment)
+        _check_apart(self.path, tensors)
         return GgufFile(
             self.path, self.size, entries, tensors, kv_start, kv_end, data_start, alignment
         )
@@ -205,7 +214,7 @@ class _Parser:
 
     def take(self, length: int) -> bytes:
         end = self.at + length
-        if end > self.size:
+        if end > min(self.size, _MOST_HEADER_BYTES):
             raise _bad(self.path, f"its header wants {length} bytes at {self.at}, past its end")
         block = self.data[self.at : end]
         self.at = end
@@ -218,7 +227,7 @@ class _Parser:
 
     def count(self, number: int, least: int) -> int:
         """``number`` items of at ``least`` so many bytes must fit into the rest of the file."""
-        if number * least > self.size - self.at:
+        if number * least > min(self.size, _MOST_HEADER_BYTES) - self.at:
             raise _bad(self.path, f"its header promises {number} items, more than it can hold")
         return number
 
@@ -243,6 +252,9 @@ class _Parser:
         if kind != _ARRAY:
             raise _bad(self.path, f"a metadata value has unknown type {kind}")
         item, number = self.scalar("<I"), self.scalar("<Q")
+        self.items += number
+        if self.items > _MOST_ITEMS:
+            raise _bad(self.path, f"its metadata promise {self.items} items")
         if item == _STRING:
             return [self.string() for _ in range(self.count(number, 8))]
         if item not in _SCALARS:  # arrays of arrays are in the format, but nobody writes them
@@ -253,6 +265,8 @@ class _Parser:
 
     def info(self) -> tuple[str, tuple[int, ...], int, int]:
         name = self.string()
+        if len(name.encode()) > _LONGEST_NAME:
+            raise _bad(self.path, f"the name of a tensor has {len(name)} characters")
         rank = self.scalar("<I")
         if not 1 <= rank <= 4:
             raise _bad(self.path, f"tensor {name!r} has {rank} dimensions")
@@ -267,3 +281,12 @@ class _Parser:
         if offset % alignment or start + offset + size > self.size:
             raise _bad(self.path, f"the data of tensor {name!r} do not lie inside the file")
         return TensorInfo(name, dims, kind, start + offset, size)
+
+
+def _check_apart(path: Path, tensors: dict[str, TensorInfo]) -> None:
+    """Refuse tensors that share bytes: a change of one would change the other."""
+    end, before = 0, ""
+    for tensor in sorted(tensors.values(), key=lambda tensor: tensor.offset):
+        if tensor.offset < end:
+            raise _bad(path, f"the data of tensors {before!r} and {tensor.name!r} overlap")
+        end, before = tensor.offset + tensor.size, tensor.name

@@ -20,6 +20,9 @@ from localdistill.sandbox.sites import Site
 _BOOT = str(Path(__file__).with_name("boot.py"))
 _START_S, _END_S = 60.0, 10.0
 _length = struct.Struct("<I")
+# A wait is looked at so often; one that took so much longer means that this machine stood still,
+# as with a container that is paused: not only this process, which has a thread for each pit.
+_LOOK_S, _LATE_S = 0.25, 1.0
 
 # Nothing of the run's environment reaches a pit. One thread for each library that would start many.
 _ENVIRONMENT = {
@@ -40,6 +43,7 @@ class Link:
 
     def __init__(self, candidate: Site, judge: Site, python: str, number: int = 0) -> None:
         self._sites = (candidate, judge)
+        self.stood_still_s = 0.0  # of the last ``ask``
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the link
         self._process = subprocess.Popen(
             [python, "-I", "-S", "-B", _BOOT],
@@ -79,6 +83,7 @@ class Link:
             LinkBroken: there was none within ``limit_s``.
         """
         body = marshal.dumps(message)
+        self.stood_still_s = 0.0
         try:
             self._send(_length.pack(len(body)) + body)
             deadline = time.monotonic() + limit_s
@@ -118,9 +123,16 @@ class Link:
         descriptor = self._process.stdout.fileno()
         pieces = []
         while size:
-            left = max(0.0, deadline - time.monotonic())
-            if not select.select([descriptor], [], [], left)[0]:
-                raise OSError("the sandbox did not answer in time")
+            began = time.monotonic()
+            left = max(0.0, deadline + self.stood_still_s - began)
+            ready = select.select([descriptor], [], [], min(left, _LOOK_S))[0]
+            took = time.monotonic() - began
+            if took > _LOOK_S + _LATE_S:
+                self.stood_still_s += took
+            if not ready:
+                if left <= _LOOK_S:
+                    raise OSError("the sandbox did not answer in time")
+                continue
             piece = os.read(descriptor, min(size, 1 << 20))
             if not piece:
                 raise OSError("the sandbox's process ended")

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from localdistill.durable import to_disk
 from localdistill.errors import ConfigError, ExportRejected, ModelError
 from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import done_facts, is_done, marker, publish, refuse_foreign
@@ -24,7 +25,7 @@ from localdistill.quantization.fingerprint import (
     folder_fingerprint,
     refuse_replaced,
 )
-from localdistill.quantization.folder_write import is_made_from, partial, to_disk
+from localdistill.quantization.folder_write import is_made_from, partial
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.llama_quantize import file_type

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from localdistill.durable import to_disk
 from localdistill.errors import ModelError
 
 _WAITS_S = (1.0, 2.0, 4.0, 8.0)  # between attempts in which nothing came
@@ -79,7 +80,9 @@ def fetch_weights(repo: str, file: Any, weights: Weights, on_bytes: Callable[[in
             part.unlink()
             message = f"{repo}: {file.path} was damaged on its way here"
             raise ModelError(f"{message}. Give the same command again.")
+        to_disk(part)  # its name says that it is whole, also after a power cut
         part.replace(blob)
+        to_disk(blob.parent)
 
 
 def _fill(url: str, part: Path, size: int, on_bytes: Callable[[int], None]) -> None:

@@ -93,7 +93,7 @@ def check_same(out: Path, identity: dict[str, Any]) -> None:
             message = f"{out} was not begun by this command ({record(out).name} is missing)"
             raise ConfigError(f"{message}; give another --out, or delete it")
         return
-    begun: dict[str, Any] = json.loads(record(out).read_text(encoding="utf-8"))
+    begun = _begun(out, identity)
     names = [name for name in {**begun, **identity} if begun.get(name) != identity.get(name)]
     if identity["model"] is None and "model" in names:
         names.remove("model")
@@ -111,7 +111,34 @@ def _difference(name: str, begun: dict[str, Any], now: dict[str, Any]) -> str:
     return f"{name} {begun.get(name)}, now {now.get(name)}"
 
 
+def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """What the record says, or ``identity`` where it is a record of that cut short."""
+    found = record(out).read_bytes()
+    try:
+        begun: dict[str, Any] = json.loads(found)
+    except ValueError:
+        if not _is_cut(found, identity):
+            message = f"{record(out)} is damaged, so nobody knows what {out} was begun with"
+            raise ConfigError(f"{message}; give another --out, or delete both.") from None
+        return identity
+    return begun
+
+
 def write_record(out: Path, identity: dict[str, Any]) -> None:
-    """Write down what the rows of ``out`` are made with, unless that was done before."""
-    if not record(out).exists():
-        write_atomically(record(out), json.dumps(identity, indent=2) + "\n")
+    """Write down what the rows of ``out`` are made with, as ``check_same`` has found them to be.
+
+    A record that is there stays, unless it has been cut short: a later version may say more.
+    """
+    path = record(out)
+    if not path.exists() or _is_cut(path.read_bytes(), identity):
+        write_atomically(path, _record_text(identity))
+
+
+def _is_cut(found: bytes, identity: dict[str, Any]) -> bool:
+    """Whether ``found`` is the beginning of the record of ``identity``, and not all of it."""
+    whole = _record_text(identity).encode()
+    return len(found) < len(whole) and whole.startswith(found)
+
+
+def _record_text(identity: dict[str, Any]) -> str:
+    return json.dumps(identity, indent=2) + "\n"

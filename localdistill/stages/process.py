@@ -26,6 +26,7 @@ from pydantic import BaseModel
 
 from localdistill import control, errors
 from localdistill.errors import (
+    GpuLost,
     LocaldistillError,
     MemoryShortage,
     MissingDependency,
@@ -43,8 +44,11 @@ STAGES = {
     "generate": "GenerateRequest",
     "verify": "VerifyRequest",
     "select": "SelectRequest",
+    "budget": "BudgetRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
+    "diversity": "DiversityRequest",
+    "decoding": "DecodingRequest",
     "evaluate": "EvaluateRequest",
     "regression": "RegressionRequest",
 }
@@ -56,6 +60,15 @@ _NO_MEMORY = (
 )
 # As PyTorch says it, on a CPU and on a GPU.
 _MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
+# As PyTorch and llama.cpp say that a GPU does not work any more, in lower case.
+_GPU_WORDS = (
+    "cuda error", "cuda driver error", "cudaerror", "cublas_status", "cudnn_status", "hip error",
+    "gpu is lost", "fallen off the bus", "unspecified launch failure", "no cuda gpus are available",
+)  # fmt: skip
+_GPU_LOST = (
+    "the GPU failed ({}). See `nvidia-smi` and `dmesg | grep -i xid`; when it answers again, maybe "
+    "after the machine was started anew, the same command goes on from here."
+)
 
 
 def run_stage(
@@ -120,7 +133,7 @@ def run_stage(
     if "error" in outcome:
         kind = getattr(errors, outcome["error"], StageFailed)
         raise kind(outcome["message"])
-    raise StageFailed(_death(stage, code, log))
+    raise _death(stage, code, log)
 
 
 @contextlib.contextmanager
@@ -147,16 +160,23 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             child.wait()
 
 
-def _death(stage: str, code: int, log: Path) -> str:
+def _is_of_gpu(text: str) -> bool:
+    return any(words in text.lower() for words in _GPU_WORDS)
+
+
+def _death(stage: str, code: int, log: Path) -> LocaldistillError:
     if code == -signal.SIGKILL:
-        return (
+        return StageFailed(
             f"{stage}: its process was killed, most likely for lack of memory. "
             "The same command goes on from there; see `dmesg` and the log in " + str(log)
         )
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
     last = next((line.strip() for line in reversed(tail) if line.strip()), "no output")
+    if lost := next((line.strip() for line in tail if _is_of_gpu(line)), None):
+        return GpuLost(f"{stage}: {_GPU_LOST.format(lost)}")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return f"{stage}: its process ended with {how} ({last}); the whole story is in {log}"
+    text = f"{stage}: its process ended with {how} ({last}); the whole story is in {log}"
+    return StageFailed(text)
 
 
 def _die_with(parent: int) -> None:
@@ -217,6 +237,8 @@ def told_as(stage: str, error: Exception, place: object = None) -> LocaldistillE
     # Rust and C++ (safetensors, PyTorch) have errors of their own for what Python has classes for.
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY_WORDS):
         return MemoryShortage(f"{stage}: {_NO_MEMORY}")
+    if _is_of_gpu(text):
+        return GpuLost(f"{stage}: {_GPU_LOST.format(text.splitlines()[0])}")
     full = os.strerror(errno.ENOSPC)
     known = error if isinstance(error, OSError) else OSError(errno.ENOSPC * (full in text), full)
     return storage_error(known, place) or StageFailed(f"{stage}: {text}")

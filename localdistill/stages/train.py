@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from localdistill import __version__, memory, trainers
+from localdistill.durable import tree_to_disk
 from localdistill.errors import ConfigError, ModelError, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
@@ -31,9 +31,9 @@ from localdistill.trainers import checkpoint
 from localdistill.trainers.base import STAGE, Saved, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
-# May change without the adapter being another one, but for rounding
+# May change without the adapter being another one, but for rounding and for how much time there is
 _PLACES = {
-    "model", "data", "out", "micro_batch_tokens", "keep_activations", "checkpoint_every",
+    "model", "data", "out", "micro_batch_tokens", "keep_activations", "checkpoint_every", "until",
 }  # fmt: skip
 _NO_EXAMPLES = (
     "No completion was selected, so there is nothing to train on. Draw more samples for each "
@@ -83,7 +83,7 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     try:
         result = trainer.train(sized, examples, work, callback, saved=saved)
         summary = TrainSummary.model_validate(result.model_dump())
-        _to_disk(work)
+        tree_to_disk(work)
         publish(
             work,
             request.out,
@@ -133,6 +133,8 @@ def summarise(summary: TrainSummary) -> dict[str, Scalar]:
     if summary.held_out_before is not None and summary.held_out_after is not None:
         before, after = summary.held_out_before, summary.held_out_after
         shown["held-out loss"] = f"{before:.3g} before, {after:.3g} after"
+    if summary.out_of_time:
+        shown["steps"] = f"{summary.steps} of {summary.planned_steps}, its time was over"
     return {
         **shown,
         "tokens/s": round(summary.tokens_per_second),
@@ -190,12 +192,3 @@ def _empty_work_folder(out: Path) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     return work
-
-
-def _to_disk(work: Path) -> None:
-    for path in [*work.iterdir(), work]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from localdistill import control
-from localdistill.events import Callback, Scalar, StageFinished, StageStarted
+from localdistill.events import Callback, Notice, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, mark_done, marker, refuse_as_output
 from localdistill.problems import ProblemSet, load
 from localdistill.stages import verify_resume as resume
@@ -84,6 +84,9 @@ def run(
     problems = load(request.problems, request.limit)
     work = Work(request, problems, callback)
     with WriterLock(request.out), control.cooperative():
+        if resume.drop_damaged(request.out):
+            text = f"{request.out}: its record is damaged, so all completions are tested again."
+            callback(Notice(level="warning", message=text))
         if request.follow and not is_done(request.completions):
             summary = _follow(request, problems, work, callback, open_sandbox)
         else:

@@ -7,11 +7,11 @@ that, before its verdict is written. So what is pinned is always what the file b
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from localdistill.durable import to_disk
 from localdistill.errors import WriterGone
 from localdistill.jsonl import JsonlWriter, parse_row
 from localdistill.problems import ProblemSet
@@ -78,7 +78,7 @@ class FollowedCompletions:
                 digest.update(line)
                 size += len(line)
             if size > self._pinned:
-                _to_disk(self._completions)
+                to_disk(self._completions)  # else a record could outlive what it is on
                 resume.pin(self._out, self._problems, size, digest.hexdigest())
             for line in lines:
                 number += 1
@@ -117,12 +117,3 @@ class FollowedCompletions:
         self.stop()
         if self._put_off is not None:
             self._put_off.close()
-
-
-def _to_disk(path: Path) -> None:
-    """Else a record could outlive, in a power cut, what it is on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localdistill.errors import ConfigError
-from localdistill.jsonl import iter_rows, write_atomically
+from localdistill.jsonl import iter_rows, marker, write_atomically
 from localdistill.problems import ProblemSet
 from localdistill.types import Completion
 
@@ -87,6 +87,24 @@ def check(completions: Path, out: Path, problems: ProblemSet) -> None:
         if not same:
             message = f"{out}: was begun with other {what}"
             raise ConfigError(f"{message}; choose another --out, or delete it to begin anew.")
+
+
+def drop_damaged(out: Path) -> bool:
+    """Begin the verdicts in ``out`` anew if nobody knows what they are on; tells whether so.
+
+    Their record was cut short. Verdicts can be had again; those on something else are worth
+    nothing.
+    """
+    record = _record(out)
+    try:
+        json.loads(record.read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        for file in (marker(out), out, record):  # the record last: without it ``out`` is foreign
+            file.unlink(missing_ok=True)
+        return True
+    return False
 
 
 def pinned(out: Path) -> dict[str, Any] | None:

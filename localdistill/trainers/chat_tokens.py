@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localdistill.bounded import OutOfBounds, bounded
 from localdistill.errors import ModelError
 from localdistill.types import Message, TrainingExample
 
@@ -100,9 +101,14 @@ class ChatTokenizer:
 
     def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
         conversation = [message.model_dump() for message in messages]
-        text: str = self._tokenizer.apply_chat_template(
-            conversation, tokenize=False, add_generation_prompt=add_generation_prompt
-        )
+        try:
+            with bounded():  # transformers renders in Jinja's sandbox, which bounds neither
+                text: str = self._tokenizer.apply_chat_template(
+                    conversation, tokenize=False, add_generation_prompt=add_generation_prompt
+                )
+        except OutOfBounds as error:
+            message = f"the tokenizer's chat template makes too much of a prompt ({error})"
+            raise ModelError(f"{message}; use another model folder.") from error
         return text
 
     def _find_end_token(self, folder: Path) -> int:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from localdistill.durable import replace_with, write_atomically
 from localdistill.trainers.base import Saved
 from localdistill.trainers.state import TrainState
 
@@ -48,11 +47,11 @@ class Checkpoints:
         self._folder.mkdir(parents=True, exist_ok=True)
         note = self._folder / _NOTE
         if not note.is_file():
-            _replace(note, lambda path: path.write_text(self._fingerprint, encoding="utf-8"))
+            write_atomically(note, self._fingerprint)
         metadata = {"state": state.model_dump_json(), "checksums": json.dumps(_checksums(tensors))}
         path = self._folder / f"step-{state.step:09d}.safetensors"
         try:
-            _replace(path, lambda place: save_file(tensors, str(place), metadata=metadata))
+            replace_with(path, lambda place: save_file(tensors, str(place), metadata=metadata))
         except SafetensorError as error:  # a full disk, as Rust says it
             raise OSError(str(error)) from error
         for old in self._files()[_KEPT:]:
@@ -105,25 +104,3 @@ def _bytes(tensor: Any) -> Any:
     import torch
 
     return tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        write(temporary)
-        sync(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
-
-
-def sync(*paths: Path) -> None:
-    """Bring ``paths``, files or folders, to the disk."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,5 +1,6 @@
 import pytest
 
+from localdistill import bounded
 from localdistill.backends.chat_template import ChatTemplate
 from localdistill.errors import ModelError
 from localdistill.types import Message
@@ -63,3 +64,31 @@ def test_a_template_that_fails_or_attacks_is_a_model_error_or_nothing(source):
         assert "chat template" in str(error)
     else:
         assert text == ""  # Jinja's sandbox hides what it forbids
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for i in range(10**9) %}{% endfor %}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set n = namespace(x='x') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}"
+        "{% endfor %}",
+        "{{ 'x' * 10**12 }}",  # computed when it is compiled
+        "{{ messages[0].content * 10**12 }}",
+        "{{ '%99999999999d' % 1 }}",
+        "{{ messages[0].content.ljust(10**12) }}",
+        "{{ 'x' * 2**25 }}",  # more than any context
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    ],
+)
+def test_a_hostile_template_is_refused_in_one_line(monkeypatch, source):
+    monkeypatch.setattr(bounded, "SECONDS", 0.2)
+    with pytest.raises(ModelError, match="template") as refused:
+        render(source)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("source", ["{{ ''.__class__.__mro__ }}", "{{ messages.append(1) }}"])
+def test_a_template_reaches_nothing_else(source):
+    with pytest.raises(ModelError, match="refuses the prompt"):
+        render(source)

@@ -61,7 +61,7 @@ def test_a_model_that_has_changed_since(refused, begun, command, world):
 def test_a_damaged_file_of_the_run(refused, begun, command, world, name):
     begun.close()
     path = world / "night" / name
-    path.write_text(path.read_text()[:40])
+    path.write_text(path.read_text()[:40] + "= [")  # not only cut short, which is put right
     line = refused(*command)
     assert f"{name} is damaged" in line
     assert "choose another --run-dir" in line

@@ -11,7 +11,8 @@ import time
 import psutil
 import pytest
 
-from localdistill.errors import ConfigError, StageFailed, StorageError
+from localdistill.errors import ConfigError, GpuLost, StageFailed, StorageError
+from localdistill.stages import process
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
 from localdistill.stages.select import SelectRequest
@@ -142,3 +143,35 @@ def test_an_interrupted_run_ends_its_stage(stuck, inputs, request):
         run_stage("generate", stuck, lambda event: None, inputs / "log.txt")
     thread.join()
     assert not seen[0].is_running()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously",
+        "CUDA error: an illegal memory access was encountered",
+        "CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`",
+        "Unable to determine the device handle for GPU: GPU is lost.",
+    ],
+)
+def test_a_gpu_that_fails_is_told_with_the_way_on(said):
+    told = process.told_as("train", RuntimeError(said))
+    assert isinstance(told, GpuLost)
+    assert told.exit_code == 2
+    assert "the same command goes on" in str(told)
+    assert "\n" not in str(told)
+
+
+def test_a_gpu_that_is_too_small_is_another_matter():
+    told = process.told_as("train", RuntimeError("CUDA error: out of memory"))
+    assert "memory ran out" in str(told)
+
+
+def test_a_gpu_that_fails_in_c_code_is_found_in_the_log(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("loading\nCUDA error: unspecified launch failure\n  in ggml-cuda.cu:88\nabort")
+    told = process._death("generate", -signal.SIGABRT, log)
+    assert isinstance(told, GpuLost)
+    assert "CUDA error: unspecified launch failure" in str(told)
+    log.write_text("loading\n")
+    assert type(process._death("generate", -signal.SIGABRT, log)) is StageFailed

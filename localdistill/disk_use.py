@@ -1,0 +1,117 @@
+"""What a run takes on the disk, part by part, and how much must stay free while it works."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from localdistill.errors import StorageError
+from localdistill.memory import size
+
+# A round is being made while the best one and the last one stand.
+_STANDING = 3
+_CHECKPOINTS = 3  # two are kept, and the next one is written beside them
+_OF_ADAPTER = 3  # a checkpoint holds its weights and both moments of each
+_BYTES_A_TOKEN = 5  # of text, with its row's other fields; code has three to four
+_ROW_BYTES = 700  # of a completion's row and its verdict's, beside the text
+# For logs, markers and whatever else is small, and so that the rest of the machine has some.
+RESERVE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Model:
+    """Sizes in bytes."""
+
+    gguf: int  # the file that is sampled
+    master: int  # the weights in 16 bits
+    adapter: int = 0  # in 32 bits, as it is trained
+    made: int = 0  # what is made once of the form that was given, beside the rounds
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How much is drawn in all: of each problem, in each round, and for each comparison."""
+
+    completions: int
+    tokens: int  # of each, at most
+
+    @property
+    def bytes(self) -> int:
+        """What completions and verdicts take at most."""
+        return self.completions * (self.tokens * _BYTES_A_TOKEN + _ROW_BYTES)
+
+
+def parts(model: Model, rounds: int, keep: str, drawn: Drawn) -> dict[str, int]:
+    """What takes how many bytes at the most, by names for people.
+
+    ``keep`` is the setting of that name: under ``best+last`` at most three rounds' large files
+    stand at a time.
+    """
+    standing = standing_rounds(rounds, keep)
+    found = {
+        "the starting model's other form": model.made,
+        f"weights in 16 bits of {_rounds(standing)}": standing * model.master,
+        f"model files of {_rounds(standing)}": standing * model.gguf,
+        "adapters": rounds * model.adapter,
+        "checkpoints": _CHECKPOINTS * _OF_ADAPTER * model.adapter,
+        "in between, to compare an export": model.master,
+        "completions and verdicts": drawn.bytes,
+        "reserve": RESERVE,
+    }
+    return {name: amount for name, amount in found.items() if amount}
+
+
+def standing_rounds(rounds: int, keep: str) -> int:
+    """How many rounds' large files stand at a time."""
+    return rounds if keep == "all" else min(rounds, _STANDING)
+
+
+def least(model: Model, rounds: int, keep: str) -> int:
+    """Bytes that a run needs whatever it draws: for refusing what cannot fit."""
+    return model.made + standing_rounds(rounds, keep) * (model.master + model.gguf) + model.master
+
+
+def free_bytes(path: Path) -> int:
+    """Free bytes on the disk where ``path`` is, or will be."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    return shutil.disk_usage(there).free
+
+
+class Watch:
+    """Ends a run before its disk is full: call ``look`` now and then.
+
+    ``need`` is what the stage at work must still be able to write to lose nothing (a checkpoint, a
+    round's model); the reserve comes on top.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.stage, self.need = "", 0
+
+    def begin(self, stage: str, need: int) -> None:
+        """Take the next stage, which will write about ``need`` bytes.
+
+        Raises:
+            StorageError: there is no room for that; nothing of it has been begun.
+        """
+        self.stage, self.need = stage, need
+        self.look()
+        self.need = 0  # what it has written counts on its own; its temporary files too
+
+    def look(self) -> None:
+        """See how much is free.
+
+        Raises:
+            StorageError: too little. All that was done stands, and the same command goes on.
+        """
+        free = free_bytes(self._path)
+        wanted = self.need + RESERVE
+        if free < wanted:
+            text = f"{self._path}: {size(free)} are free on its disk, and {self.stage} needs"
+            text += f" {size(wanted)}. Free {size(wanted - free)} and give the same command again"
+            raise StorageError(f"{text}: it goes on from here.")
+
+
+def _rounds(number: int) -> str:
+    return "1 round" if number == 1 else f"{number} rounds"

@@ -1,0 +1,109 @@
+"""Which large files of old rounds are taken away, when, and what is written down of them.
+
+The rule (``keep = "best+last"``): once a round has its model and the best so far is known, the
+weights in 16 bits and the model file of every round that is neither the best nor the last are
+removed, with what was set aside as damaged and checkpoints that were left. Nothing needs them any
+more: a round goes on from the last or the best one, and an earlier one cannot become the best
+again. Adapters stay, as those of later rounds build on them and they are small; so do completions,
+verdicts, examples and all records. ``keep = "all"`` removes nothing.
+
+``pruned.json`` in the round's folder is written before anything is removed. A round that has one is
+finished, and is not done again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from localdistill.durable import restore, write_twice
+from localdistill.errors import ConfigError
+from localdistill.jsonl import done_facts, is_done
+from localdistill.run_dir import RoundDir
+from localdistill.types import Row
+
+
+class Pruned(Row):
+    """What was removed of a round, and why (``pruned.json``)."""
+
+    round: int
+    best: int  # the round that was the best then; 0: the starting model
+    last: int
+    removed: dict[str, int]  # name in the round's folder -> bytes
+    # Of the weights: what they were made of, and how later rounds know them.
+    made_of: dict[str, str | None] = Field(default_factory=dict)
+    fingerprint: str | None = None
+
+
+def record(paths: RoundDir) -> Path:
+    """Where it is written down."""
+    return paths.path / "pruned.json"
+
+
+def pruned(paths: RoundDir) -> Pruned | None:
+    """What was removed of a round; None where nothing was.
+
+    Raises:
+        ConfigError: the record is damaged.
+    """
+    path = record(paths)
+    if not path.is_file():
+        return None
+    restore(path)
+    try:
+        return Pruned.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        message = f"{path}: is damaged. Delete it to do the round again."
+        raise ConfigError(message) from error
+
+
+def superseded(rounds: Iterable[int], best: int, keep: str) -> list[int]:
+    """Those of ``rounds`` (with a model, in any order) whose large files nothing needs any more.
+
+    ``best`` is the best one so far; 0: the starting model.
+    """
+    made = sorted(rounds)
+    if keep == "all" or not made:
+        return []
+    return [number for number in made if number not in (best, made[-1])]
+
+
+def prune(paths: RoundDir, number: int, best: int, last: int, fingerprint: str | None) -> Pruned:
+    """Remove what is large of round ``number``, after it was written down; again where a kill
+    stopped it. ``fingerprint`` is that of the folder of weights."""
+    found = pruned(paths)
+    if found is None:
+        facts = done_facts(paths.merged) if is_done(paths.merged) else {}
+        found = Pruned(
+            round=number,
+            best=best,
+            last=last,
+            removed={path.name: _size(path) for path in _large(paths)},
+            made_of={name: facts.get(name) for name in ("adapter", "master")},
+            fingerprint=fingerprint,
+        )
+        write_twice(record(paths), found.model_dump_json(indent=2) + "\n")
+    for path in _large(paths):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return found
+
+
+def _large(paths: RoundDir) -> list[Path]:
+    names = (
+        paths.merged.name, paths.model.name,
+        f"{paths.adapter.name}.checkpoints", f"{paths.adapter.name}.partial",
+    )  # fmt: skip
+    found = [paths.path / name for name in names]
+    found += paths.path.glob("*.damaged")
+    return [path for path in found if path.exists() and not path.is_symlink()]
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

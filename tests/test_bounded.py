@@ -1,0 +1,55 @@
+"""What a stranger wrote runs within bounds of time and memory."""
+
+import resource
+import signal
+import threading
+
+import pytest
+
+from localdistill.bounded import OutOfBounds, bounded
+
+
+def loop():
+    while True:
+        pass
+
+
+def test_an_endless_loop_ends():
+    with pytest.raises(OutOfBounds), bounded(seconds=0.05):
+        loop()
+
+
+def test_so_it_does_in_a_thread():
+    caught = []
+
+    def work():
+        try:
+            with bounded(seconds=0.05):
+                loop()
+        except OutOfBounds as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    assert len(caught) == 1
+
+
+def test_memory_is_refused_and_is_there_again():
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(OutOfBounds), bounded(memory=64 << 20):
+        bytearray(1 << 30)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert len(bytearray(128 << 20)) == 128 << 20
+
+
+def test_nothing_stays_behind():
+    with bounded():
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+def test_other_errors_come_through():
+    with pytest.raises(KeyError), bounded():
+        raise KeyError("x")
