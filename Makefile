@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 .PHONY: install run test tiers check bench clean
 
 install:
-	@$(PYTHON) scripts/install.py --venv $(VENV) --dev
+	@$(PYTHON) scripts/install.py --venv $(VENV) --dev $(INSTALL_ARGS)
 
 run: install
 	@$(BIN)/localdistill run $(ARGS)
