@@ -76,7 +76,6 @@ def all_rounds(session: Session, base: Model) -> RunResult:
         sandboxes(session.directory),
         tuple(rejections),
         remarks,
-        general,
         read_comparison(session.directory.comparison),
         session.time.omitted,
         general,
