@@ -143,6 +143,8 @@ class Config(_Section):
     rounds: int = Field(default=1, ge=1, le=_MANY)
     seed: int = Field(default=0, ge=0, lt=2**31)
     deterministic: bool = False  # equal texts after a kill, for some speed
+    # Whose large files stay: those of the best and the last round, or all (localdistill.pruning)
+    keep: Literal["best+last", "all"] = "best+last"
     generate: GenerateConfig = GenerateConfig()
     verify: VerifyConfig = VerifyConfig()
     select: SelectConfig = SelectConfig()

@@ -54,12 +54,17 @@ def parts(model: Model, rounds: int, keep: str, drawn: Drawn) -> dict[str, int]:
         f"weights in 16 bits of {_rounds(standing)}": standing * model.master,
         f"model files of {_rounds(standing)}": standing * model.gguf,
         "adapters": rounds * model.adapter,
-        "checkpoints": _CHECKPOINTS * _OF_ADAPTER * model.adapter,
+        "checkpoints": checkpoints(model.adapter),
         "in between, to compare an export": model.master,
         "completions and verdicts": drawn.bytes,
         "reserve": RESERVE,
     }
     return {name: amount for name, amount in found.items() if amount}
+
+
+def checkpoints(adapter: int) -> int:
+    """Bytes that the checkpoints of a training take, of an adapter of so many bytes."""
+    return _CHECKPOINTS * _OF_ADAPTER * adapter
 
 
 def standing_rounds(rounds: int, keep: str) -> int:
