@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,15 +13,18 @@ from typing import Any, NoReturn
 
 import localdistill
 from localdistill import config as configuration
-from localdistill import problems, selection, starting_points
+from localdistill import problems, run_command, selection, starting_points, steering
 from localdistill.catalogue_command import add_models_command, run_models_command
 from localdistill.config import Config
-from localdistill.display import KINDS, open_display
+from localdistill.display import KINDS
 from localdistill.doctor_command import add_doctor_command, run_doctor_command
 from localdistill.errors import ConfigError, LocaldistillError, storage_error
-from localdistill.models import default_home, models_dir
+from localdistill.models import models_dir
 from localdistill.plan_command import add_plan_command, run_plan_command
+from localdistill.report_command import add_report_command, run_report_command
 from localdistill.stage_commands import add_stage_commands, run_stage_command
+from localdistill.try_command import add_try_command, run_try_command
+from localdistill.watch_command import add_watch_command, run_watch_command
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
 _BROKEN_PIPE = 141  # and for one ended by SIGPIPE
@@ -113,11 +114,17 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting: train.rank=8"
     )
+    run.add_argument(
+        "--on-finish", metavar="COMMAND", help="run it at the end; the result is JSON on its stdin"
+    )
     add_progress(run)
+    add_watch_command(commands, add_progress)
     add_stage_commands(commands, add_progress)
     add_models_command(commands)
     add_plan_command(commands)
     add_doctor_command(commands)
+    add_report_command(commands)
+    add_try_command(commands, add_progress)
     return parser
 
 
@@ -197,24 +204,6 @@ def _relative_to(folder: Path, spec: str) -> str:
     return str(folder / spec)
 
 
-def _run(options: argparse.Namespace) -> None:
-    from localdistill import pipeline, result_text
-
-    config = run_config(options)
-    directory = options.run_dir or default_home() / starting_points.name_of(Path(config.model))
-    with open_display(options.progress, sys.stdout) as display:
-        result = pipeline.run(config, directory, display)
-    if options.progress != "json":
-        print(result_text.result_text(result))  # noqa: T201
-    elif result.evaluation is not None:
-        print(result.evaluation.model_dump_json())  # noqa: T201
-    else:
-        rejected = [entry.model_dump(mode="json") for entry in result.rejections]
-        print(json.dumps({"verdict": "no new model", "rejections": rejected}))  # noqa: T201
-    if result.evaluation is None:
-        sys.exit(1)
-
-
 def _complain(text: str) -> None:
     """One line, whatever a file's name or a library's message holds."""
     line = "".join(c if c.isprintable() else " " for c in text)
@@ -223,15 +212,18 @@ def _complain(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the command ``localdistill``; ends the process with its exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    steering.install()
     options = argparse.Namespace()
     try:
         options = build_parser().parse_args(arguments)
         commands: dict[str, Callable[[argparse.Namespace], None]] = {
-            "run": _run,
+            "run": lambda given: run_command.run(given, run_config),
+            "watch": run_watch_command,
             "models": run_models_command,
             "doctor": run_doctor_command,
             "plan": run_plan_command,
+            "report": run_report_command,
+            "try": run_try_command,
         }
         commands.get(options.command, run_stage_command)(options)
     except LocaldistillError as error:

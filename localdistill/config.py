@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from localdistill.decodings import USUAL, grid
 from localdistill.errors import ConfigError
 from localdistill.sampling import Sampling
 
@@ -120,12 +121,33 @@ class EvaluateConfig(Sampling):
     model_config = _STRICT
     samples: int = Field(default=4, ge=1, le=_MANY)
     ks: list[Annotated[int, Field(ge=1)]] = Field(default=[1], min_length=1)
+    level: float = Field(default=0.95, ge=0.5, le=0.9999)  # of all intervals, and so of the verdict
+    interval: Literal["percentile", "bca"] = "percentile"
+    # "best": each model as it does best on dev, of this section's way and ``decodings``; "same":
+    # both as this section says
+    decode: Literal["best", "same"] = "best"
+    decodings: list[dict[str, Any]] = Field(default=[dict(table) for table in USUAL])
+    general: bool = True  # ask both models plain questions as well: see stages.regression
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
         if max(self.ks) > self.samples:
             raise ValueError(f"pass@{max(self.ks)} needs at least that many evaluate.samples")
         return self
+
+    @model_validator(mode="after")
+    def _decodings_are_some(self) -> Self:
+        try:
+            self.grid()
+        except ValidationError as error:  # of the inner model: its place there is of no use here
+            first = error.errors()[0]
+            text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise ValueError(f"decodings: {text.removeprefix(': ')}") from None
+        return self
+
+    def grid(self) -> dict[str, Sampling]:
+        """The ways of decoding that are tried on dev, by name; this section's own comes first."""
+        return grid(self.sampling(), self.decodings if self.decode == "best" else ())
 
     def sampling(self) -> Sampling:
         """The part that decides what is drawn."""
@@ -141,6 +163,9 @@ class Config(_Section):
     eval_problems: str | None = None
     limit: int | None = Field(default=None, ge=1)  # bounds each problem set
     rounds: int = Field(default=1, ge=1, le=_MANY)
+    # Rounds in a row without a better model on dev, or one whose samples have lost their diversity,
+    # end the run; 0: neither does
+    stop_after: int = Field(default=2, ge=0, le=_MANY)
     seed: int = Field(default=0, ge=0, lt=2**31)
     deterministic: bool = False  # equal texts after a kill, for some speed
     # Whose large files stay: those of the best and the last round, or all (localdistill.pruning)

@@ -15,7 +15,8 @@
     ├── StageFailed               a stage's process ended without its result (exit code 1)
     │   ├── WriterGone            whoever wrote a file that a stage follows has ended too early
     │   └── TrainingDiverged      a training went astray: no adapter, the model before it stands
-    └── ExportRejected            a finished file did not stand the check against its source
+    ├── ExportRejected            a finished file did not stand the check against its source
+    └── Stopped                   the user has stopped it; the same command goes on (exit code 130)
 
 One bad sample is a record in a file (a verdict, a dropped example), never one of these.
 """
@@ -91,6 +92,15 @@ class TrainingDiverged(StageFailed):
 
 class ExportRejected(LocaldistillError):
     """An exported model file did not stand the check against what it was made from."""
+
+
+class Stopped(LocaldistillError):
+    """The user has stopped the work, which the same command goes on with."""
+
+    exit_code = 130  # as shells say for a command ended by Ctrl-C
+
+    def __init__(self, message: str = "stopped; the same command goes on from here.") -> None:
+        super().__init__(message)
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

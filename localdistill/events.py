@@ -17,6 +17,23 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class RunStarted(_Event):
+    """A call of ``run`` begins or goes on with a run; all events up to the next are of it."""
+
+    kind: Literal["run_started"] = "run_started"
+    model: str  # a path
+    directory: str
+    log: str  # where stages' own output goes, for a person to read
+    rounds: int
+
+
+class Planned(_Event):
+    """What is known beforehand of the work at the end, to tell how long the run will take."""
+
+    kind: Literal["planned"] = "planned"
+    final_completions: int  # drawn and tested for the comparison on the eval set
+
+
 class StageStarted(_Event):
     """A stage begins; ``done`` > 0 where it goes on from earlier work."""
 
@@ -71,6 +88,51 @@ class Scored(_Event):
     high: float
 
 
+class GpuUsage(_Event):
+    """One GPU, all its users together."""
+
+    memory_used: int
+    memory_total: int
+    busy: float | None = None  # share of the last second; None: it does not tell
+
+
+class Usage(_Event):
+    """What is in use on the machine (in a container: of what that may have); bytes and shares."""
+
+    kind: Literal["usage"] = "usage"
+    memory_used: int
+    memory_total: int
+    gpus: tuple[GpuUsage, ...] = ()
+
+
+Wish = Literal["pause", "resume", "stop"]
+
+
+class Steered(_Event):
+    """The user wishes that the run pauses, goes on, or stops after its current unit of work."""
+
+    kind: Literal["steered"] = "steered"
+    wish: Wish
+
+
+class RunFinished(_Event):
+    """How a call of ``run`` ended: the last event of it, and the result for programs."""
+
+    kind: Literal["finished"] = "finished"
+    outcome: Literal["finished", "stopped", "failed"]
+    exit_code: int
+    # "no new model": every round was rejected. None: it did not come so far.
+    verdict: Literal["better", "no evidence", "worse", "no new model"] | None = None
+    # Paired difference in pass@1 to the starting model, as a share of 1, with its interval.
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    level: float | None = None  # of the interval
+    model: str | None = None  # path of the GGUF file to use
+    run_dir: str | None = None
+    reason: str | None = None  # why it stopped or failed, in a line
+
+
 class Notice(_Event):
     """Something a person should read; ``warning`` where it may change what they do."""
 
@@ -80,7 +142,17 @@ class Notice(_Event):
 
 
 Event = Annotated[
-    StageStarted | StageProgress | StageFinished | RoundStarted | Scored | Notice,
+    RunStarted
+    | Planned
+    | StageStarted
+    | StageProgress
+    | StageFinished
+    | RoundStarted
+    | Scored
+    | Usage
+    | Steered
+    | Notice
+    | RunFinished,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

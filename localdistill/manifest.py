@@ -16,7 +16,7 @@ from localdistill.config import Config
 from localdistill.durable import write_twice
 from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
-from localdistill.run_dir import RunDir
+from localdistill.run_dir import MAY_GROW, RunDir
 from localdistill.types import SandboxUse
 
 # Packages whose version can change a result.
@@ -71,9 +71,11 @@ def hashes(directory: RunDir, gguf: Path) -> dict[str, str]:
 def _content_digest(toml: Path) -> str:
     """SHA-256 of what stands in ``toml``, as canonical JSON.
 
-    Of that, and not of all settings that there are: a later version may have more of them.
+    Of that, and not of all settings that there are: a later version may have more of them. What
+    may be raised while a run is continued is left out.
     """
-    text = json.dumps(configuration.read_toml(toml), sort_keys=True)
+    values = {k: v for k, v in configuration.read_toml(toml).items() if k not in MAY_GROW}
+    text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,6 +6,7 @@ and what the process's own limits leave. Caches that the kernel gives up on dema
 
 from __future__ import annotations
 
+import contextlib
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,12 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _PROCESS = Path("/proc/self")
 # Device files of a GPU's driver: NVIDIA's on Linux, on WSL2, AMD's.
 _GPUS = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
+
+
+def total_bytes() -> int:
+    """Bytes that there are: of the machine, or of a control group above this process."""
+    limits = cgroup_limits(_CGROUPS, _PROCESS / "cgroup")
+    return min(psutil.virtual_memory().total, *limits, 1 << 62)
 
 
 def available_bytes() -> int:
@@ -37,6 +44,21 @@ def cgroup_rooms(root: Path, membership: Path) -> Iterator[int]:
     cgroup-v1/memory.rst of the kernel. In a container the group's own path may not be visible: its
     limit then stands at the root of the mount.
     """
+    for group, limit, usage, prefix in _groups(root, membership):
+        room = _room(group, limit, usage, prefix)
+        if room is not None:
+            yield room
+
+
+def cgroup_limits(root: Path, membership: Path) -> Iterator[int]:
+    """The limit in bytes of each memory-limited control group above this process."""
+    for group, limit, _, _ in _groups(root, membership):
+        with contextlib.suppress(OSError, ValueError):  # "max": no limit
+            yield int((group / limit).read_text())
+
+
+def _groups(root: Path, membership: Path) -> Iterator[tuple[Path, str, str, str]]:
+    """Each group's folder, with the names of its limit, its use, and a prefix of its figures."""
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -52,9 +74,7 @@ def cgroup_rooms(root: Path, membership: Path) -> Iterator[int]:
             continue
         group = mount / path.lstrip("/")
         while group.is_relative_to(mount):
-            room = _room(group, *names)
-            if room is not None:
-                yield room
+            yield (group, *names)
             group = group.parent
 
 

@@ -80,6 +80,8 @@ def run_plan_command(options: argparse.Namespace) -> None:
         ModelError: the file is no model.
         MemoryShortage: generation does not fit; the message has the figures.
     """
+    if options.rounds < 1:
+        raise ConfigError(f"--rounds {options.rounds}: give 1 or more.")
     subject = _subject(options.model)
     wish = _wish(options)
     _show_generation(subject, options)
@@ -95,8 +97,6 @@ def run_plan_command(options: argparse.Namespace) -> None:
 def _show_disk(training: Trainable, gguf: Path | None, options: argparse.Namespace) -> None:
     """What a run takes; of a file that is yet to be made, as much as 4.5 bits a weight."""
     rounds = options.rounds
-    if rounds < 1:
-        raise ConfigError(f"--rounds {rounds}: give 1 or more.")
     path = Path(training.path)
     model = disk_use.Model(
         gguf=gguf.stat().st_size if gguf is not None else training.stored * 9 // 32,

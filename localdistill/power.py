@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-_Z95 = 1.959963984540054  # 97.5% quantile of the normal distribution
+from localdistill.bootstrap import USUAL, Confidence
+
 _DRAWS = 20_000  # problems that stand for the distribution
 _SEED = 20_260_402
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities whose log odds are finite
@@ -105,28 +106,38 @@ def standard_error(effect: float, problems: int, samples: int, difficulty: Diffi
     return math.sqrt((noise + float(np.var(after - before))) / problems)
 
 
-def power(effect: float, problems: int, samples: int, difficulty: Difficulty = TYPICAL) -> float:
+def power(
+    effect: float,
+    problems: int,
+    samples: int,
+    difficulty: Difficulty = TYPICAL,
+    how: Confidence = USUAL,
+) -> float:
     """How probable it is that an effect of ``effect`` (share of 1, positive) is called *better*.
 
-    Normal approximation: the 95% interval of the difference excludes zero.
+    Normal approximation: the interval of the difference, of the level in ``how``, excludes zero.
     """
     error = standard_error(effect, problems, samples, difficulty)
-    return _normal(effect / error - _Z95)
+    return _normal(effect / error - how.z)
 
 
 def minimum_detectable_effect(
-    problems: int, samples: int, difficulty: Difficulty = TYPICAL, wanted: float = 0.8
+    problems: int,
+    samples: int,
+    difficulty: Difficulty = TYPICAL,
+    wanted: float = 0.8,
+    how: Confidence = USUAL,
 ) -> float | None:
     """The least effect (share of 1) that is found with probability ``wanted``; None: there is none.
 
     Source of the notion: Bloom 1995, "Minimum detectable effects", Eval. Rev. 19.
     """
     low, high = 0.0, 1 - difficulty.mean - 0.01
-    if high <= 0 or power(high, problems, samples, difficulty) < wanted:
+    if high <= 0 or power(high, problems, samples, difficulty, how) < wanted:
         return None
     while high - low > 1e-4:
         middle = (low + high) / 2
-        if power(middle, problems, samples, difficulty) < wanted:
+        if power(middle, problems, samples, difficulty, how) < wanted:
             low = middle
         else:
             high = middle

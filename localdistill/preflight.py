@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill import disk_use, manifest, memory, selection, trainers
+from localdistill.bootstrap import Confidence
 from localdistill.config import Config
+from localdistill.decodings import samples_of
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
-from localdistill.jsonl import is_done
+from localdistill.jsonl import done_facts, is_done
 from localdistill.markers import is_cut_short
 from localdistill.power import minimum_detectable_effect
 from localdistill.quantization.llama_quantize import file_type
@@ -59,15 +61,16 @@ def check(
     splits = None
     if saved is None or not split.is_written(request):
         splits = split.separate(request, callback)
-        if config.rounds > 1 and not splits.splits["dev"]:
-            message = "Choosing between rounds needs problems with tests: name a set that has with"
-            raise ConfigError(f"{message} --dev-problems, or take one round.")
+        _check_dev(config, len(splits.splits["dev"]))
         say_if_nothing_can_be_learnt(config, callback)
         say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
     outlook = inspect(Path(config.model), config.export.quant)
     pinned = saved is not None and splits is None and is_pinned(saved, directory)
     sandbox = None
-    if not is_done(directory.evaluation):  # a finished run is only shown
+    finished = saved is not None and directory.is_finished(saved.rounds)
+    if saved is not None and splits is None and not finished:
+        _check_dev(saved, done_facts(request.out["dev"])["count"])
+    if not finished:  # else it is only shown
         if saved is None:
             check_room(config, outlook, directory.path)
         # As it was chosen when the run was begun, if it was.
@@ -78,11 +81,18 @@ def check(
     return Ready(splits, pinned, sandbox)
 
 
+def _check_dev(config: Config, problems: int) -> None:
+    if config.rounds > 1 and not problems:
+        message = "Choosing between rounds needs problems with tests: name a set that has with"
+        raise ConfigError(f"{message} --dev-problems, or take one round.")
+
+
 def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> None:
     """Tell how large a gain must be to be found, before a night is spent on what shows nothing."""
-    samples = config.evaluate.samples
-    size = f"{problems} problems with {samples} samples each"
-    effect = minimum_detectable_effect(problems, samples)
+    wanted = config.evaluate
+    how = Confidence(wanted.level, wanted.interval)
+    size = f"{problems} problems with {wanted.samples} samples each"
+    effect = minimum_detectable_effect(problems, wanted.samples, how=how)
     if effect is None:
         text = f"The comparison on {size} can show no gain, however large"
     else:
@@ -92,6 +102,10 @@ def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> 
         text += ", smaller ones seldom"
     if coarse:
         text += ": name more problems, or raise evaluate.samples"
+    fewest = min(samples_of(each, wanted.samples, wanted.ks) for each in wanted.grid().values())
+    one = minimum_detectable_effect(problems, fewest, how=how)
+    if fewest < wanted.samples and effect is not None and one is not None:
+        text += f"; of {100 * one:.1f} points where greedy decoding turns out best (one sample)"
     callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
 
 

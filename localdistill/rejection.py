@@ -49,5 +49,5 @@ def told(rejection: Rejection, paths: RoundDir) -> str:
     return (
         f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
         f"{rejection.reason} To try it again delete {paths.rejected} and the folders of later "
-        "rounds."
+        "rounds, here and below scores."
     )

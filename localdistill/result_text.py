@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from localdistill.metrics import pass_at_1
 from localdistill.pipeline import RunResult
+from localdistill.sampling import Sampling
+from localdistill.stages.regression import told_in_words
 from localdistill.types import EvalResult, ModelScore, SandboxUse
 
 _UNSAFE = (
@@ -16,14 +21,22 @@ _SAYING = {
 }
 
 
-def result_text(result: RunResult) -> str:
-    """The sandbox, scores before and after, the difference with interval, where the model is."""
+def result_text(result: RunResult, report: Path | None = None) -> str:
+    """The sandbox, scores before and after, the difference with interval, where the model is.
+
+    ``report`` is where the HTML report stands, if it was written.
+    """
     lines = [line for use in result.sandboxes for line in sandbox_lines(use)]
     lines += [f"No model of round {entry.round}: {entry.reason}" for entry in result.rejections]
+    lines += result.remarks
     if result.evaluation is None:
         lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
     else:
         lines += comparison(result.evaluation)
+    if result.general is not None:
+        lines.append(told_in_words(result.general))
+    if report is not None:
+        lines.append(f"Report: {report}")
     return "\n".join([*lines, f"Model: {result.model.gguf}"])
 
 
@@ -39,25 +52,58 @@ def sandbox_lines(use: SandboxUse) -> list[str]:
 def comparison(evaluation: EvalResult) -> list[str]:
     """The lines that say whether the candidate is better than the baseline."""
     if evaluation.baseline is None:
-        return scores("Scored", evaluation.candidate)
-    lines = [*scores("Before", evaluation.baseline), *scores("After ", evaluation.candidate)]
+        return scores("Scored", evaluation.candidate, evaluation.level)
+    level = f"{100 * evaluation.level:g}%"
+    lines = decodings(evaluation)
+    for label, score in (("Before", evaluation.baseline), ("After ", evaluation.candidate)):
+        lines += scores(label, score, evaluation.level)
     if evaluation.gain is not None:
         gain, low, high = (
             100 * value
             for value in (evaluation.gain, evaluation.gain_low or 0.0, evaluation.gain_high or 0.0)
         )
         verdict = _SAYING[evaluation.verdict or "no evidence"]
-        interval = f"95% interval {low:+.1f} to {high:+.1f}"
+        interval = f"{level} interval {low:+.1f} to {high:+.1f}"
         if evaluation.p_value is not None:
             interval += f", p = {evaluation.p_value:.2g}"
         lines.append(f"Verdict: {verdict}: {gain:+.1f} points in pass@1, {interval}")
+    return [*lines, *openings(evaluation)]
+
+
+def decodings(evaluation: EvalResult) -> list[str]:
+    """How each model is decoded, where that was chosen on dev."""
+    lines = []
+    for label, score, chosen in (
+        ("The model you had", evaluation.baseline, evaluation.baseline_decoding),
+        ("The new model", evaluation.candidate, evaluation.candidate_decoding),
+    ):
+        tried = [each for each in evaluation.choices if score and each.model == score.model]
+        best = next((each for each in tried if each.chosen), None)
+        if len(tried) > 1 and best is not None and chosen is not None:
+            sampling = Sampling(**chosen)
+            how = "greedily" if sampling.greedy else f"at {sampling.told()}"
+            value = f"{100 * pass_at_1(best.score):.1f}% pass@1 on dev"
+            lines.append(f"{label} decodes best {how}: {value}, the best of {len(tried)} ways")
     return lines
 
 
-def scores(label: str, score: ModelScore) -> list[str]:
+def openings(evaluation: EvalResult) -> list[str]:
+    """A warning where the set has been looked at more than once."""
+    if len(evaluation.openings) < 2:
+        return []
+    looked = ", ".join(each.candidate for each in evaluation.openings)
+    return [
+        f"Note: {evaluation.problem_set} has been opened {len(evaluation.openings)} times by this "
+        f"run ({looked}). If you went on because of what it showed, it is no clean test any more: "
+        "name fresh --eval-problems in a new run to be sure."
+    ]
+
+
+def scores(label: str, score: ModelScore, level: float = 0.95) -> list[str]:
     """One line for each k: the share of problems solved within k samples."""
     return [
-        f"{label} pass@{at.k} {100 * at.value:.1f}% (95% interval {100 * at.low:.1f} to "
-        f"{100 * at.high:.1f}) on {score.problems} problems, {score.samples} samples"
+        f"{label} pass@{at.k} {100 * at.value:.1f}% ({100 * level:g}% interval "
+        f"{100 * at.low:.1f} to {100 * at.high:.1f}) on {score.problems} problems, "
+        f"{score.samples} samples"
         for at in score.pass_at
     ]

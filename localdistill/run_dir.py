@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.cores import usable_cores
 from localdistill.durable import restore, write_twice
 from localdistill.errors import ConfigError, StorageError, UserError
+from localdistill.jsonl import is_done
 from localdistill.memory import size
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
@@ -25,6 +28,8 @@ _MAY_BE_LEFT = {
     "run.lock", "stage.lock", "config.toml.tmp", "config.toml.copy", "config.toml.copy.tmp",
     "log.txt", "events.jsonl",
 }  # fmt: skip
+# Settings that may be raised while a run is continued: another night, more patience.
+MAY_GROW = ("rounds", "stop_after")
 # Settings of [train] that are chosen for the memory that is free.
 _PASSES = ("micro_batch_tokens", "keep_activations")
 
@@ -36,6 +41,7 @@ class RoundDir:
         self.path = path
         self.completions = path / "completions.jsonl"
         self.verdicts = path / "verdicts.jsonl"
+        self.diversity = path / "diversity.json"  # of the samples that it began with
         self.selected = path / "selected.jsonl"
         self.accumulated = path / "accumulated.jsonl"  # with those of the rounds before
         self.adapter = path / "adapter"
@@ -43,7 +49,7 @@ class RoundDir:
         self.model = path / "model.gguf"
         self.parity = path / "parity.json"  # what the gate of the export found
         self.rejected = path / "rejected.json"  # there where the round gave no model, and why
-        self.evaluation = path / "evaluation.json"
+        self.evaluation = path / "evaluation.json"  # on dev
 
 
 class RunDir:
@@ -57,6 +63,10 @@ class RunDir:
         self.log = path / "log.txt"
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
+        self.regression = path / "regression.json"  # plain questions, before and after
+        self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
+        self.openings = path / "openings.jsonl"  # each time that eval was sampled for a new model
+        self.stopped = path / "stopped.json"  # there where the run made fewer rounds, and why
         self._lock = -1
         self._stage_lock = -1
         # What ``open`` found, to tell what this call has made; None: there was no directory.
@@ -72,8 +82,18 @@ class RunDir:
         return RoundDir(self.path / "rounds" / f"{number:02d}")
 
     def scores(self, split: str, model: str) -> Path:
-        """Completions and verdicts of ``model`` (``base``, ``round-01``) on ``split``."""
+        """Completions and verdicts of ``model`` (``base``, ``round-01``) on ``split``.
+
+        On dev they are in folders by the way of decoding, beside ``decoding.json``: which is best.
+        """
         return self.path / "scores" / split / model
+
+    def is_finished(self, rounds: int) -> bool:
+        """Whether a run of ``rounds`` has come to its end here, so that it is only shown again."""
+        if not is_done(self.evaluation):
+            return False
+        last = self.round(rounds)
+        return is_done(last.model) or last.rejected.is_file() or self.stopped.is_file()
 
     @property
     def stage_lock(self) -> int:
@@ -90,7 +110,7 @@ class RunDir:
             self._found = self._names()
             self._made = make_folder(self.path)
             self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
-            self._stage_lock = os.open(self.path / "stage.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._stage_lock = os.open(self.stages_at_work, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             self.close()
             self._take_away()
@@ -184,7 +204,7 @@ class RunDir:
         asked = freeze(config, saved)
         saved = saved.model_copy(update={"keep": asked.keep})  # more or less may go at any time
         if self.manifest.exists():
-            saved = _with_passes(saved, asked)
+            saved = _grown(_with_passes(saved, asked), asked)
         differing = configuration.differences(saved, asked)
         if not differing:
             return saved
@@ -199,19 +219,28 @@ class RunDir:
 
         What the machine chose at the beginning (slots, threads, workers) is kept on continuing. How
         much goes through training at once may be named anew: memory may have become scarcer, and
-        the adapter is the same but for rounding.
+        the adapter is the same but for rounding. Rounds may be more than they were.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
         """
         saved = self.check(config)
         if saved is not None:
+            self._note_growth(saved)
             return saved
         for made in (self.problems("train").parent, self.start):
             shutil.rmtree(made, ignore_errors=True)
         chosen = freeze(config)
         write_twice(self.config, chosen.to_toml())
         return chosen
+
+    def _note_growth(self, config: Config) -> None:
+        values = configuration.read_toml(self.config)
+        grown = {name: getattr(config, name) for name in MAY_GROW}
+        # Nothing else is touched: a later version may have more settings than the file.
+        changed = {name: value for name, value in grown.items() if values.get(name) != value}
+        if self.manifest.exists() and changed:
+            write_twice(self.config, tomli_w.dumps({**values, **changed}))
 
     def settle(self, config: Config) -> None:
         """Save ``config`` once more, now that the size of generation has been chosen."""
@@ -304,6 +333,16 @@ def freeze(config: Config, saved: Config | None = None) -> Config:
             "train": train.model_copy(update=passes),
         }
     )
+
+
+def _grown(config: Config, other: Config) -> Config:
+    """``config`` with what ``other`` has raised; 0 of ``stop_after`` is the most patience."""
+    more = {}
+    for name in MAY_GROW:
+        old, new = getattr(config, name), getattr(other, name)
+        if old and (new > old or not new):
+            more[name] = new
+    return config.model_copy(update=more)
 
 
 def _with_passes(config: Config, other: Config) -> Config:

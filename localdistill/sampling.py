@@ -44,6 +44,16 @@ class Sampling(BaseModel):
         """Whether any token of the vocabulary is cut off before drawing."""
         return not self.greedy and (self.top_k > 0 or self.top_p < 1.0 or self.min_p > 0.0)
 
+    def told(self) -> str:
+        """For a person: ``greedy``, or ``temperature 0.6, top-p 0.95``."""
+        if self.greedy:
+            return "greedy"
+        parts = [f"temperature {self.temperature:g}"]
+        parts += [f"top-k {self.top_k}"] if self.top_k else []
+        parts += [f"top-p {self.top_p:g}"] if self.top_p < 1 else []
+        parts += [f"min-p {self.min_p:g}"] if self.min_p else []
+        return ", ".join(parts)
+
     @model_validator(mode="after")
     def _temperature_is_usable(self) -> Self:
         # Logits are divided by it in 32-bit floats; below this they overflow to infinity.

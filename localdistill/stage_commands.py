@@ -18,6 +18,7 @@ from localdistill.result_text import comparison
 from localdistill.sampling import Sampling
 from localdistill.stages import evaluate, export, generate, prepare, select, train, verify
 from localdistill.stages.process import run_stage
+from localdistill.stages.running import RUNNING
 from localdistill.traces import Traces
 from localdistill.types import EvalResult
 
@@ -180,7 +181,8 @@ def run_stage_command(options: argparse.Namespace) -> None:
     out: Path = given["out"]
     log = out.with_name(out.name + ".log")
     request = None if stage == "export" else _request(stage, given)
-    with Traces(out), open_display(options.progress, sys.stdout) as display:
+    shown = open_display(options.progress, sys.stdout)
+    with Traces(out), shown as display, RUNNING.telling(display):
         if stage == "export":
             export.check_early(out, given["adapter"], given["quant"], given.get("data"))
             command.check_early(given)

@@ -174,7 +174,7 @@ class TrainingExample(Row):
 
 
 class PassAtK(Row):
-    """pass@k of one model over a problem set, as a share of 1, with a 95% interval."""
+    """pass@k of one model over a problem set, as a share of 1, with its interval."""
 
     k: int
     value: float
@@ -210,6 +210,30 @@ class DecodingScore(Row):
     decoding: dict[str, Any]  # the fields of ``Sampling``
     score: ModelScore
     chosen: bool = False
+
+
+class DecodingChoice(Row):
+    """Which way of decoding a model does best with on dev, of all that were tried."""
+
+    name: str  # of the chosen one: its folder below the model's scores on dev
+    scores: list[DecodingScore]
+
+
+class Diversity(Row):
+    """How different the right programs among a round's samples are (``diversity.json``)."""
+
+    problems: int  # with at least one sample that counts
+    distinct: float  # mean over them: different passing programs, by their syntax trees
+    pass_at_1: float
+    pass_at_k: float
+    k: int  # the most samples that a problem has
+
+
+class Stopped(Row):
+    """Why a run made fewer rounds than it might have (``stopped.json``)."""
+
+    after_round: int  # the last one that was gone through
+    reason: str
 
 
 class Opening(Row):

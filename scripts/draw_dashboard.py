@@ -1,44 +1,50 @@
-"""Draw the live display as an SVG picture, from the events of a real run.
+"""Draw the dashboard as an SVG picture, from the events of a real run.
 
-    python scripts/draw_dashboard.py RUN/events.jsonl docs/dashboard.svg [EVENTS]
+    python scripts/draw_dashboard.py RUN/events.jsonl docs/dashboard.svg [SHARE]
 
-EVENTS is how many events to take; by default the picture shows the training in its middle.
+SHARE is the part of the training, from 0 to 1, at whose end the picture is taken (default 0.6).
 """
 
 import io
 import re
 import sys
-import time
 from pathlib import Path
 
 from rich.console import Console
 
-from localdistill.display.live import LiveDisplay
-from localdistill.events import EVENT, Event, StageProgress
+from localdistill.display.dashboard.frame import frame
+from localdistill.display.dashboard.glyphs import UNICODE
+from localdistill.display.dashboard.section import View
+from localdistill.display.state import RunState
+from localdistill.events import Recorded, StageProgress
+from localdistill.jsonl import read_rows
+
+SIZE = (100, 28)
 
 
-def moment(events: list[Event]) -> int:
-    """How many events lie before the middle of the training."""
+def moment(rows: list[Recorded], share: float) -> int:
+    """How many events lie before that moment of the training."""
     training = [
         number
-        for number, event in enumerate(events)
-        if isinstance(event, StageProgress) and event.stage == "train"
+        for number, row in enumerate(rows)
+        if isinstance(row.event, StageProgress) and row.event.stage == "train"
     ]
-    return training[len(training) // 2] + 1
+    return training[int(share * (len(training) - 1))] + 1
 
 
 def main() -> None:
-    """Replay the events into a recording console."""
-    lines = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
-    events = [EVENT.validate_json(line) for line in lines]
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else moment(events)
-    console = Console(record=True, width=100, file=io.StringIO(), highlight=False)
-    display = LiveDisplay(console)
-    for event in events[:count]:
-        display(event)
-    if display.stage is not None:  # the replay takes no time, so it is given the usual
-        display.stage.began = time.monotonic() - 40
-    console.print(display.render())
+    """Bring a state to that moment, and draw it."""
+    rows = read_rows(Path(sys.argv[1]), Recorded)
+    share = float(sys.argv[3]) if len(sys.argv) > 3 else 0.6
+    state = RunState()
+    for row in rows[: moment(rows, share)]:
+        state.take(row.event, row.at)
+        now = state.working_time(row.at)
+    console = Console(
+        record=True, width=SIZE[0], file=io.StringIO(), highlight=False, force_terminal=True
+    )
+    for line in frame(View(state, now, SIZE[0], UNICODE, keys="q stops, p pauses"), SIZE[1]):
+        console.print(line, no_wrap=True)
     picture = console.export_svg(title="localdistill run")
     # Rich has the viewer fetch a font; the one that is there will do.
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)

@@ -8,6 +8,12 @@ torchvision, triton and diffusers, which it does not need to train on a CPU. lla
 built from its source archive, and llama.cpp's converter, which pip does not install, is put beside
 it from the same archive. All but PyTorch's CPU build and what only tests need comes from locks with
 hashes (`scripts/lock.py`). A second call with nothing changed returns at once.
+
+    python3 scripts/install.py --set cpu --portable --only-llama-cpp FOLDER
+    python3 scripts/install.py --venv .venv --llama-cpp FOLDER
+
+do that part apart: the first leaves the archive and what was built of it in FOLDER, the second
+installs it from there.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ import argparse
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 # PyTorch publishes its CPU build on an index of its own; the general one has the CUDA build only.
 TORCH_CPU_INDEX = os.environ.get("TORCH_CPU_INDEX", "https://download.pytorch.org/whl/cpu")
+LEAN = Path(__file__).resolve().with_name("lean_llama_cpp.cmake")
 CONVERTER_PARTS = ("convert_hf_to_gguf.py", "conversion", "gguf-py", "LICENSE")
 
 
@@ -38,8 +46,11 @@ def fail(message: str) -> None:
     sys.exit(f"install: {message}")
 
 
-def check_machine() -> None:
-    """Refuse early, with the fix, what would fail late and unreadably."""
+def check_machine(compiles: bool = True) -> None:
+    """Refuse early, with the fix, what would fail late and unreadably.
+
+    ``compiles``: whether llama.cpp is built here.
+    """
     if sys.version_info < (3, 11):  # noqa: UP036  (an older Python runs this file as well)
         fail(f"Python 3.11 or newer is needed, this is {platform.python_version()}.")
     if sys.platform != "linux":
@@ -52,7 +63,7 @@ def check_machine() -> None:
         )
         if not any(shutil.which(command) for command in commands)
     ]
-    if missing:
+    if missing and compiles:
         fail(
             f"{' and '.join(missing)} not found: llama.cpp is built from source. "
             "Debian, Ubuntu: sudo apt-get install build-essential cmake"
@@ -132,14 +143,11 @@ def install_torch(environment: Environment, kind: str) -> None:
     environment.pip("install", requirement)
 
 
-def install_llama_cpp(environment: Environment, kind: str, portable: bool) -> None:
-    """Build llama-cpp-python from its source archive and put llama.cpp's converter beside it."""
-    requirement = pin_of("llama-cpp-python")
-    converter = environment.folder / "share" / "localdistill" / "llama.cpp"
-    if environment.has(requirement) and converter.exists():
-        return
-    # The multimodal parts are a third of the build and are not used.
+def build_llama_cpp(environment: Environment, kind: str, portable: bool, folder: Path) -> None:
+    """Leave llama-cpp-python in ``folder``: its source archive, and a wheel that is built of it."""
+    # Half of the build is not used: the multimodal parts, and what llama.cpp's own programs share.
     flags = ["-DLLAVA_BUILD=OFF", "-DMTMD_BUILD=OFF"]
+    flags.append(shlex.quote(f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={LEAN}"))
     if kind == "cuda":
         flags.append("-DGGML_CUDA=ON")
     if portable:  # every x86-64 processor since about 2013, instead of the building one
@@ -147,17 +155,44 @@ def install_llama_cpp(environment: Environment, kind: str, portable: bool) -> No
         flags += [f"-DGGML_{name}=ON" for name in ("SSE42", "AVX", "AVX2", "BMI2", "FMA", "F16C")]
     given = os.environ.get("CMAKE_ARGS", "")
     print("install: building llama-cpp-python from source (about 5 minutes on 2 cores)", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        environment.pip(
-            "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python",
-            "--dest", folder, requirement,
-        )  # fmt: skip
-        archive = next(Path(folder).glob("*.tar.gz"))
+    environment.pip(
+        "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python",
+        "--dest", str(folder), pin_of("llama-cpp-python"),
+    )  # fmt: skip
+    check_hash(archive_in(folder), "llama-cpp-python", kind)
+    environment.pip(
+        "wheel", "--no-cache-dir", "--no-deps", "--wheel-dir", str(folder), str(archive_in(folder)),
+        variables={"CMAKE_ARGS": " ".join([*flags, given]).strip()},
+    )  # fmt: skip
+
+
+def archive_in(folder: Path) -> Path:
+    """The source archive of llama-cpp-python that lies in ``folder``."""
+    _, _, version = pin_of("llama-cpp-python").partition("==")
+    found = list(folder.glob(f"llama_cpp_python-{version}.tar.gz"))
+    if not found:
+        fail(f"{folder} holds no source archive of llama-cpp-python {version}.")
+    return found[0]
+
+
+def install_llama_cpp(
+    environment: Environment, kind: str, portable: bool, built: Path | None
+) -> None:
+    """Install llama-cpp-python, built now or before, and put llama.cpp's converter beside it."""
+    requirement = pin_of("llama-cpp-python")
+    converter = environment.folder / "share" / "localdistill" / "llama.cpp"
+    if environment.has(requirement) and converter.exists():
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = built or Path(temporary)
+        if built is None:
+            build_llama_cpp(environment, kind, portable, folder)
+        archive = archive_in(folder)
         check_hash(archive, "llama-cpp-python", kind)
-        environment.pip(
-            "install", "--no-cache-dir", str(archive),
-            variables={"CMAKE_ARGS": " ".join([*flags, given]).strip()},
-        )  # fmt: skip
+        wheel = next(folder.glob(f"{archive.name.removesuffix('.tar.gz')}-*.whl"), None)
+        if wheel is None:
+            fail(f"{folder} holds no wheel of {archive.name}.")
+        environment.pip("install", "--no-cache-dir", str(wheel))
         place_converter(archive, converter)
 
 
@@ -196,10 +231,12 @@ def place_converter(archive: Path, target: Path) -> None:
     temporary.replace(target)
 
 
-def install_dependencies(environment: Environment, kind: str, portable: bool, dev: bool) -> None:
+def install_dependencies(
+    environment: Environment, kind: str, portable: bool, dev: bool, llama_cpp: Path | None
+) -> None:
     """All pinned third-party packages of the chosen set."""
     install_torch(environment, kind)
-    install_llama_cpp(environment, kind, portable)
+    install_llama_cpp(environment, kind, portable, llama_cpp)
     # What was resolved, and nothing else (scripts/lock.py): the lock holds what they depend on.
     environment.pip("install", "--no-deps", "--require-hashes", "-r", str(lock_of(kind)))
     if dev:
@@ -209,7 +246,7 @@ def install_dependencies(environment: Environment, kind: str, portable: bool, de
 def stamp(kind: str, portable: bool, dev: bool) -> str:
     """What an installation was made from: a change of it means that there is work to do."""
     digest = hashlib.sha256(f"{kind} {portable} {dev} {sys.version}".encode())
-    for path in [*sorted(REQUIREMENTS.glob("*.txt")), lock_of(kind), Path(__file__)]:
+    for path in [*sorted(REQUIREMENTS.glob("*.txt")), lock_of(kind), Path(__file__), LEAN]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -221,15 +258,19 @@ def main() -> None:
     parser.add_argument("--set", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--portable", action="store_true", help="build for any AVX2 processor")
     parser.add_argument("--dev", action="store_true", help="also what tests and checks need")
-    parts = parser.add_mutually_exclusive_group()
-    parts.add_argument("--dependencies-only", action="store_true")
-    parts.add_argument("--project-only", action="store_true", help="the project, not editable")
+    parser.add_argument("--dependencies-only", action="store_true")
+    llama_cpp = parser.add_mutually_exclusive_group()
+    llama_cpp.add_argument("--only-llama-cpp", type=Path, metavar="FOLDER", help="build it there")
+    llama_cpp.add_argument("--llama-cpp", type=Path, metavar="FOLDER", help="take it from there")
     options = parser.parse_args()
 
     kind = options.set if options.set != "auto" else ("cuda" if has_nvidia_gpu() else "cpu")
     environment = Environment(options.venv.resolve())
-    if options.project_only:
-        environment.pip("install", "--no-deps", str(ROOT))
+    if options.only_llama_cpp:
+        check_machine()
+        environment.create()
+        options.only_llama_cpp.mkdir(parents=True, exist_ok=True)
+        build_llama_cpp(environment, kind, options.portable, options.only_llama_cpp.resolve())
         return
     if not options.dependencies_only and not all([compile_c(ROOT / name) for name in SOURCES]):
         print("install: no C compiler: the sandbox and sampling will be slower")
@@ -237,9 +278,15 @@ def main() -> None:
     stamp_file = environment.folder / ".localdistill-installed"
     if stamp_file.exists() and stamp_file.read_text(encoding="utf-8") == wanted:
         return
-    check_machine()
+    check_machine(compiles=options.llama_cpp is None)
     environment.create()
-    install_dependencies(environment, kind, options.portable, options.dev)
+    install_dependencies(
+        environment,
+        kind,
+        options.portable,
+        options.dev,
+        options.llama_cpp and options.llama_cpp.resolve(),
+    )
     if not options.dependencies_only:
         environment.pip("install", "--quiet", "--no-deps", "--editable", str(ROOT))
         stamp_file.write_text(wanted, encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localdistill import metrics
+from localdistill import bootstrap, metrics
 from localdistill.errors import StageFailed
 from localdistill.types import EvalResult, Verdict
 
@@ -166,7 +166,7 @@ def test_intervals_hold_their_estimate_and_keep_to_their_range(pairs):
 
 @pytest.mark.parametrize("size", [10, 20, 40, 150])
 def test_no_change_is_called_one_in_at_most_one_case_of_twenty(size, monkeypatch):
-    monkeypatch.setattr(metrics, "RESAMPLES", 1000)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)
     generator = np.random.default_rng(size)
     trials, wrong = 1000, 0
     for _ in range(trials):

@@ -1,4 +1,4 @@
-"""The locks of the dependency sets: they hold every pin, each with hashes."""
+"""What is pinned where: the locks of the dependency sets, and the image's version."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-REQUIREMENTS = Path(__file__).parents[1] / "requirements"
+import localdistill
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = ROOT / "requirements"
 
 
 def pins(text: str) -> dict[str, str]:
@@ -39,6 +42,11 @@ def test_the_lock_holds_all_pins_with_hashes(kind):
 def test_what_only_a_gpu_needs_is_in_the_lock():
     locked = pins((REQUIREMENTS / "cuda.lock").read_text())
     assert {"triton", "xformers", "nvidia-cublas", "unsloth-zoo"} <= locked.keys()
+
+
+def test_the_image_says_the_version_of_the_package():
+    label = f'org.opencontainers.image.version="{localdistill.__version__}"'
+    assert label in (ROOT / "Dockerfile").read_text()
 
 
 def test_a_cpu_needs_nothing_of_a_gpu():

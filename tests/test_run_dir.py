@@ -53,8 +53,8 @@ def test_continuing_with_another_configuration_names_what_differs(tmp_path):
     with RunDir(tmp_path) as directory:
         directory.adopt(CONFIG)
         directory.write_manifest({"hashes": {}})
-        other = configuration.build({"model": "m.gguf", "problems": "p.jsonl", "rounds": 3})
-        with pytest.raises(ConfigError, match=r"rounds \(1 there, 3 here\)"):
+        other = configuration.build({"model": "m.gguf", "problems": "p.jsonl", "seed": 3})
+        with pytest.raises(ConfigError, match=r"seed \(0 there, 3 here\)"):
             directory.adopt(other)
 
 

@@ -52,6 +52,21 @@ def statements(source: str | None) -> Counter[str]:
         return Counter()
 
 
+def program(source: str | None) -> str | None:
+    """The whole of ``source`` as one text, with names of its own numbered in their order.
+
+    So two programs are one where they differ in names, layout, comments, docstrings or annotations
+    alone. None where it is not Python, or nested too deeply to be looked at.
+    """
+    tree = _parse(source)
+    if tree is None:
+        return None
+    try:
+        return ast.dump(_Bare(_bound(tree)).visit(tree))
+    except RecursionError:
+        return None
+
+
 def size(source: str | None) -> int:
     """Nodes of the syntax tree: what is short is alike by chance."""
     tree = _parse(source)
@@ -159,6 +174,29 @@ class _Nameless(ast.NodeTransformer):
         """An argument by name, of a function of the program's own perhaps."""
         name = self._rename(node.arg) if node.arg else None
         return ast.keyword(name, self.visit(node.value))
+
+
+class _Bare(_Nameless):
+    """Also takes away what a program does not do: docstrings, annotations, ``pass``."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Any node that is not told of elsewhere."""
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            node.name = self._rename(node.name)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+        if isinstance(node, ast.ExceptHandler) and node.name:
+            node.name = self._rename(node.name)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [line for line in body if not _is_idle(line)]  # type: ignore[attr-defined]
+        return super().generic_visit(node)
+
+
+def _is_idle(node: ast.stmt) -> bool:
+    return not isinstance(node, ast.Import | ast.ImportFrom) and _says_nothing(node)
 
 
 def _says_nothing(node: ast.stmt) -> bool:

@@ -131,7 +131,8 @@ class OpenAIServerGenerator:
                 troubles = [task.exception() for task in ended]
                 yield from (task.result() for task in ended if task.exception() is None)
                 if tick is not None:
-                    tick(self.stats)
+                    tick(self.stats)  # may stand still while the run is paused
+                    since += time.perf_counter() - now
                 for trouble in filter(None, troubles):
                     raise trouble
         finally:

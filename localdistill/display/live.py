@@ -12,8 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from localdistill.display.base import RunState, StageState, duration, figures
-from localdistill.events import Event, Notice, RoundStarted, StageFinished
+from localdistill.display.plain import STEERED
+from localdistill.display.state import RunState, StageState
+from localdistill.display.words import duration, figures
+from localdistill.events import Event, Notice, RoundStarted, StageFinished, Steered
 
 _REFRESH_PER_SECOND = 4
 _BAR = 20  # columns
@@ -39,6 +41,8 @@ class LiveDisplay:
                 self._live.console.print(Text(f"Round {event.round} of {event.rounds}", "bold"))
             case StageFinished():
                 self._live.console.print(self._finished_line())
+            case Steered():
+                self._live.console.print(Text(f"  {STEERED[event.wish]}", "yellow"))
             case Notice():
                 style = "yellow" if event.level == "warning" else "dim"
                 self._live.console.print(Text(f"  {event.message}", style))
@@ -58,7 +62,7 @@ class LiveDisplay:
         stages = self._state.at_work()
         if not stages:
             return Text("")
-        now = time.monotonic()
+        now = self._state.working_time(time.monotonic())
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)

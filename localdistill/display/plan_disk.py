@@ -23,7 +23,7 @@ def show_disk(
     for name, amount in parts.items():
         table.add_row(name, size(amount))
     whole = sum(parts.values())
-    table.add_row("in all", size(whole))
+    table.add_row("together", size(whole))
     console.print(table)
     if whole > free:
         lacking = f"{size(whole - free)} more than the {size(free)} that are free"

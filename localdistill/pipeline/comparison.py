@@ -1,58 +1,155 @@
-"""Models of a run against its starting model, on dev and on eval."""
+"""Models of a run scored on dev, where all choices are made, and compared on eval."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from localdistill.pipeline.models import Model
+from localdistill.decodings import samples_of
+from localdistill.events import Scored
+from localdistill.jsonl import done_facts, is_done
+from localdistill.pipeline.models import Contender, Model
+from localdistill.pipeline.openings import open_eval
 from localdistill.pipeline.session import Session
-from localdistill.stages import evaluate
-from localdistill.types import EvalResult
+from localdistill.sampling import Sampling
+from localdistill.stages import decoding, evaluate, scoring
+from localdistill.types import DecodingChoice, EvalResult, ModelScore
 
 
-def best_on_dev(session: Session, models: list[Model], base: Model) -> Model:
-    """The round's model with the highest pass@1 on dev; no choice is made of one."""
-    if len(models) == 1:
-        return models[0]
-    scored = []
-    for model in models:
-        out = session.directory.round(model.round).evaluation
-        result = compare(session, "dev", model, base, out)
-        scored.append((result.candidate.pass_at[0].value, -model.round, model))
-    return max(scored, key=lambda entry: entry[:2])[2]
+def size_of(session: Session, split: str) -> int:
+    """How many problems there are in ``split`` (train, dev, eval)."""
+    path = session.directory.problems(split)
+    return int(done_facts(path)["count"]) if is_done(path) else 0
 
 
-def compare(session: Session, name: str, model: Model, base: Model, out: Path) -> EvalResult:
-    """Score ``model`` against ``base`` on problem set ``name`` ("dev", "eval"); written to ``out``.
+def as_configured(session: Session, model: Model) -> Contender:
+    """``model`` decoded as ``evaluate`` says, without a look at dev."""
+    return Contender(model, session.config.evaluate.sampling())
+
+
+def on_dev(session: Session, model: Model) -> Contender:
+    """``model`` with its best decoding on dev, of those that ``evaluate`` names.
+
+    Raises:
+        LocaldistillError: see ``stages.decoding``.
+    """
+    grid, folder = session.config.evaluate.grid(), session.directory.scores("dev", model.label)
+    found = session.stage(
+        "decoding",
+        decoding.DecodingRequest(
+            model=evaluate.ModelUnderTest(label=model.label, gguf=model.gguf, work_dir=folder),
+            decodings=grid,
+            out=folder / "decoding.json",
+            **_how(session, "dev"),
+        ),
+    )
+    choice = DecodingChoice.model_validate(found)
+    for name in grid:
+        session.record_sandbox(folder / name / scoring.VERDICTS)
+    contender = Contender(model, grid[choice.name], choice)
+    _tell(session, "dev", model, contender.score)
+    return contender
+
+
+def compare_on_dev(session: Session, mine: Contender, base: Contender) -> EvalResult:
+    """A round's model against the starting model, on what ``on_dev`` has drawn of both.
+
+    Written to the round's ``evaluation.json``.
+    """
+    folders = [
+        session.directory.scores("dev", each.model.label) / each.choice.name
+        for each in (mine, base)
+        if each.choice is not None
+    ]
+    out = session.directory.round(mine.model.round).evaluation
+    return _compare(session, "dev", (mine, base), folders, out)
+
+
+def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalResult:
+    """The run's new model against its starting model, with samples that nothing was chosen by.
 
     Raises:
         LocaldistillError: see ``stages.evaluate``.
     """
-    config, scores = session.config, session.directory.scores
-    found = session.stage(
-        "evaluate",
-        evaluate.EvaluateRequest(
-            candidate=evaluate.ModelUnderTest(
-                label=model.label, gguf=model.gguf, work_dir=scores(name, model.label)
-            ),
-            baseline=evaluate.ModelUnderTest(
-                label=base.label, gguf=base.gguf, work_dir=scores(name, base.label)
-            ),
-            problems=str(session.directory.problems(name)),
-            name=name,
-            samples=config.evaluate.samples,
-            ks=config.evaluate.ks,
-            sampling=config.evaluate.sampling(),
-            seed=config.seed,
-            slots=config.generate.slots,
-            threads=config.generate.threads,
-            gpu_layers=config.generate.gpu_layers,
-            deterministic=config.deterministic,
-            sandbox=config.verify.sandbox,
-            workers=config.verify.workers,
-            out=out,
-        ),
+    folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
+    samples = _samples(session, mine.sampling)
+    openings = open_eval(session, mine.model, size_of(session, "eval"), samples)
+    out = session.directory.evaluation
+    result = _compare(session, "eval", (mine, base), folders, out, openings=openings)
+    for each, score in ((base, result.baseline), (mine, result.candidate)):
+        if score is not None:
+            _tell(session, "eval", each.model, score)
+    return result
+
+
+def _compare(
+    session: Session,
+    split: str,
+    pair: tuple[Contender, Contender],
+    folders: list[Path],
+    out: Path,
+    **more: Any,
+) -> EvalResult:
+    mine, base = (
+        evaluate.ModelUnderTest(
+            label=each.model.label,
+            gguf=each.model.gguf,
+            work_dir=folder,
+            sampling=each.sampling,
+            samples=_samples(session, each.sampling),
+        )
+        for each, folder in zip(pair, folders, strict=True)
     )
-    for label in (model.label, base.label):
-        session.record_sandbox(scores(name, label) / evaluate.VERDICTS)
+    request = evaluate.EvaluateRequest(
+        candidate=mine,
+        baseline=base,
+        sampling=session.config.evaluate.sampling(),
+        choices=[score for each in reversed(pair) for score in each.scores],
+        out=out,
+        **_how(session, split),
+        **more,
+    )
+    found = session.stage("evaluate", request)
+    for folder in folders:
+        session.record_sandbox(folder / scoring.VERDICTS)
     return EvalResult.model_validate(found)
+
+
+def _samples(session: Session, sampling: Sampling) -> int:
+    wanted = session.config.evaluate
+    return samples_of(sampling, wanted.samples, wanted.ks)
+
+
+def _how(session: Session, split: str) -> dict[str, Any]:
+    """What all requests on ``split`` have alike."""
+    config = session.config
+    return {
+        "problems": str(session.directory.problems(split)),
+        "name": split,
+        "samples": config.evaluate.samples,
+        "ks": config.evaluate.ks,
+        "seed": config.seed,
+        "slots": config.generate.slots,
+        "threads": config.generate.threads,
+        "gpu_layers": config.generate.gpu_layers,
+        "deterministic": config.deterministic,
+        "sandbox": config.verify.sandbox,
+        "workers": config.verify.workers,
+        "level": config.evaluate.level,
+        "interval": config.evaluate.interval,
+    }
+
+
+def _tell(session: Session, split: str, model: Model, score: ModelScore) -> None:
+    first = score.pass_at[0]
+    session.callback(
+        Scored(
+            problem_set=split,
+            model=model.label,
+            round=model.round,
+            k=first.k,
+            value=first.value,
+            low=first.low,
+            high=first.high,
+        )
+    )

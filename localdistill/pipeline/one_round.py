@@ -14,45 +14,43 @@ from localdistill.stages.accumulate import accumulate
 from localdistill.types import Rejection
 
 
-def try_round(session: Session, number: int, model: Model, base: Model) -> Model | Rejection:
+def try_to_learn(session: Session, number: int, model: Model, base: Model) -> Model | Rejection:
     """The round's model; where it is not one to go on with, why not, which is then noted.
 
     Raises:
         LocaldistillError: what ends the run and not the round.
     """
-    paths = session.directory.round(number)
-    found = rejection.earlier(paths)
-    if found is None:
-        try:
-            return one_round(session, number, model, base)
-        except rejection.CAUSES as error:
-            found = rejection.note(paths, number, error, model.label)
-    session.callback(Notice(level="warning", message=rejection.told(found, paths)))
-    return found
+    try:
+        return learn(session, number, model, base)
+    except rejection.CAUSES as error:
+        return rejection.note(session.directory.round(number), number, error, model.label)
 
 
-def one_round(session: Session, number: int, model: Model, base: Model) -> Model:
-    """Sample ``model``, and train it or ``base``, as ``train.start`` says.
+def say(session: Session, found: Rejection) -> None:
+    """Tell of a round that gave no model, in this call or an earlier one."""
+    text = rejection.told(found, session.directory.round(found.round))
+    session.callback(Notice(level="warning", message=text))
+
+
+def learn(session: Session, number: int, model: Model, base: Model) -> Model:
+    """Select from the round's samples and train ``model`` or ``base``, as ``train.start`` says.
 
     Raises:
         TrainingDiverged, ExportRejected: it gives no model.
     """
     config, paths = session.config, session.directory.round(number)
-    sample(session, number, model)
     select_from(session, paths, paths.selected, config.select)
     start = base if config.train.start == "base" else model
-    return train_and_export(
-        session,
-        Arm(
-            label=f"round-{number:02d}",
-            round=number,
-            start=start,
-            data=_examples(session, number),
-            paths=paths,
-            # A round's own file has the wanted types already.
-            quant=config.export.quant if start is base else "same",
-        ),
+    arm = Arm(
+        label=f"round-{number:02d}",
+        round=number,
+        start=start,
+        data=_examples(session, number),
+        paths=paths,
+        # A round's own file has the wanted types already.
+        quant=config.export.quant if start is base else "same",
     )
+    return train_and_export(session, arm)
 
 
 def sample(session: Session, number: int, model: Model) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 import localdistill
-from localdistill.display.base import figures
+from localdistill.display.words import figures
 from localdistill.result_text import comparison
 from localdistill.sampling import Sampling
 from localdistill.stages.parity.checks import Check
@@ -59,7 +59,7 @@ class Card(_Part):
     rounds: list[Round] = Field(default_factory=list)
     training: dict[str, Any] = Field(default_factory=dict)  # settings
     evaluation: EvalResult | None = None
-    decoding: Sampling | None = None  # by which it was evaluated
+    decoding: Sampling | None = None  # by which this model was evaluated
     sampling: Sampling | None = None  # by which it was sampled to train
     seed: int | None = None
     checks: list[Check] = Field(default_factory=list)  # of the file against what was trained
@@ -104,7 +104,7 @@ def _scores(card: Card) -> str:
     lines = [f"    {line}" for line in comparison(card.evaluation)]
     source = card.problems.get("eval")
     where = f"Problems: {source}. " if source else ""
-    return "\n".join([*lines, "", f"{where}Decoding: {_decoding(card.decoding)}."])
+    return "\n".join([*lines, "", f"{where}Decoding of this model: {_decoding(card.decoding)}."])
 
 
 def _checked(checks: list[Check]) -> str:
@@ -121,13 +121,7 @@ def _checked(checks: list[Check]) -> str:
 def _decoding(sampling: Sampling | None) -> str:
     if sampling is None:
         return "not known"
-    if sampling.greedy:
-        return f"greedy, at most {sampling.max_tokens} tokens"
-    parts = [f"temperature {sampling.temperature:g}"]
-    parts += [f"top-k {sampling.top_k}"] if sampling.top_k else []
-    parts += [f"top-p {sampling.top_p:g}"] if sampling.top_p < 1 else []
-    parts += [f"min-p {sampling.min_p:g}"] if sampling.min_p else []
-    return ", ".join([*parts, f"at most {sampling.max_tokens} tokens"])
+    return f"{sampling.told()}, at most {sampling.max_tokens} tokens"
 
 
 def _made_from(card: Card) -> str:

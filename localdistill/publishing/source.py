@@ -22,6 +22,7 @@ from localdistill.publishing.card import Base, Card, Round, shown
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.gguf_file import read_header
 from localdistill.run_dir import RoundDir, RunDir
+from localdistill.sampling import Sampling
 from localdistill.stages.parity.checks import Check, Parity, parity_file
 from localdistill.starting_points import name_of
 from localdistill.types import Completion, EvalResult, TrainingExample, Verdict
@@ -75,7 +76,7 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         ],
         training={key: getattr(config.train, key) for key in _TRAINING},
         evaluation=evaluation,
-        decoding=config.evaluate.sampling(),
+        decoding=_decoding(evaluation, config),
         sampling=config.generate.sampling(),
         seed=config.seed,
         checks=_checks(round_.parity),
@@ -235,6 +236,12 @@ def _evaluation(path: Path) -> EvalResult | None:
         return None
     except ValidationError as error:
         raise ConfigError(f"{path}: is damaged. Continue the run to have it made again.") from error
+
+
+def _decoding(evaluation: EvalResult | None, config: Config) -> Sampling:
+    """How the model was decoded when it was scored: its best on dev, or as configured."""
+    chosen = evaluation.candidate_decoding if evaluation else None
+    return config.evaluate.sampling() if chosen is None else Sampling(**chosen)
 
 
 def _manifest(run: RunDir | None) -> dict[str, Any]:

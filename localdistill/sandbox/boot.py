@@ -1,7 +1,8 @@
 """Starts a process of the sandbox without the package's ``__init__`` files.
 
 They import third-party packages, and a pit has the standard library only. What is started is a pit;
-with ``--warm`` a warm parent; with ``--slot`` or ``--listen`` the first process of a container.
+with ``--warm`` a warm parent; with ``--slot`` or ``--listen`` the first process of a container that
+holds nothing else; with ``--first`` and a command the first process of the tool's container.
 """
 
 import sys
@@ -26,6 +27,10 @@ elif sys.argv[1:2] == ["--listen"]:
     from localdistill.sandbox import slot_server
 
     slot_server.listen(sys.argv[2])
+elif sys.argv[1:2] == ["--first"]:
+    from localdistill.sandbox import first_process
+
+    first_process.main(sys.argv[2:])
 else:
     from localdistill.sandbox import pit
 

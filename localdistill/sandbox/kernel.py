@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterable
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
@@ -27,6 +28,9 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
+CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN = 1, 5, 6, 7, 21
+
+_SYS_CAPGET = 125
 _SYS_PIVOT_ROOT = 155
 _SYS_CLOSE_RANGE = 436
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -120,6 +124,27 @@ def drop_capabilities() -> None:
     # Kernels before 4.3 have no ambient set, and answer with an error.
     _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     _check(_libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES), "capset")
+
+
+def _permitted() -> int:
+    """The capabilities that this process may use, as a set of bits."""
+    sets = (ctypes.c_uint32 * 6)()
+    syscall(_SYS_CAPGET, ctypes.byref(_CAPABILITY_HEADER), ctypes.byref(sets))
+    return int(sets[1]) | int(sets[4]) << 32
+
+
+def has_capability(number: int) -> bool:
+    """Whether this process has a capability."""
+    return bool(_permitted() >> number & 1)
+
+
+def limit_capabilities(kept: Iterable[int]) -> None:
+    """Give up every capability but those of ``kept`` that this process has."""
+    left = _permitted() & sum(1 << number for number in set(kept))
+    low, high = left & 0xFFFFFFFF, left >> 32
+    _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    sets = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    _check(_libc.capset(_CAPABILITY_HEADER, sets), "capset")
 
 
 def fork() -> int:

@@ -17,7 +17,13 @@ IN_THE_IMAGE = "/opt/localdistill/packages"  # see the target ``pit`` of the Doc
 
 def in_folder(folder: str) -> tuple[str, ...]:
     """The folders of all packages that lie in ``folder``; none where it does not exist."""
-    return tuple(path for names in PACKAGES.values() for path in _existing(Path(folder), names))
+    real = Path(folder).resolve()
+    return tuple(path for names in PACKAGES.values() for path in _existing(real, names))
+
+
+def of_this_image() -> tuple[str, ...]:
+    """The folders of all packages that an image has for candidates, or else for the tool."""
+    return in_folder(IN_THE_IMAGE) or in_folder(str(Path(__file__).resolve().parents[2]))
 
 
 def beside_the_tool() -> tuple[str, ...]:

@@ -34,20 +34,21 @@ _THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def main(order: str) -> NoReturn:
-    """Serve one slot on descriptors 0 and 1 until 0 ends; ``order`` (JSON): box, user id."""
+    """Serve one slot on descriptors 0 and 1 until 0 ends; ``order`` (JSON): see ``Place``."""
     signal.signal(signal.SIGTERM, lambda number, at: os._exit(0))  # process 1 has no default
     # An engine may put the user's proxies, with their passwords, into a container's environment.
     os.environ.clear()
     os.environ.update(_ENVIRONMENT | _THREADS)
     given = json.loads(order)
     stay_on_one_processor(given["number"])
+    shown = given.get("packages", packages.in_folder(packages.IN_THE_IMAGE))
     place = Place(
         box=given["box"],
         uid=given["uid"],
-        namespaces=False,
+        namespaces=given.get("namespaces", False),
         landlock=landlock.abi() > 0,
         own_files=given["bounded"],
-        packages=packages.in_folder(packages.IN_THE_IMAGE),
+        packages=tuple(shown),
     )
     serve(place, given.get("direct"))
 
@@ -59,7 +60,8 @@ def serve(place: Place, direct: str | None) -> NoReturn:
     """
     end_with_the_run()
     try:
-        make_box(place)
+        if not place.namespaces:  # there it is made with the namespace
+            make_box(place)
         _Server(place, _connected(direct)).serve()
     except (PitBroken, OSError) as error:
         sys.stderr.write(f"slot: {type(error).__name__}: {error}\n")
@@ -235,19 +237,28 @@ def listen(folder: str) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda number, at: os._exit(0))
     uid, lock = beside.reserve(folder)
     _RESERVED_BY.append(lock)
-    server = beside.bound_socket(folder)
+    order = {"box": f"/box/{uid}", "uid": uid, "number": uid, "bounded": True}
+    keep(beside.bound_socket(folder), order)
+
+
+def keep(server: socket.socket, order: dict[str, Any]) -> NoReturn:
+    """Serve one slot, as ``order`` describes it, to one pit after the other that connects.
+
+    To this process all orphans below it are given: it is the first one of a container, or has asked
+    for them.
+    """
     while True:
         connection, _ = server.accept()
         child = os.fork()
         if child == 0:
-            _serve_connection(connection, uid)
+            _serve_connection(connection, order)
         connection.close()
         os.waitpid(child, 0)
-        _end_all(uid)
+        _end_all(order["uid"])
 
 
 def _end_all(uid: int) -> None:
-    """End what a server has left, which process 1 of a container inherits.
+    """End what a server has left, which its parent inherits.
 
     Warm parents end by themselves when their pit is gone. Of candidates nothing is left then,
     unless a warm parent was ended before its time.
@@ -272,7 +283,7 @@ def _any_child_left() -> bool:
     return True
 
 
-def _serve_connection(connection: socket.socket, uid: int) -> NoReturn:
+def _serve_connection(connection: socket.socket, order: dict[str, Any]) -> NoReturn:
     os.dup2(connection.fileno(), 0)
     os.dup2(connection.fileno(), 1)
-    main(json.dumps({"box": f"/box/{uid}", "uid": uid, "number": uid, "bounded": True}))
+    main(json.dumps(order))

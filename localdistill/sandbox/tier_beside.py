@@ -38,7 +38,7 @@ def open_beside(workers: int) -> PitSandbox:
         try:
             target = Target(stack)
             starts = [
-                proven(_starter(*pair, number), target, other_user=True)
+                proven(starter(*pair, number), target, other_user=True)
                 for number, pair in enumerate(pairs)
             ]
             sandbox = PitSandbox(starts, _TIER, (SHARED_KERNEL, MEMORY, _LOCKS))
@@ -51,7 +51,9 @@ def open_beside(workers: int) -> PitSandbox:
     return sandbox
 
 
-def _starter(pit: Path, judge: Path, number: int) -> Callable[[], Link]:
+def starter(pit: Path, judge: Path, number: int) -> Callable[[], Link]:
+    """What starts a pit, the ``number``-th, whose slots are reached by these two sockets."""
+
     def start() -> Link:
         try:
             sites = SocketSite(beside.connect(pit)), SocketSite(beside.connect(judge))

@@ -128,7 +128,7 @@ def open_way(way: Way, workers: int) -> PitSandbox:
                 if way.proven:
                     start = proven(start, target, other_user=way.user_ids)
                 starts.append(start)
-            shown = way if has_landlock else _without_landlock(way)
+            shown = way if has_landlock else without_landlock(way)
             sandbox = PitSandbox(starts, shown.tier, shown.not_covered, unsafe=not way.proven)
         except (LinkBroken, OSError) as error:
             raise SandboxUnavailable(str(error)) from None
@@ -136,7 +136,8 @@ def open_way(way: Way, workers: int) -> PitSandbox:
     return sandbox
 
 
-def _without_landlock(way: Way) -> Way:
+def without_landlock(way: Way) -> Way:
+    """What a person is told of ``way`` where the kernel has no Landlock."""
     tier = way.tier.replace(" Landlock,", "")
     return dataclasses.replace(way, tier=tier, not_covered=(*way.not_covered, NO_LANDLOCK))
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localdistill.errors import SandboxUnavailable
-from localdistill.sandbox import beside, containers
+from localdistill.sandbox import beside, containers, inside
 from localdistill.sandbox.pit_sandbox import PitSandbox, default_workers
 from localdistill.sandbox.tier_beside import open_beside
 from localdistill.sandbox.tier_containers import open_containers
+from localdistill.sandbox.tier_inside import open_inside
 from localdistill.sandbox.tier_local import UNSAFE, open_local, open_way
 
 KINDS = ("auto", "compose", "docker", "podman", "local", "unsafe")
@@ -79,7 +80,7 @@ def openers(kind: str, workers: int) -> list[tuple[str, Opener]]:
     known: dict[str, Opener] = {
         "compose": lambda: open_beside(workers),
         **{name: _container_opener(name, workers) for name in containers.ENGINES},
-        "local": lambda: open_local(workers),
+        "local": lambda: open_inside(workers) if inside.are_there() else open_local(workers),
         "unsafe": lambda: open_way(UNSAFE, workers),
     }
     if kind != "auto":

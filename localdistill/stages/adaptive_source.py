@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from localdistill import control
 from localdistill.backends.base import GenerationRequest
 from localdistill.stages.adaptive_planner import Planner
 from localdistill.stages.adaptive_state import Key
@@ -45,6 +46,7 @@ class AdaptiveSource:
                     return self._request_of(*self._queue.popleft())
                 if self._over or not wait:
                     return None
+                control.check()
                 self._sampled.wait()
 
     def completed(self, row: Completion) -> None:

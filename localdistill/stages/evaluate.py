@@ -1,60 +1,45 @@
 """Stage *evaluate*: is the candidate model better than the baseline on held-out problems?
 
-Both models are sampled with the same decoding, the same number of samples and the same derivation
-of seeds, and tested in the same sandbox. The comparison is paired by problem.
+Both models are sampled with the same derivation of seeds, and with the same decoding and number of
+samples unless one has its own, and tested in the same sandbox. The comparison is paired by problem.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from localdistill import metrics
-from localdistill.errors import ConfigError
-from localdistill.events import Callback, Event, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done, refuse_foreign, write_whole
-from localdistill.problems import load
+from localdistill.events import Callback, StageFinished, StageStarted
+from localdistill.jsonl import refuse_foreign, write_whole
+from localdistill.power import minimum_detectable_effect
 from localdistill.sampling import Sampling
-from localdistill.stages import generate, verify
-from localdistill.types import EvalResult, ModelScore, Verdict
+from localdistill.stages.scoring import (
+    VERDICTS,
+    ModelUnderTest,
+    ScoringRequest,
+    ids_to_score,
+    percent,
+    verdicts_on,
+)
+from localdistill.types import DecodingScore, EvalResult, Opening, Verdict
 
-_COMPLETIONS, VERDICTS = "completions.jsonl", "verdicts.jsonl"
-
-
-class ModelUnderTest(BaseModel):
-    """A GGUF file, what to call it, and where its completions and verdicts are kept."""
-
-    model_config = ConfigDict(frozen=True)
-
-    label: str
-    gguf: Path
-    work_dir: Path
+__all__ = ["VERDICTS", "EvaluateRequest", "ModelUnderTest", "percent", "run"]
 
 
-class EvaluateRequest(BaseModel):
+class EvaluateRequest(ScoringRequest):
     """What to compare, on what, and how it is sampled."""
-
-    model_config = ConfigDict(frozen=True)
 
     candidate: ModelUnderTest
     baseline: ModelUnderTest | None = None
-    problems: str
-    limit: int | None = Field(default=None, ge=1)
-    name: str = "eval"  # of the problem set, for people
-    samples: int = Field(ge=1)
-    ks: list[Annotated[int, Field(ge=1)]] = Field(default=[1], min_length=1)
     sampling: Sampling
-    seed: int
-    round: int = 0
-    slots: int | None = Field(default=None, ge=1, le=generate.MAX_SLOTS)
-    threads: int | None = Field(default=None, ge=1, le=generate.MAX_THREADS)
-    gpu_layers: int | None = Field(default=None, ge=-1)
-    deterministic: bool = False
-    sandbox: str = "auto"
-    workers: int | None = Field(default=None, ge=1, le=verify.MAX_WORKERS)
     out: Path
+    # What the result is to tell besides: how the decodings were chosen, and how often the set has
+    # been looked at.
+    choices: list[DecodingScore] = Field(default_factory=list)
+    openings: list[Opening] = Field(default_factory=list)
 
 
 def run(request: EvaluateRequest, callback: Callback) -> EvalResult:
@@ -65,30 +50,16 @@ def run(request: EvaluateRequest, callback: Callback) -> EvalResult:
             or ``out`` is something else.
         ModelError, SandboxUnavailable: before anything is sampled.
     """
-    too_large = [k for k in request.ks if k > request.samples]
-    if too_large:
-        message = f"pass@{too_large[0]} needs at least {too_large[0]} samples a problem"
-        raise ConfigError(f"{message}, not {request.samples}.")
     refuse_foreign(request.out)
     # There is no shortcut for a result that is there: the completions know what they were drawn
     # from, and a comparison of finished ones costs a second.
-    problems = load(request.problems, request.limit)
-    if all(problem.tests is None for problem in problems.problems):
-        message = f"{request.problems}: its problems have no tests to compare by"
-        raise ConfigError(f"{message}; name a set that has.")
-    ids = [problem.id for problem in problems.problems]
     models = [request.candidate, *([request.baseline] if request.baseline else [])]
-    for model in models:
-        if not is_done(model.work_dir / _COMPLETIONS):  # a finished file outlives its model
-            generate.check_model(model.gguf)
-    if not all(is_done(model.work_dir / VERDICTS) for model in models):
-        # Before hours of sampling: without a sandbox none of it can be judged.
-        verify.try_sandbox(request.sandbox)
-    candidate = _verdicts(request, request.candidate, callback)
-    baseline = _verdicts(request, request.baseline, callback) if request.baseline else None
+    ids = ids_to_score(request, *models)
+    sampling = request.sampling
+    candidate, *others = (verdicts_on(request, each, sampling, callback) for each in models)
     title = f"evaluate ({request.name})"
     callback(StageStarted(stage="evaluate", title=title, total=len(ids), unit="problems"))
-    result = compare(request, ids, candidate, baseline)
+    result = compare(request, ids, candidate, others[0] if others else None)
     write_whole(request.out, result.model_dump_json(indent=2) + "\n")
     callback(StageFinished(stage="evaluate", summary=summarise(result)))
     return result
@@ -101,65 +72,29 @@ def compare(
     baseline: list[Verdict] | None,
 ) -> EvalResult:
     """Turn verdicts into scores with intervals and, with a baseline, a paired comparison."""
-    mine = metrics.score(candidate, request.candidate.label, ids, request.ks)
+    how = request.confidence
+    mine = metrics.score(candidate, request.candidate.label, ids, request.ks, how)
+    told: dict[str, Any] = {
+        "level": how.level,
+        "interval_method": how.method,
+        "candidate_decoding": _decoding(request, request.candidate),
+        "choices": request.choices,
+        "openings": request.openings,
+    }
     if baseline is None or request.baseline is None:
-        return EvalResult(problem_set=request.name, candidate=mine)
-    theirs = metrics.score(baseline, request.baseline.label, ids, request.ks)
-    return metrics.compare(request.name, mine, theirs)
-
-
-def _verdicts(request: EvaluateRequest, model: ModelUnderTest, callback: Callback) -> list[Verdict]:
-    """Sample ``model`` on the problems and test what it says; both resume where they were."""
-    completions = model.work_dir / _COMPLETIONS
-    verdicts = model.work_dir / VERDICTS
-
-    def relabel(event: Event, /) -> None:
-        # The inner stages are steps of this one: their results are not a round's.
-        if isinstance(event, StageStarted):
-            title = f"evaluate ({request.name}): {event.title}, {model.label}"
-            event = event.model_copy(update={"stage": "evaluate", "title": title})
-        elif isinstance(event, StageProgress | StageFinished):
-            event = event.model_copy(update={"stage": "evaluate"})
-        callback(event)
-
-    generate.run(
-        generate.GenerateRequest(
-            model=model.gguf,
-            problems=request.problems,
-            limit=request.limit,
-            samples=request.samples,
-            sampling=request.sampling,
-            seed=request.seed,
-            round=request.round,
-            purpose=f"evaluate {request.name}",
-            out=completions,
-            slots=request.slots,
-            threads=request.threads,
-            gpu_layers=request.gpu_layers,
-            deterministic=request.deterministic,
-        ),
-        relabel,
+        return EvalResult(problem_set=request.name, candidate=mine, **told)
+    theirs = metrics.score(baseline, request.baseline.label, ids, request.ks, how)
+    # As many samples as the model with fewer has: so the figure is no promise too many.
+    fewest = min(
+        model.samples or request.samples for model in (request.candidate, request.baseline)
     )
-    verify.run(
-        verify.VerifyRequest(
-            problems=request.problems,
-            limit=request.limit,
-            completions=completions,
-            out=verdicts,
-            sandbox=request.sandbox,
-            workers=request.workers,
-            confirm=False,  # nothing is trained on them
-        ),
-        relabel,
-    )
-    return metrics.fixed_verdicts(completions, verdicts)
+    told["detectable"] = minimum_detectable_effect(len(ids), fewest, how=how)
+    told["baseline_decoding"] = _decoding(request, request.baseline)
+    return metrics.compare(request.name, mine, theirs, how).model_copy(update=told)
 
 
-def percent(score: ModelScore) -> str:
-    """``pass@1 41.2% (38.0 to 44.5)``."""
-    first = score.pass_at[0]
-    interval = f"{100 * first.low:.1f} to {100 * first.high:.1f}"
-    return f"pass@{first.k} {100 * first.value:.1f}% ({interval})"
+def _decoding(request: EvaluateRequest, model: ModelUnderTest) -> dict[str, Any]:
+    return (model.sampling or request.sampling).model_dump(mode="json")
 
 
 def summarise(result: EvalResult) -> dict[str, str | int | float | bool | None]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from localdistill import memory
+from localdistill import control, memory
 from localdistill.backends.base import Generator
 from localdistill.backends.draw import chain
 from localdistill.cores import usable_cores
@@ -154,7 +154,8 @@ def run(
             generator.prepare(wanted)
             told = tell(generator, callback)
             resume.write_record(request.out, identity)
-            stopped = work(generator)
+            with control.cooperative():
+                stopped = work(generator)
             tell(generator, callback, told)
         finally:
             generator.close()

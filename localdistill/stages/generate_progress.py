@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from localdistill import control
 from localdistill.backends.base import GenerationStats
 from localdistill.events import Callback, Scalar, StageProgress
 from localdistill.types import Completion
@@ -52,7 +53,12 @@ class Progress:
         self._new_tokens += tokens
 
     def tick(self, stats: GenerationStats) -> None:
-        """One decoding step more was done."""
+        """One decoding step more was done.
+
+        Raises:
+            Stopped: the run is to end; samples in flight are drawn again by the next call.
+        """
+        control.check()
         now = time.monotonic()
         if now - self._reported < _PROGRESS_S:
             return

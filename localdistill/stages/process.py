@@ -24,16 +24,18 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from localdistill import errors
+from localdistill import control, errors
 from localdistill.errors import (
     GpuLost,
     LocaldistillError,
     MemoryShortage,
     MissingDependency,
     StageFailed,
+    Stopped,
     storage_error,
 )
 from localdistill.events import EVENT, Callback, Event
+from localdistill.stages.running import RUNNING
 
 # What a stage runs: module under localdistill.stages -> its request type.
 STAGES = {
@@ -44,6 +46,8 @@ STAGES = {
     "select": "SelectRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
+    "diversity": "DiversityRequest",
+    "decoding": "DecodingRequest",
     "evaluate": "EvaluateRequest",
     "regression": "RegressionRequest",
 }
@@ -85,16 +89,22 @@ def run_stage(
     Raises:
         LocaldistillError: what the stage raised, of the same class and with the same message.
         StageFailed: it ended without a result; the message names the log.
+        Stopped: ``running.RUNNING`` was told to stop; it has ended as it should.
     """
+    if RUNNING.stopping:
+        raise Stopped
     log.parent.mkdir(parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
     with log.open("ab") as log_file:
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, stage, str(write_end), str(os.getpid()), str(nice)],
+            [
+                *(sys.executable, "-m", __name__, stage),
+                *map(str, (write_end, os.getpid(), nice, RUNNING.descriptor)),
+            ],
             stdin=subprocess.PIPE,
             stdout=log_file,
             stderr=log_file,
-            pass_fds=(write_end, *inherit),
+            pass_fds=(write_end, RUNNING.descriptor, *inherit),
             # Ctrl-C reaches the run only, which then ends its stage in order.
             start_new_session=True,
         )
@@ -103,7 +113,7 @@ def run_stage(
         os.close(write_end)
         if started is not None:
             started(child)
-        with os.fdopen(read_end, "rb") as pipe:
+        with RUNNING.child(child), os.fdopen(read_end, "rb") as pipe:
             with contextlib.suppress(BrokenPipeError), child.stdin or _nowhere() as stdin:
                 stdin.write(request.model_dump_json().encode())
             for message in _messages(pipe):
@@ -111,12 +121,14 @@ def run_stage(
                     callback(EVENT.validate_python(message["event"]))
                 else:
                     outcome = message
-        code = child.wait()
+            code = child.wait()
     finally:
         _end(child)
     if "result" in outcome:
         result: dict[str, Any] = outcome["result"]
         return result
+    if RUNNING.stopping:  # whatever it ended with, it was for that
+        raise Stopped
     if "error" in outcome:
         kind = getattr(errors, outcome["error"], StageFailed)
         raise kind(outcome["message"])
@@ -178,9 +190,10 @@ def _load(stage: str) -> tuple[types.ModuleType, type[BaseModel]]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID NICE``; the request is on stdin."""
-    stage, descriptor, parent, nice = arguments[0], *map(int, arguments[1:4])
+    """The child's side: ``STAGE PIPE_DESCRIPTOR PARENT_PID NICE CONTROL``; request on stdin."""
+    stage, descriptor, parent, nice, page = arguments[0], *map(int, arguments[1:5])
     _die_with(parent)
+    control.listen(page)
     os.nice(nice)
     # Nothing that the stage starts may hold the pipe: its end is how the run knows that we are
     # done.

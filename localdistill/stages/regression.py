@@ -105,10 +105,8 @@ def run(request: RegressionRequest, callback: Callback) -> Regression:
     for model in (request.baseline, request.candidate):
         forms[model.label] = _answers(request, model, told)
         nats[model.label] = _surprise(request, model, told)
-    found = compare(
-        *(nats[model.label] for model in (request.baseline, request.candidate)),
-        *(forms[model.label] for model in (request.baseline, request.candidate)),
-    )
+    old, new = request.baseline.label, request.candidate.label
+    found = compare(nats[old], nats[new], forms[old], forms[new])
     write_whole(request.out, found.model_dump_json(indent=2) + "\n")
     callback(StageFinished(stage=STAGE, summary=_summary(found)))
     if not found.passed:

@@ -50,7 +50,7 @@ def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, i
     """
     generate = config.generate
     task = Task(
-        max(generate.max_tokens, config.evaluate.max_tokens),
+        max([generate.max_tokens, *(each.max_tokens for each in config.evaluate.grid().values())]),
         longest_prompt(problem for path in sets for problem in load(str(path)).problems),
         generate.slots,
         samples=1 if generate.adaptive else min(generate.samples, config.evaluate.samples),

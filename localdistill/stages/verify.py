@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from localdistill import control
 from localdistill.events import Callback, Notice, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, mark_done, marker, refuse_as_output
 from localdistill.problems import ProblemSet, load
@@ -82,7 +83,7 @@ def run(
     refuse_as_output(request.out, request.completions, Path(request.problems))
     problems = load(request.problems, request.limit)
     work = Work(request, problems, callback)
-    with WriterLock(request.out):
+    with WriterLock(request.out), control.cooperative():
         if resume.drop_damaged(request.out):
             text = f"{request.out}: its record is damaged, so all completions are tested again."
             callback(Notice(level="warning", message=text))

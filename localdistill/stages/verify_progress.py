@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from localdistill import control
 from localdistill.events import Callback, Notice, Scalar, StageProgress
 from localdistill.types import Verdict
 
@@ -29,6 +30,7 @@ class Progress:
         self._counts = counts
         self._callback = callback
         self._began = self._reported = time.monotonic()
+        self._paused_s = control.paused_s()
         self._first = counts.total()
 
     def tick(self) -> None:
@@ -41,7 +43,8 @@ class Progress:
         self._reported = time.monotonic()
         counts = self._counts
         done = counts.total()
-        rate = (done - self._first) / max(self._reported - self._began, 1e-9)
+        paused = control.paused_s() - self._paused_s
+        rate = (done - self._first) / max(self._reported - self._began - paused, 1e-9)
         info: dict[str, Scalar] = {
             "passed": counts["passed"],
             "failed": done - counts["passed"] - counts["timeout"],

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from localdistill import control
 from localdistill.errors import StageFailed
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import JsonlWriter, cut_torn_tail, iter_rows
@@ -162,9 +163,11 @@ class Work:
         progress = self._progress()
         for attempt in attempts:
             if self.owed:
-                for verdict in sandbox.run(self._jobs()):
-                    if attempt == _ATTEMPTS or verdict.status != "infra_error":
-                        self._take(writer, verdict, progress)
+                with contextlib.closing(sandbox.run(self._jobs())) as verdicts:
+                    for verdict in verdicts:
+                        if attempt == _ATTEMPTS or verdict.status != "infra_error":
+                            self._take(writer, verdict, progress)
+            control.check()
         progress.report()
 
     def _progress(self) -> Progress:
@@ -175,6 +178,7 @@ class Work:
         if verdict.key in self.owed:
             self._record(writer, verdict)
             progress.tick()
+        control.check()
 
     def _record(self, writer: JsonlWriter, verdict: Verdict) -> None:
         with self._recording:
@@ -189,6 +193,8 @@ class Work:
 
     def _arriving(self, completions: FollowedCompletions, writer: JsonlWriter) -> Iterator[Job]:
         for row in completions.rows():
+            if not control.goes_on():
+                return
             self._keys.add(row)
             self.owe({row.key})
             if row.key not in self.owed:
@@ -202,6 +208,8 @@ class Work:
         """What is owed, read again from the file: a million programs need not fit in memory."""
         waiting = set(self.owed)  # the sandbox may ask for jobs while verdicts come in
         for row in iter_rows(self.request.completions, Completion):
+            if not control.goes_on():
+                return
             if row.key in waiting:
                 yield self._job(row)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from localdistill import control
+from localdistill.errors import Stopped
 from localdistill.events import Callback, Notice
 from localdistill.trainers import divergence
 from localdistill.trainers.base import TrainSettings
@@ -83,8 +85,10 @@ def fit(
     Raises:
         TrainingDiverged: a loss or gradient is not a finite number, or the loss exploded.
         MemoryShortage: not even one example at a time fits.
+        Stopped: the run is to end; what has been trained is in a checkpoint, if there are any.
     """
-    return _Loop(model, work, settings, precision, callback, checkpoints).run()
+    with control.cooperative():
+        return _Loop(model, work, settings, precision, callback, checkpoints).run()
 
 
 class _Loop:
@@ -130,7 +134,10 @@ class _Loop:
             divergence.check(state, self.settings.learning_rate)
             progress.report()
             if not last:
-                self.checkpoint()
+                goes_on = control.goes_on()
+                self.checkpoint(at_once=not goes_on)
+                if not goes_on:
+                    raise Stopped
         if state.stopped:
             self.callback(Notice(message=_stopped(state, len(steps))))
         if self.best is not None:
@@ -257,10 +264,10 @@ class _Loop:
             if self.settings.patience and self.state.step < len(self.work.steps):
                 self.best = self.weights.adapter()
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, *, at_once: bool = False) -> None:
         every = self.settings.checkpoint_every
         started = time.monotonic()
-        due = bool(every) and self.state.step % (every or 1) == 0
+        due = at_once or (bool(every) and self.state.step % (every or 1) == 0)
         if self.checkpoints is None or not (due or started - self.written >= self.pause):
             return
         kept = self.state.kept

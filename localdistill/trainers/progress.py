@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 
+from localdistill import control
 from localdistill.events import Callback, Scalar, StageProgress
 from localdistill.trainers.base import STAGE
 from localdistill.trainers.batches import Step
@@ -27,7 +28,7 @@ class Progress:
         self._callback = callback
         self._done = done + sum(len(step.examples) for step in steps[: state.step])
         self._left = sum(step.tokens for step in steps[state.step :])
-        self._began = time.monotonic()
+        self._began = time.monotonic() - control.paused_s()
         self._process = psutil.Process()
         self.tokens = 0  # trained on, prompts included and padding not
         self.seconds = 0.0  # of training, held-out losses and checkpoints not included
@@ -55,7 +56,7 @@ class Progress:
         if on_gpu is not None:
             info["GPU memory GB"] = round(on_gpu / 1e9, 2)
         # By tokens: steps differ in length by a factor of ten.
-        rate = (time.monotonic() - self._began) / self.tokens
+        rate = (time.monotonic() - control.paused_s() - self._began) / self.tokens
         self._callback(
             StageProgress(stage=STAGE, done=self._done, seconds_left=rate * self._left, info=info)
         )

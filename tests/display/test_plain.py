@@ -3,7 +3,7 @@
 import io
 import time
 
-from localdistill.display import base, open_display, plain
+from localdistill.display import open_display, plain, words
 from localdistill.events import Notice, RoundStarted, StageFinished, StageProgress, StageStarted
 
 
@@ -81,4 +81,4 @@ def test_not_on_a_terminal_means_plain():
 
 
 def test_durations():
-    assert [base.duration(s) for s in (None, 0, 61, 3729)] == ["-", "0:00", "1:01", "1:02:09"]
+    assert [words.duration(s) for s in (None, 0, 61, 3729)] == ["-", "0:00", "1:01", "1:02:09"]

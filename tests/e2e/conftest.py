@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(sys.executable).with_name("localdistill")
+# A default run in small: every stage, few problems.
+SMALL = (
+    "run", "--limit", 24, "--deterministic",
+    "--set", "generate.samples=4", "--set", "evaluate.samples=2", "--set", "train.epochs=1",
+)  # fmt: skip
 
 
 @dataclass

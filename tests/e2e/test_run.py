@@ -1,22 +1,16 @@
 """The whole loop on the seed model, with real llama.cpp, sandbox, Unsloth and quantiser."""
 
 import json
-import shutil
 
 import pytest
 
 from localdistill.jsonl import read_rows
 from localdistill.types import Completion, EvalResult, Problem, TrainingExample, Verdict
 
-from .conftest import kill_in_stage, localdistill
+from .conftest import SMALL, kill_in_stage, localdistill
 
 pytestmark = pytest.mark.real
 
-# A default run in small: every stage, few problems.
-SMALL = (
-    "run", "--limit", 24, "--deterministic",
-    "--set", "generate.samples=4", "--set", "evaluate.samples=2", "--set", "train.epochs=1",
-)  # fmt: skip
 STAGES = ("prepare", "generate", "verify", "select", "train", "export", "evaluate")
 
 
@@ -155,28 +149,3 @@ def test_killed_once_in_each_stage_it_ends_with_the_same_examples(finished, tmp_
     assert mine == theirs
     keys = [c.key for c in read_rows(other / "rounds/01/completions.jsonl", Completion)]
     assert len(keys) == len(set(keys)) == 24 * 4
-
-
-def test_learning_rate_zero_gives_the_starting_file_back(tmp_path, seed_dir):
-    done = localdistill(
-        *SMALL, "--limit", 8, "--run-dir", tmp_path / "run", "--set", "train.learning_rate=0"
-    )
-    assert done.code == 0, done.err
-    made = tmp_path / "run" / "rounds" / "01" / "model.gguf"
-    assert made.read_bytes() == next(seed_dir.glob("*.gguf")).read_bytes()
-    assert "no evidence" in done.out
-
-
-def test_two_rounds_from_a_gguf_alone(tmp_path, seed_dir):
-    alone = tmp_path / "alone.gguf"
-    shutil.copy(next(seed_dir.glob("*.gguf")), alone)
-    problems = seed_dir / "problems"
-    done = localdistill(
-        *SMALL, "--limit", 8, "--rounds", 2, "--model", alone,
-        "--problems", problems / "train.jsonl", "--eval-problems", problems / "eval.jsonl",
-        "--run-dir", tmp_path / "run",
-        "--set", "generate.max_tokens=160", "--set", "evaluate.max_tokens=160",
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    assert (tmp_path / "run" / "rounds" / "02" / "model.gguf").exists()
-    assert "Round 2 of 2" in done.out

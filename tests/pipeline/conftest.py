@@ -6,14 +6,26 @@ import pytest
 
 from localdistill import pipeline, preflight
 from localdistill.quantization.start import Outlook
-from localdistill.types import (
-    EvalResult,
-)
-from tests.pipeline.helpers import score
+from localdistill.stages.general.questions import QUESTIONS
+from localdistill.stages.regression import compare
+from localdistill.types import Completion
+from tests.pipeline.helpers import ON_DEV, chosen, evaluated
+
+
+def answers():
+    """Good ones to all plain questions."""
+    said = {"sample": 0, "finish_reason": "stop", "token_count": 1, "mean_logprob": None, "seed": 0}
+    return [Completion(problem_id=each.id, text=each.answer, **said) for each in QUESTIONS]
 
 
 @pytest.fixture
-def requests(monkeypatch):
+def on_dev():
+    """pass@1 on dev of each model, or of each way of decoding it; a test may change it."""
+    return dict(ON_DEV)
+
+
+@pytest.fixture
+def requests(monkeypatch, on_dev):
     """Every stage's request in order; on dev the second of three rounds does best."""
     seen = []
 
@@ -24,11 +36,15 @@ def requests(monkeypatch):
             gguf.parent.mkdir(parents=True, exist_ok=True)
             gguf.write_bytes(b"weights")
             return {"gguf": str(gguf), "master": str(request.work_dir / "master")}
+        if name == "export":  # a file of its own for each round
+            request.out.parent.mkdir(parents=True, exist_ok=True)
+            request.out.write_text(str(request.out.parent))
+        if name == "decoding":
+            return chosen(request, on_dev)
         if name == "evaluate":
-            value = {"round-01": 0.3, "round-02": 0.6, "round-03": 0.5}[request.candidate.label]
-            return EvalResult(
-                problem_set=request.name, candidate=score(request.candidate.label, value)
-            ).model_dump()
+            return evaluated(request)
+        if name == "regression":
+            return compare([1.0] * 40, [1.0] * 40, *[answers()] * 2).model_dump()
         return {}
 
     def fake_pair(generate, verify, callback, log, inherit=()):

@@ -27,8 +27,8 @@ def test_the_size_that_was_chosen_for_the_model_is_kept(requests, config, tmp_pa
     trained = [r for name, r in requests if name == "train"]
     assert len(trained) == 2
     assert {(r.micro_batch_tokens, r.keep_activations) for r in trained} == {(640, "products")}
-    sampled = [r for name, r in requests if name in ("generate", "evaluate")]
-    assert len(sampled) == 4
+    sampled = [r for name, r in requests if name in ("generate", "decoding", "evaluate")]
+    assert len(sampled) == 2 * 5  # both models on dev, each comparison on dev and on eval
     assert {(r.slots, r.gpu_layers) for r in sampled} == {(5, 2)}
 
 

@@ -15,14 +15,17 @@ from localdistill.jsonl import read_rows, write_whole
 from localdistill.types import (
     TrainingExample,
 )
-from tests.pipeline.helpers import example, run
+from tests.pipeline.helpers import example, labels, run
 
 
 def test_one_round_goes_through_the_stages_in_order(requests, config, tmp_path):
     run(config, tmp_path)
     assert [name for name, _ in requests] == [
-        "prepare", "generate", "verify", "select", "train", "export", "evaluate",
+        "prepare", "generate", "verify", "diversity", "select", "train", "export",
+        "decoding", "decoding", "evaluate", "evaluate", "regression",
     ]  # fmt: skip
+    assert labels(requests, "decoding") == ["base", "round-01"]
+    assert labels(requests, "evaluate", "eval") == ["round-01"]
 
 
 def test_each_round_starts_from_the_last_ones_model_and_master_weights(requests, config, tmp_path):

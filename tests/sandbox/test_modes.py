@@ -7,20 +7,17 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
-import pydantic
 import pytest
+from pythons import NOBODY, environment, python_for
 
 from localdistill.errors import SandboxUnavailable
 from localdistill.sandbox import landlock, open_sandbox, proof, tier_local
 
-_REPOSITORY = Path(__file__).parents[2]
-_NOBODY = 65534
 # Opens one sandbox, runs all programs of both folders, prints what did not end as it should.
 _ALL_PROGRAMS = """
 import json, os, sys
@@ -59,35 +56,14 @@ with tier_local.open_way(tier_local.WAYS_OF_ROOT[int(sys.argv[1])], 1) as sandbo
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-def _python_for(user: int) -> list[str]:
-    """A command that runs a Python as ``user``: one that other user ids can reach, root or not."""
-    nobody = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    own = getattr(sys, "_base_executable", sys.executable)
-    for python in filter(None, (own, shutil.which(version, path="/usr/bin"))):
-        again = (
-            f"import subprocess; subprocess.run([{python!r}, '-c', 'import tempfile'], check=True)"
-        )
-        reached = subprocess.run([*nobody, python, "-c", again], check=False, capture_output=True)
-        if reached.returncode == 0:
-            return [*(nobody if user else ["env"]), python]
-    pytest.skip(f"no {version} that other users can reach: this mode is NOT tested here")
-
-
-def _environment() -> dict[str, str]:
-    packages = Path(pydantic.__file__).parents[1]
-    paths = (_REPOSITORY, Path(__file__).parent, packages)
-    return {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(map(str, paths))}
-
-
 @needs_root
 @pytest.mark.real
-@pytest.mark.parametrize("user", [0, _NOBODY], ids=["no namespaces", "no root"])
+@pytest.mark.parametrize("user", [0, NOBODY], ids=["no namespaces", "no root"])
 def test_all_programs_end_as_their_headers_say(user: int) -> None:
-    command = [*_python_for(user), "-c", _ALL_PROGRAMS]
+    command = [*python_for(user), "-c", _ALL_PROGRAMS]
     done = subprocess.run(
         command,
-        env=_environment(),
+        env=environment(),
         cwd="/",
         capture_output=True,
         text=True,
@@ -109,13 +85,13 @@ def test_all_programs_end_as_their_headers_say(user: int) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("way", ["0", "1"], ids=["namespaces", "no namespaces"])
 def test_nothing_outlives_a_run_that_is_killed(way: str, request: pytest.FixtureRequest) -> None:
-    command = [*_python_for(0), "-c", _WAITING, way]
+    command = [*python_for(0), "-c", _WAITING, way]
     # What such a run leaves is two empty folders for each worker: put where they go with the test.
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o711)
     request.addfinalizer(lambda: shutil.rmtree(folder))
-    environment = {**_environment(), "TMPDIR": str(folder)}
-    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    surroundings = {**environment(), "TMPDIR": str(folder)}
+    run = subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stdout.readline() == "open\n"
     before = _wait_for(lambda: len(_processes_below(run.pid)) >= 5, run)

@@ -9,7 +9,8 @@ import json
 import subprocess
 
 import pytest
-from test_modes import _NOBODY, _environment, _python_for, needs_root
+from pythons import NOBODY, environment, python_for
+from test_modes import needs_root
 
 # Runs programs that leave processes behind, with many processes of the same user beside.
 _PROGRAM = """
@@ -60,11 +61,11 @@ print(json.dumps([found, len(left), len(after), sandbox.unsafe]))
 
 @needs_root
 @pytest.mark.real
-@pytest.mark.parametrize("user", [0, _NOBODY], ids=["root", "no root"])
+@pytest.mark.parametrize("user", [0, NOBODY], ids=["root", "no root"])
 def test_nothing_is_left_and_own_processes_do_not_count(user: int) -> None:
     done = subprocess.run(
-        [*_python_for(user), "-c", _PROGRAM],
-        env=_environment(),
+        [*python_for(user), "-c", _PROGRAM],
+        env=environment(),
         cwd="/",
         capture_output=True,
         text=True,

@@ -1,0 +1,39 @@
+"""A figure that changes over a training, kept small enough to be drawn at any time."""
+
+from __future__ import annotations
+
+_MOST = 2000  # points; twice as coarse beyond
+
+
+class Curve:
+    """Values by how far the work has come (a share from 0 to 1), as they come."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[float, float]] = []
+        self.last: float | None = None
+        self.first: float | None = None
+
+    def add(self, share: float, value: float) -> None:
+        """Take one value; one that is not finite is left out."""
+        if not abs(value) < float("inf"):
+            return
+        self.first = value if self.first is None else self.first
+        self.last = value
+        self.points.append((min(1.0, max(0.0, share)), value))
+        if len(self.points) > _MOST:
+            self.points = self.points[::2]
+
+    def columns(self, count: int) -> list[float | None]:
+        """The mean of the values in each of ``count`` equal parts of the work; None: not yet.
+
+        A part between two others that have values takes what was there before.
+        """
+        sums: list[list[float]] = [[] for _ in range(count)]
+        for share, value in self.points:
+            sums[min(count - 1, int(share * count))].append(value)
+        found: list[float | None] = [sum(each) / len(each) if each else None for each in sums]
+        last = max((number for number, value in enumerate(found) if value is not None), default=-1)
+        before: float | None = None
+        for number in range(last + 1):
+            before = found[number] = before if found[number] is None else found[number]
+        return found

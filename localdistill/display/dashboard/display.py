@@ -1,0 +1,121 @@
+"""The display of a run on a terminal: takes events at once, and paints now and then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from localdistill.display.dashboard.frame import frame
+from localdistill.display.dashboard.glyphs import Glyphs, glyphs_for
+from localdistill.display.dashboard.screen import Screen
+from localdistill.display.dashboard.section import View
+from localdistill.display.state import RunState
+from localdistill.display.words import duration, figures
+from localdistill.events import Event
+
+_LOOK_S = 0.25  # between two looks at the terminal's size, and at whether something is new
+_PAINT_S = 0.5  # at least, between two paintings of what is new
+_CLOCK_S = 1.0  # and of the time alone
+_PATIENCE_S = 2.0  # with a terminal that takes nothing
+
+
+class Dashboard:
+    """One screen while it is open; afterwards the finished stages as lines on the usual one.
+
+    Args:
+        stream: a terminal.
+        clock: by which events are timed, in seconds.
+        keys: what the keys do, for the last line.
+    """
+
+    def __init__(
+        self, stream: TextIO, clock: Callable[[], float] = time.monotonic, keys: str = ""
+    ) -> None:
+        self.state = RunState()
+        self.keys = keys
+        self._clock = clock
+        self._stream = stream
+        self._glyphs = glyphs_for(getattr(stream, "encoding", None), os.environ)
+        self._screen = Screen(stream)
+        self._lock = threading.Lock()  # never held while something is written
+        self._new = True
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._paint_on, name="dashboard", daemon=True)
+
+    def __call__(self, event: Event, /) -> None:
+        """Take one event, which happens now."""
+        self.take(event, self._clock())
+
+    def take(self, event: Event, at: float, *, quietly: bool = False) -> None:
+        """Take one event, which happened ``at`` by the clock."""
+        with self._lock:
+            self.state.take(event, at)
+            self._new = True
+
+    def frame(self, size: tuple[int, int]) -> list[Text]:
+        """What is to be seen now on a terminal of ``size`` (columns, lines)."""
+        with self._lock:
+            self._new = False
+            now = self.state.working_time(self._clock())
+            view = View(self.state, now, size[0], self._glyphs, keys=self.keys)
+            return frame(view, size[1])
+
+    def __enter__(self) -> Self:
+        self._screen.enter()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        self._over.set()
+        self._thread.join(_PATIENCE_S)
+        with contextlib.suppress(OSError):
+            self._screen.leave()
+            self.show_record()
+
+    def show_record(self) -> None:
+        """What stays in the terminal's history: a line for each finished stage and warning."""
+        print_record(self.state, self._stream, self._glyphs)
+
+    def _paint_on(self) -> None:
+        size, painted = (0, 0), 0.0
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the work goes on
+            while not self._over.is_set():
+                now, found = time.monotonic(), self._screen.size()
+                since = now - painted
+                if found != size or since >= (_PAINT_S if self._new else _CLOCK_S):
+                    size, painted = found, now
+                    self._screen.paint(self.frame(size), size)
+                self._over.wait(_LOOK_S)
+
+
+def print_record(state: RunState, stream: TextIO, glyphs: Glyphs) -> None:
+    """A line for each finished stage, and for each warning."""
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    number = 0
+    for done in state.done:
+        if done.round != number:
+            number = done.round
+            console.print(Text(f"Round {number} of {state.rounds}", "bold"))
+        line = Text.assemble((f"  {glyphs.done} ", "green"), glyphs.text(done.title))
+        told = "already done" if done.skipped else duration(done.ended - done.began)
+        line.append(f"  {told}", "dim")
+        if not done.skipped and done.summary:
+            line.append(f"  {glyphs.text(figures(done.summary))}", "dim")
+        console.print(line)
+    for notice in state.notices:
+        if notice.level == "warning":
+            console.print(Text(f"  Warning: {glyphs.text(notice.message)}", "yellow"))

@@ -1,0 +1,136 @@
+"""What has come out so far: verdicts, selection, losses, scores."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from localdistill.display.curve import Curve
+from localdistill.display.dashboard.drawing import (
+    BAD,
+    DIM,
+    GOOD,
+    LATE,
+    NOW,
+    curve,
+    fitted,
+    interval,
+    parts_bar,
+    spread,
+    wrapped,
+)
+from localdistill.display.dashboard.section import LABEL, Section, View, labelled
+
+_ROWS = 4  # of a curve where there is room
+_NARROW = 60  # columns
+
+
+def verdicts(view: View) -> Section | None:
+    """Passed, failed and timed out, as they come in."""
+    tally = view.state.tally
+    if tally is None:
+        return None
+    counts = (tally.passed, tally.failed, tally.timeouts)
+    open_ = [stage.total or 0 for stage in view.state.at_work() if stage.title == tally.title]
+    drawn = parts_bar(counts, max(open_, default=0), view.width - LABEL - 2, view.glyphs)
+    title = "" if tally.title == "verify" else f"{view.glyphs.text(tally.title)} "
+    told = _told(view, counts)
+    second = Text.assemble(" ", labelled(""), told)
+    if second.cell_len > view.width:
+        second = Text.assemble(" ", told)
+    elif second.cell_len + len(title) + 2 <= view.width:
+        second = spread(second, Text(title, DIM), view.width, view.glyphs)
+    second = fitted(second, view.width, view.glyphs)
+    return Section([Text.assemble(" ", labelled("tests", drawn)), second], 3, least=2, likes=2)
+
+
+def _told(view: View, counts: tuple[int, int, int]) -> Text:
+    """The figures of a bar of verdicts, with its characters."""
+    short = view.width < _NARROW
+    known = max(1, sum(counts))
+    parts = []
+    for name, character, count, style in zip(
+        ("passed", "failed", "timed out"),
+        view.glyphs.kinds,
+        counts,
+        (GOOD, BAD, LATE),
+        strict=True,
+    ):
+        part = Text.assemble((f"{character} ", style), f"{name} {count:,}")
+        if name == "passed" and not short:
+            part.append(f" ({100 * count / known:.0f}%)", DIM)
+        parts.append(part)
+    return Text(" " if short else "   ").join(parts)
+
+
+def selection(view: View) -> Section | None:
+    """Kept and dropped, with the reasons."""
+    summary = view.state.selection
+    if summary is None:
+        return None
+    reasons = [
+        f"{count:,} {name}"
+        for name, count in summary.items()
+        if name not in ("kept", "problems") and isinstance(count, int)
+    ]
+    kept = summary.get("kept", 0)
+    text = f"{kept:,} kept" if isinstance(kept, int) else ""
+    text += f", from {summary['problems']} problems" if "problems" in summary else ""
+    text += f"; dropped: {', '.join(reasons)}" if reasons else ""
+    parts = wrapped(view.glyphs.text(text), view.width - LABEL - 2, 3, view.glyphs)
+    lines = [
+        Text.assemble(" ", labelled("selected" if not number else "", part))
+        for number, part in enumerate(parts)
+    ]
+    return Section(lines, rank=7, least=1, likes=len(lines), keep_first=len(lines))
+
+
+def losses(view: View) -> Section | None:
+    """The loss in training and on what was held out, over the whole of the training."""
+    lines: list[Text] = []
+    shown = (("loss", view.state.loss, NOW), ("held-out", view.state.held_out, LATE))
+    for name, values, style in shown:
+        if values.points:
+            lines += _curve(view, name, values, style)
+    if not lines:
+        return None
+    return Section(lines, rank=4, least=min(2, len(lines)), likes=len(lines))
+
+
+def _curve(view: View, name: str, values: Curve, style: str) -> list[Text]:
+    told = f"  {values.first:.3f} {view.glyphs.arrow} {values.last:.3f} "
+    width = view.width - LABEL - 1 - len(told)
+    if width < 8:
+        return [Text.assemble(" ", labelled(name, told.strip()))]
+    rows = curve(values.columns(width), _ROWS if view.roomy else 1, view.glyphs, style)
+    last = len(rows) - 1
+    return [
+        Text.assemble(
+            " ", labelled(name if not number else "", row, told if number == last else "")
+        )
+        for number, row in enumerate(rows)
+    ]
+
+
+def scores(view: View) -> Section | None:
+    """pass@1 of each round's model on dev (and at the end on eval), with its interval."""
+    found = sorted(view.state.scores.values(), key=lambda each: (each.problem_set, each.round))
+    if not found:
+        return None
+    lines: list[Text] = []
+    for number, score in enumerate(found):
+        if not number or score.problem_set != found[number - 1].problem_set:
+            lines.append(
+                Text.assemble(" ", (f"pass@1 on {view.glyphs.text(score.problem_set)}", DIM))
+            )
+        value = f"{100 * score.value:5.1f}% ({100 * score.low:.1f} to {100 * score.high:.1f})"
+        width = view.width - LABEL - 3 - len(value)
+        drawn = Text("")
+        if width >= 10:
+            drawn = interval(score.low, score.value, score.high, width, view.glyphs)
+        label = "base" if score.round == 0 else view.glyphs.text(score.model)
+        lines.append(Text.assemble(" ", labelled(label, drawn, f" {value} ")))
+    lines = [fitted(line, view.width, view.glyphs) for line in lines]
+    keep = 2 if found[0].round == 0 else 1
+    return Section(
+        lines, rank=5, least=min(2, len(lines)), likes=min(4, len(lines)), keep_first=keep
+    )

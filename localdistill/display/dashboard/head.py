@@ -1,0 +1,86 @@
+"""The first lines, which say what runs, how far it is and how long it will take; and the last."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from localdistill.display.dashboard.drawing import BAD, DIM, GOOD, LATE, NOW, STRONG, fitted, spread
+from localdistill.display.dashboard.estimate import ROUND, run_left
+from localdistill.display.dashboard.section import Section, View, name_of
+from localdistill.display.words import about, duration
+
+STOPPING = "stopping after this batch; the same command goes on from here"
+_WIDE_ENOUGH = 72  # columns, to say what is not counted
+_STOPPING_SHORT = " stopping; the same command goes on"
+
+
+def header(view: View) -> Section:
+    """Model, directory and how the run is; round, and time left in all."""
+    state, glyphs = view.state, view.glyphs
+    title = Text(" localdistill", STRONG)
+    if state.run is not None:
+        title.append(f"  {glyphs.text(name_of(state.run.model))}", NOW)
+        title.append(f" {glyphs.arrow} {glyphs.text(state.run.directory)}", DIM)
+    lines = [spread(title, status(view), view.width, glyphs)]
+    where = Text(" ")
+    if state.round:
+        where.append(f"Round {state.round} of {state.rounds}")
+    lines.append(spread(where, Text(_time_left(view), DIM), view.width, glyphs))
+    return Section(lines, rank=0, least=2, likes=2, gap=False)
+
+
+def _time_left(view: View) -> str:
+    """For the whole run; nothing where it cannot be told, or stands still."""
+    state = view.state
+    left = run_left(state, view.now)
+    if left is None or state.paused_since is not None or state.stopping:
+        return ""
+    told = f"about {about(left.seconds)} left in all "
+    without = f", {' and '.join(left.without)} not counted " if left.without else ""
+    return told.rstrip() + without if without and view.width >= _WIDE_ENOUGH else told
+
+
+def status(view: View) -> Text:
+    """How the run is, in a word or two, and how long it has worked."""
+    state = view.state
+    words, style = "running", GOOD
+    if state.end is not None:
+        words = state.end.outcome
+        style = {"finished": GOOD, "stopped": LATE, "failed": BAD}[words]
+    elif state.stopping:
+        words, style = "stopping", LATE
+    elif state.paused_since is not None:
+        words, style = "paused", LATE
+    worked = duration(view.now - state.began) if state.run is not None else ""
+    return Text.assemble((words, style), f" {worked} ")
+
+
+def strip(view: View) -> Section:
+    """The stages of a round, and which of them are done."""
+    state, glyphs = view.state, view.glyphs
+    at_work = {stage.name for stage in state.at_work()}
+    done = {entry.stage for entry in state.done if entry.round == state.round}
+    line = Text(" ")
+    for name in ("prepare", *ROUND, "evaluate"):
+        is_done = name in done or (name == "prepare" and bool(state.round))
+        if name in at_work:
+            line.append(f"{glyphs.at_work} {name}   ", f"{STRONG} {NOW}")
+        elif is_done:
+            line.append(f"{glyphs.done} {name}   ", GOOD)
+        else:
+            line.append(f"{glyphs.ahead} {name}   ", DIM)
+    line.rstrip()
+    return Section([fitted(line, view.width, glyphs)], rank=9, gap=False)
+
+
+def footer(view: View) -> Section:
+    """Where the log is, and the keys."""
+    state, glyphs, width = view.state, view.glyphs, view.width
+    log = Text(" log ", DIM).append(glyphs.text(state.run.log) if state.run else "", DIM)
+    rule = Text(glyphs.rule * width, DIM)
+    keys = Text(f"{view.keys} " if view.keys else "", DIM)
+    if state.stopping and state.end is None:
+        long = f" {STOPPING}{'; q again stops at once' if view.keys else ''}"
+        text = Text(long if len(long) < width else _STOPPING_SHORT, LATE)
+        return Section([rule, fitted(text, width, glyphs)], rank=2, least=1, likes=2)
+    return Section([rule, spread(log, keys, width, glyphs)], rank=2, least=1, likes=2)

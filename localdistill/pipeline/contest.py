@@ -1,0 +1,80 @@
+"""Champion and challengers: which model the next round begins with, and which one is compared."""
+
+from __future__ import annotations
+
+from localdistill.events import Notice
+from localdistill.pipeline.comparison import as_configured, compare_on_dev, on_dev, size_of
+from localdistill.pipeline.models import Contender, Model
+from localdistill.pipeline.session import Session
+
+
+class Contest:
+    """Holds the champion: of all models so far the best on dev, of equal ones the latest.
+
+    Each model is scored there under its own best decoding. A round's model takes the place of the
+    champion unless its pass@1 is lower. Where nothing is scored (one round and one way of decoding,
+    or no dev problems) the latest model is the champion.
+    """
+
+    def __init__(self, session: Session, base: Model) -> None:
+        self.session = session
+        self.base = as_configured(session, base)
+        self.champion = self.base
+        self.rounds: list[Contender] = []  # those that gave a model
+        self.lost: list[str] = []  # rounds in a row without a new champion: what became of each
+        choosing = session.config.evaluate.decode == "best"
+        self.scored = choosing or session.config.rounds > 1
+        if self.scored and not size_of(session, "dev"):
+            self.scored = False
+            if choosing:
+                text = "There are no dev problems to choose a way of decoding by: both models are"
+                session.callback(Notice(level="warning", message=f"{text} decoded alike."))
+
+    def challenge(self, model: Model) -> None:
+        """Let a round's model try to become the champion."""
+        if not self.scored:
+            self._win(as_configured(self.session, model))
+            return
+        if self.base.choice is None:  # not before there is something to compare it with
+            self.base = self.champion = on_dev(self.session, self.base.model)
+        mine = on_dev(self.session, model)
+        compare_on_dev(self.session, mine, self.base)
+        if mine.value >= self.champion.value:
+            self._win(mine)
+            return
+        self.rounds.append(mine)
+        self.lost.append(f"{model.label} {shown(mine)}")
+        text = f"{model.label} does worse on dev ({shown(mine)}) than {self.champion.model.label}"
+        text += f" ({shown(self.champion)}), which stays."
+        self.session.callback(Notice(message=text))
+
+    def reject(self, number: int) -> None:
+        """A round gave no model."""
+        self.lost.append(f"round {number} no model")
+
+    def _win(self, mine: Contender) -> None:
+        self.rounds.append(mine)
+        self.champion = mine
+        self.lost = []
+
+    def finalist(self) -> Contender:
+        """The model to be compared on eval: the champion, or the best one of a round."""
+        if self.champion.model.round:
+            return self.champion
+        return max(self.rounds, key=lambda each: (each.value, each.model.round))
+
+    def remarks(self) -> list[str]:
+        """What a person should know of how the finalist was found."""
+        if self.champion.model.round:
+            return []
+        best, base = self.finalist(), self.base
+        text = f"On dev no round's model is as good as the starting model ({shown(base)}): use that"
+        return [
+            f"{text} one ({base.model.gguf}). {best.model.label} ({shown(best)}) is the best of the"
+            " others."
+        ]
+
+
+def shown(contender: Contender) -> str:
+    """``71.9%``: pass@1 on dev."""
+    return f"{100 * contender.value:.1f}%"

@@ -1,0 +1,45 @@
+"""``localdistill run``: the run with its display, its keys and what is done at its end."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from localdistill import starting_points, steering
+from localdistill.config import Config
+from localdistill.display import open_run_display
+from localdistill.display.keys import Keys
+from localdistill.models import default_home
+from localdistill.on_finish import Ending
+from localdistill.report_command import write_at_the_end
+
+_KEYS = "q stops, p pauses"
+
+
+def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], Config]) -> None:
+    """Do the run that ``options`` describe, and print what it came to.
+
+    ``configured`` makes their configuration. The process ends with 1 where no round gave a model.
+    """
+    from localdistill import pipeline, result_text
+
+    as_json = options.progress == "json"
+    with Ending(options.on_finish, last_line=as_json) as ending:
+        config = configured(options)
+        directory = options.run_dir or default_home() / starting_points.name_of(Path(config.model))
+        ending.run_dir = directory
+        quiet = options.progress in ("json", "none")
+        with contextlib.ExitStack() as stack:
+            keys = Keys(None if quiet else sys.stdin, steering.on_key)
+            told = _KEYS if keys.active else ""
+            display = stack.enter_context(open_run_display(options.progress, sys.stdout, told))
+            stack.enter_context(keys)
+            result = pipeline.run(config, directory, ending.through(display))
+            report = write_at_the_end(directory, display)
+        if not as_json:
+            print(result_text.result_text(result, report), flush=True)  # noqa: T201
+    if result.evaluation is None:
+        sys.exit(1)

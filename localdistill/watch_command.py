@@ -1,0 +1,120 @@
+"""``localdistill watch RUN``: the dashboard of a run that another process does, or has done."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from localdistill.display import open_run_display
+from localdistill.display.base import RunDisplay
+from localdistill.display.keys import Keys
+from localdistill.display.words import tamed
+from localdistill.errors import ConfigError
+from localdistill.events import RunFinished, RunStarted, StageProgress
+from localdistill.result_text import comparison
+from localdistill.run_dir import RunDir
+from localdistill.types import EvalResult
+from localdistill.watching import Recording, is_at_work
+
+_LOOK_S = 0.4
+_KEYS = "q leaves (the run goes on)"
+_GONE = (
+    "The run's process ended without a word (it was killed, or the power went): the same command "
+    "goes on from where it was."
+)
+
+
+def add_watch_command(commands: Any, add_progress: Callable[..., None]) -> None:
+    """Add the sub-command to ``commands`` (an argparse sub-parsers object)."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "watch",
+        help="look at a run from another terminal or container",
+        description="Shows what the run's own display shows, and changes nothing. Ends with the "
+        "run; of one that has ended it shows the end.",
+    )
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="a run directory")
+    add_progress(parser)
+
+
+def run_watch_command(options: argparse.Namespace) -> None:
+    """Watch the run that was named.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    directory = RunDir(options.run_dir)
+    at_work = is_at_work(directory)
+    if not at_work and not directory.events.is_file():
+        message = f"{directory.path}: there is no run in it"
+        raise ConfigError(f"{message}; `localdistill run --run-dir {directory.path}` begins one.")
+    watcher = _Watcher(directory)
+    keys = Keys(sys.stdin if options.progress not in ("json", "none") else None, watcher.on_key)
+    told = _KEYS if keys.active else ""
+    display = open_run_display(options.progress, sys.stdout, told, clock=time.time)
+    watcher.read(display, history=True)
+    with contextlib.ExitStack() as stack:
+        if at_work:
+            stack.enter_context(display)
+            stack.enter_context(keys)
+            watcher.follow(display)
+        else:
+            display.show_record()
+    if options.progress not in ("json", "none"):
+        print("\n".join(watcher.ending()))  # noqa: T201
+
+
+class _Watcher:
+    def __init__(self, directory: RunDir) -> None:
+        self.directory = directory
+        self.recording = Recording(directory)
+        self.end: RunFinished | None = None
+        self.left = threading.Event()  # the watcher, while the run goes on
+
+    def on_key(self, key: str) -> None:
+        if key in "qQ":
+            self.left.set()
+
+    def read(self, display: RunDisplay, *, history: bool = False) -> None:
+        """Show what is new; of progress that is long past, only where it has led to."""
+        for recorded in self.recording.new():
+            if isinstance(recorded.event, RunStarted):
+                self.end = None
+            elif isinstance(recorded.event, RunFinished):
+                self.end = recorded.event
+            past = history and isinstance(recorded.event, StageProgress)
+            display.take(recorded.event, recorded.at, quietly=past)
+
+    def follow(self, display: RunDisplay) -> None:
+        """Show what comes until the run is over, or the watcher has had enough."""
+        while not self.left.is_set():
+            # In this order: what a run has said last is seen by whoever sees that it is gone.
+            at_work = is_at_work(self.directory)
+            self.read(display)
+            if not at_work:
+                return
+            self.left.wait(_LOOK_S)
+
+    def ending(self) -> list[str]:
+        """How it ended, in the words of ``run`` itself."""
+        if self.left.is_set():
+            return [f"The run goes on; `localdistill watch {self.directory.path}` shows it again."]
+        end = self.end
+        if end is None:
+            return [_GONE]
+        lines = []
+        if end.verdict not in (None, "no new model") and self.directory.evaluation.is_file():
+            text = self.directory.evaluation.read_text(encoding="utf-8")
+            lines += comparison(EvalResult.model_validate_json(text))
+        elif end.verdict is not None:
+            lines.append(f"Verdict: {end.verdict}")
+        if end.model is not None:
+            lines.append(f"Model: {end.model}")
+        if end.reason is not None:
+            lines.append(f"The run {end.outcome}: {end.reason}")
+        return [tamed(line) for line in lines]

@@ -1,0 +1,69 @@
+"""Another process's run, looked at and never touched: its events, and whether it is at work."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from pydantic import ValidationError
+
+from localdistill.events import Recorded
+from localdistill.run_dir import RunDir
+
+
+class Recording:
+    """The events that a run has written, as they come.
+
+    A last line that is not whole yet is read again later: a kill may have torn it, and the next
+    call of the run cuts it off. Lines that are none of ours are passed over.
+    """
+
+    def __init__(self, directory: RunDir) -> None:
+        self._path = directory.events
+        self._offset = 0
+        self._identity: tuple[int, int] | None = None
+        self.begun_anew = False  # the file is another one than it was
+
+    def new(self) -> list[Recorded]:
+        """What has been written since the last look; nothing where there is no file."""
+        try:
+            file = self._path.open("rb")
+        except FileNotFoundError:
+            return []
+        with file:
+            found = os.fstat(file.fileno())
+            identity = (found.st_dev, found.st_ino)
+            if self._identity not in (None, identity) or found.st_size < self._offset:
+                self._offset, self.begun_anew = 0, True
+            self._identity = identity
+            file.seek(self._offset)
+            block = file.read()
+        whole = block[: block.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [row for line in whole.splitlines() if (row := _row(line)) is not None]
+
+
+def _row(line: bytes) -> Recorded | None:
+    try:
+        return Recorded.model_validate_json(line)
+    except ValidationError:
+        return None
+
+
+def is_at_work(directory: RunDir) -> bool:
+    """Whether a run, or a stage that it has left behind, works in ``directory`` now.
+
+    The lock that is tried, for the moment that it takes, is not the one by which a second run is
+    refused, but the one of its stages, which a run that begins tries for a minute.
+    """
+    try:
+        descriptor = os.open(directory.stages_at_work, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

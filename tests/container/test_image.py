@@ -1,0 +1,159 @@
+"""The image does what README says of it, whoever owns the folder, and goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from localdistill.jsonl import read_rows
+from localdistill.types import Completion
+from tests.catalogue.test_stores import write_ollama
+
+from .conftest import IMAGE, USER, Container, docker, folder_of, owners
+
+pytestmark = pytest.mark.real
+
+# As in tests/e2e: every stage, few problems.
+SMALL = (
+    "run", "--limit", 24, "--deterministic",
+    "--set", "generate.samples=4", "--set", "evaluate.samples=2", "--set", "train.epochs=1",
+)  # fmt: skip
+STOPPED = 130
+PROBLEMS = "/opt/localdistill/share/localdistill/models/seed/problems/train.jsonl"
+
+
+def test_it_holds_no_compiler():
+    names = "gcc g++ cc c++ clang cmake ninja make"
+    found = docker("run", "--rm", "--entrypoint", "sh", IMAGE, "-c", f"command -v {names}")
+    assert found.stdout == ""
+
+
+def test_its_labels_say_what_it_is():
+    shown = docker("inspect", "--format", "{{json .Config.Labels}}", IMAGE)
+    labels = json.loads(shown.stdout)
+    version = docker("run", "--rm", IMAGE, "--version").stdout.strip()
+    assert labels["org.opencontainers.image.version"] == version
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_the_default_run_gives_a_model_to_the_owner_of_the_folder(start, data):
+    code, out, err = start("run", data=data).wait()
+    assert code == 0, err + out
+    assert "no namespaces" in out  # the sandbox's tier is said
+    for name in ("config.toml", "manifest.json", "evaluation.json", "rounds/01/model.gguf"):
+        assert (data / "seed" / name).stat().st_size > 0
+    assert owners(data) == {(USER, USER)}
+    assert [path.name for path in data.iterdir()] == ["seed"]  # no other program's litter
+
+
+def test_the_sandbox_of_the_container_holds(start, data):
+    code, out, err = start("doctor", data=data).wait()
+    assert code == 0, err + out
+    assert "The sandbox holds" in out
+
+
+def killed_in(stage: str, container: Container) -> None:
+    """Wait until the run is in ``stage``, and take its container away as an engine does."""
+    for event in container.events():
+        if event.get("stage") == stage and event["kind"] == "stage_progress":
+            docker("kill", container.name)
+            break
+    code, _, _ = container.wait()
+    assert code == 137, f"{stage} was not reached"
+
+
+def test_a_container_that_is_killed_goes_on_by_the_same_command(start, data):
+    volume = "localdistill-test-undisturbed"
+    try:
+        code, out, err = start(*SMALL, data=volume).wait()
+        assert code == 0, err + out
+        command = (*SMALL, "--progress", "json")
+        killed_in("generate", start(*command, data=data))
+        killed_in("train", start(*command, data=data))
+        code, out, err = start(*SMALL, data=data).wait()
+        assert code == 0, err + out
+        round_one = data / "seed" / "rounds" / "01"
+        undisturbed = docker(
+            "run", "--rm", "--volume", f"{volume}:/data", "--entrypoint", "cat", IMAGE,
+            "/data/seed/rounds/01/selected.jsonl",
+        )  # fmt: skip
+        assert undisturbed.stdout == (round_one / "selected.jsonl").read_text()
+        keys = [row.key for row in read_rows(round_one / "completions.jsonl", Completion)]
+        assert len(keys) == len(set(keys)) == 24 * 4
+        assert owners(data) == {(USER, USER)}
+    finally:
+        docker("volume", "rm", "--force", volume)
+
+
+def test_a_container_that_is_stopped_ends_in_order_and_is_healthy_before(start):
+    with folder_of(0) as data:
+        options = ("--health-interval", "1s", "--health-start-period", "0s")
+        container = start(*SMALL, "--progress", "json", data=data, options=options)
+        for event in container.events():
+            if event["kind"] == "stage_progress":
+                break
+        assert becomes_healthy(container)
+        docker("stop", "--time", 10, container.name)
+        code, _, err = container.wait()
+        assert code == STOPPED, err  # and not 137, of a container that had to be killed
+        assert "the same command goes on from here" in err
+        assert owners(data) == {(0, 0)}
+
+
+def becomes_healthy(container: Container) -> bool:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        status = container.state()["Health"]["Status"]
+        if status != "starting":
+            return status == "healthy"
+        time.sleep(0.2)
+    return False
+
+
+def refusal(container: Container) -> str:
+    """The one line with which it ends at once."""
+    code, _, err = container.wait()
+    assert code == 2, err
+    assert err.count("\n") == 1, err
+    return err
+
+
+def test_a_folder_that_is_mounted_to_be_read_only_is_refused(start, data):
+    options = ("--volume", f"{data}:/data:ro")
+    assert "Read-only file system" in refusal(start("run", options=options))
+
+
+def test_without_the_right_to_change_user_it_says_what_to_do(start, data):
+    dropped = ("--cap-drop", "ALL")
+    assert "--cap-drop" in refusal(start("run", data=data, options=dropped))
+
+
+def test_with_user_there_is_no_sandbox_and_it_says_what_to_do(start, data):
+    options = ("--user", f"{USER}:{USER}")
+    assert "no --user" in refusal(start("doctor", data=data, options=options))
+
+
+def test_results_that_would_vanish_are_foretold(start):
+    code, _, err = start("run", "--rounds", 0).wait()
+    assert code == 2
+    assert "nothing is mounted on /data" in err
+
+
+def test_a_model_in_a_store_that_is_mounted_to_be_read_only_is_found_and_sampled(start, data):
+    gguf = next((Path(__file__).parents[2] / "models" / "seed").glob("*.gguf"))
+    with folder_of(0) as store:
+        store.chmod(0o755)
+        write_ollama(store, "registry.ollama.ai/library/mine/latest", gguf.read_bytes())
+        options = ("--volume", f"{store}:/stores/.ollama/models:ro", "--env", "HOME=/stores")
+        code, out, err = start(
+            "generate", "--model", "ollama:mine", "--problems", PROBLEMS, "--limit", 1,
+            "--max-tokens", 160, "--out", "/data/completions.jsonl",
+            data=data, options=options,
+        ).wait()  # fmt: skip
+        assert code == 0, err + out
+    (completion,) = read_rows(data / "completions.jsonl", Completion)
+    assert "def " in completion.text
+    assert owners(data) == {(USER, USER)}

@@ -1,0 +1,91 @@
+"""The dashboard in each stage, as text; and that it fits terminals of all sizes.
+
+The pictures stand in ``snapshots/``. After a change that is meant, renew them and look at them:
+
+    python -m tests.display.test_dashboard
+"""
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from localdistill.display.dashboard.frame import frame
+from localdistill.display.dashboard.glyphs import ASCII, UNICODE
+from localdistill.display.dashboard.section import View
+from localdistill.display.state import RunState
+from tests.display.recordings import MOMENTS, SIZES
+
+SNAPSHOTS = Path(__file__).with_name("snapshots")
+KEYS = "q stops, p pauses"
+
+
+def state_of(recording):
+    state = RunState()
+    for at, event in recording.events:
+        state.take(event, at)
+    return state
+
+
+@functools.cache
+def found_at(moment):
+    recording = MOMENTS[moment]()
+    return recording, state_of(recording)
+
+
+def drawn(moment, size, glyphs=UNICODE):
+    recording, state = found_at(moment)
+    view = View(state, state.working_time(recording.now + 1), size[0], glyphs, keys=KEYS)
+    return frame(view, size[1])
+
+
+def text_of(lines):
+    return "".join(f"{line.plain.rstrip()}\n" for line in lines)
+
+
+def path_of(moment, size, kind=""):
+    return SNAPSHOTS / f"{moment}{kind}-{size[0]}x{size[1]}.txt"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_it_looks_as_it_did(moment, size):
+    assert text_of(drawn(moment, size)) == path_of(moment, size).read_text(encoding="utf-8")
+
+
+def test_it_looks_as_it_did_in_ascii():
+    text = text_of(drawn("train", SIZES[0], ASCII))
+    assert text == path_of("train", SIZES[0], "-ascii").read_text(encoding="utf-8")
+    assert text.isascii()
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_no_frame_is_wider_or_higher_than_its_terminal(moment, glyphs):
+    for columns in (40, 53, 80, 109, 110, 111, 163, 240):
+        for lines in (10, 13, 24, 33, 34, 70):
+            found = drawn(moment, (columns, lines), glyphs)
+            assert len(found) == lines, (columns, lines)
+            assert max(line.cell_len for line in found) <= columns, (columns, lines)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_smallest_terminal_shows_the_work_and_the_last_line(moment):
+    text = text_of(drawn(moment, (40, 10)))
+    names = {"generate_and_verify": "generate", "second_round": "generate"}
+    names |= dict.fromkeys(("paused", "stopping"), "train")
+    shown = {"end": "Verdict: better", "error": "its process was killed"}
+    assert shown.get(moment, names.get(moment, moment)) in text
+    assert text.splitlines()[-1].strip()
+
+
+def renew():
+    for moment in MOMENTS:
+        for size in SIZES:
+            path_of(moment, size).write_text(text_of(drawn(moment, size)), encoding="utf-8")
+    ascii_text = text_of(drawn("train", SIZES[0], ASCII))
+    path_of("train", SIZES[0], "-ascii").write_text(ascii_text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    renew()

@@ -1,0 +1,135 @@
+"""What of a run's events stands in its file, and when."""
+
+import threading
+
+import pytest
+
+from localdistill.events import (
+    Notice,
+    Recorded,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+    Usage,
+    ignore,
+)
+from localdistill.jsonl import read_rows
+from localdistill.pipeline.journal import Journal
+
+USAGE = Usage(memory_used=1, memory_total=2)
+
+
+@pytest.fixture
+def beats():
+    """Lets a journal's thread go on by one beat at a time."""
+
+    class Beats:
+        def __init__(self):
+            self.asked, self.given, self.over = (
+                threading.Semaphore(0),
+                threading.Semaphore(0),
+                False,
+            )
+
+        def wait(self, seconds):
+            self.asked.release()
+            assert self.given.acquire(timeout=30)
+            return self.over
+
+        def set(self):
+            self.over = True
+            self.given.release()
+
+        def one(self):
+            """Until it has come to the next."""
+            self.given.release()
+            assert self.asked.acquire(timeout=30)
+
+    return Beats()
+
+
+def progress(done, stage="generate"):
+    return StageProgress(stage=stage, done=done)
+
+
+def kept(path):
+    return [row.event for row in read_rows(path, Recorded) if row.event != USAGE]
+
+
+def test_of_progress_the_last_of_each_stage_is_written_once_a_beat(tmp_path, beats):
+    path, seen = tmp_path / "events.jsonl", []
+    journal = Journal(seen.append, lambda: USAGE, beats)
+    started = StageStarted(stage="generate", title="generate", total=9)
+    journal(started)
+    journal.open(path)
+    assert beats.asked.acquire(timeout=30)
+    for done in range(1, 6):
+        journal(progress(done))
+    journal(progress(2, "verify"))
+    assert kept(path) == [started]
+    beats.one()
+    assert kept(path) == [started, progress(5), progress(2, "verify")]
+    beats.one()
+    assert len(kept(path)) == 3  # nothing new, nothing written
+    journal(progress(6))
+    journal.close()
+    assert kept(path)[-1] == progress(6)
+    assert [event for event in seen if event != USAGE][1:6] == [progress(n) for n in range(1, 6)]
+
+
+def test_what_comes_after_progress_stands_after_it(tmp_path, beats):
+    path = tmp_path / "events.jsonl"
+    journal = Journal(ignore, lambda: USAGE, beats)
+    journal.open(path)
+    journal(progress(9))
+    journal(StageFinished(stage="generate"))
+    journal.close()
+    assert [event.kind for event in kept(path)] == ["stage_progress", "stage_finished"]
+
+
+def test_the_machine_is_looked_at_every_fifth_beat(tmp_path, beats):
+    path = tmp_path / "events.jsonl"
+    journal = Journal(ignore, lambda: USAGE, beats)
+    journal.open(path)
+    assert beats.asked.acquire(timeout=30)
+    for _ in range(10):
+        beats.one()
+    journal.close()
+    assert [row.event for row in read_rows(path, Recorded)].count(USAGE) == 3
+
+
+def test_what_is_said_twice_is_shown_once_and_kept_twice(tmp_path, beats):
+    path, seen = tmp_path / "events.jsonl", []
+    journal = Journal(seen.append, lambda: USAGE, beats)
+    journal(Notice(message="a"))
+    journal.open(path)
+    journal(Notice(message="a"))
+    journal.close()
+    assert [event for event in seen if event != USAGE] == [Notice(message="a")]
+    assert kept(path) == [Notice(message="a")] * 2
+
+
+def test_a_refused_call_leaves_no_file(tmp_path):
+    journal = Journal(ignore, lambda: USAGE)
+    journal(Notice(message="a"))
+    journal(progress(1))
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_met_by_the_run_and_not_by_the_thread_beside_it(tmp_path, beats):
+    path = tmp_path / "events.jsonl"
+    journal = Journal(ignore, lambda: USAGE, beats)
+    journal.open(path)
+    assert beats.asked.acquire(timeout=30)
+
+    def full(*rows):
+        raise OSError(28, "No space left on device")
+
+    write, journal.file.write = journal.file.write, full
+    journal(progress(1))
+    beats.one()
+    with pytest.raises(OSError, match="No space"):
+        journal(Notice(message="a"))
+    journal.file.write = write
+    journal.close()

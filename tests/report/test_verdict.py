@@ -1,0 +1,108 @@
+"""The one sentence that a report begins with, and what it must be read with."""
+
+import json
+
+import pytest
+
+from localdistill.report import costs, reading
+from localdistill.report.verdict import headline
+from localdistill.types import DecodingScore, Opening
+from tests.report.making import WORSE, Making, score, write
+
+
+def told(making):
+    return headline(reading.read(making.path), costs.read(making.path / "events.jsonl"))
+
+
+def test_better_with_the_difference_its_interval_and_against_what(finished):
+    found = told(finished)
+    assert found.tone == "better"
+    assert found.sentence == (
+        "Better: +26.8 points in pass@1, 95% interval +22.5 to +31.1, "
+        "against your model with the same decoding."
+    )
+    assert found.warnings == []
+
+
+def test_own_best_decoding_is_said_only_where_it_was_looked_for(finished):
+    choice = DecodingScore(model="base", decoding={"temperature": 0.2}, score=score("base", 0.5))
+    finished.evaluated(choices=[choice])
+    assert "against your model with its own best decoding" in told(finished).rest
+    other = choice.model_copy(update={"model": "round-01"})
+    finished.evaluated(choices=[other])
+    assert "against your model with the same decoding" in told(finished).rest
+
+
+def test_worse_and_no_evidence(finished):
+    finished.evaluated(**WORSE)
+    assert told(finished).sentence.startswith("Worse: −3.1 points in pass@1, 95% interval −5.2")
+    finished.evaluated(**{**WORSE, "gain_high": 0.01, "verdict": "no evidence"})
+    found = told(finished)
+    assert found.tone == "none"
+    assert found.sentence.startswith("No evidence that it is better: −3.1 points")
+
+
+def test_a_level_of_its_own_is_named(finished):
+    finished.evaluated(level=0.9)
+    assert "90% interval" in told(finished).rest
+
+
+def test_a_run_whose_only_round_was_rejected(making):
+    making.rejected()
+    found = told(making)
+    assert found.tone == "rejected"
+    assert found.sentence == (
+        "No new model: the only round was rejected, so your model stays as it is."
+    )
+
+
+def test_a_rejected_round_of_a_run_that_goes_on_is_no_end(tmp_path):
+    making = Making(tmp_path / "two", rounds=2)
+    making.rejected()
+    assert told(making).tone == "open"
+
+
+def test_a_run_at_work_says_how_far_it_is(making):
+    assert told(making).sentence == "Not finished: nothing has been drawn from the model yet."
+    making.events()
+    lines = (making.path / "events.jsonl").read_text().splitlines(keepends=True)
+    (making.path / "events.jsonl").write_text("".join(lines[:9]))
+    assert told(making).rest == (
+        "it has got to round 1 of 1, stage train. There is no verdict yet."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "regression.json",
+            {"checks": [{"name": "perplexity", "passed": False}], "passed": False},
+            "(perplexity)",
+        ),
+        ("omitted.json", {"hours": 0.05, "items": [{"what": "x"}]}, "0.05 hours left 1 thing out"),
+    ],
+)
+def test_what_the_verdict_must_be_read_with(finished, name, content, said):
+    write(finished.path / name, content)
+    (warning,) = told(finished).warnings
+    assert said in warning
+
+
+def test_no_sandbox_and_a_second_look_at_eval_are_said(finished):
+    finished.manifest(unsafe=True)
+    look = Opening(at=1.0, candidate="round-01", candidate_hash="ab", problems=12, samples=4)
+    finished.evaluated(openings=[look, look])
+    unsafe, opened = told(finished).warnings
+    assert "no sandbox" in unsafe
+    assert "2 times" in opened
+
+
+def test_a_comparison_without_a_baseline_is_no_verdict(finished):
+    path = finished.path / "evaluation.json"
+    content = json.loads(path.read_text())
+    for name in ("baseline", "gain", "gain_low", "gain_high", "verdict"):
+        content[name] = None
+    path.write_text(json.dumps(content))
+    assert told(finished).tone == "none"
+    assert told(finished).word == "Not compared"

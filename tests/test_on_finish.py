@@ -1,0 +1,85 @@
+"""What is done at the end of a run, however it ends."""
+
+import json
+import sys
+
+import pytest
+
+from localdistill import on_finish
+from localdistill.errors import ConfigError, StageFailed, Stopped
+from localdistill.events import Notice, RunFinished, ignore
+from localdistill.on_finish import Ending, parse, run_command
+
+END = RunFinished(outcome="finished", exit_code=0, verdict="better", gain=0.1, model="m.gguf")
+# Writes what it was handed to the file that is its argument.
+TELL = (
+    "import os, sys; stdin = sys.stdin.read(); print('noise');"
+    "open(sys.argv[1], 'w').write(stdin + os.environ['LOCALDISTILL_RESULT'])"
+)
+
+
+def command(path, code=TELL):
+    return f"{sys.executable} -c {json.dumps(code)} {path}"
+
+
+def test_the_command_gets_the_result_on_stdin_and_in_its_environment(tmp_path, capfd):
+    with Ending(command(tmp_path / "told"), last_line=False) as ending:
+        ending.through(ignore)(Notice(message="a"))
+        ending.through(ignore)(END)
+    stdin, environment = (tmp_path / "told").read_text().splitlines()
+    assert stdin == environment
+    assert RunFinished.model_validate_json(stdin) == END
+    out, err = capfd.readouterr()
+    assert out == "" and err == "noise\n"  # stdout ends with the run's own words
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "code"),
+    [
+        (StageFailed("it broke."), "failed", 1),
+        (ConfigError("wrong."), "failed", 2),
+        (Stopped(), "stopped", 130),
+        (KeyboardInterrupt(), "stopped", 130),
+        (OSError(28, "No space left on device", "f"), "failed", 2),
+        (ZeroDivisionError("oh"), "failed", 1),
+    ],
+)
+def test_a_run_that_is_cut_short_is_told_of_too(tmp_path, capfd, error, outcome, code):
+    path = tmp_path / "told"
+    with pytest.raises(type(error)), Ending(command(path), last_line=True) as ending:
+        ending.run_dir = tmp_path
+        raise error
+    told = RunFinished.model_validate_json(path.read_text().splitlines()[0])
+    assert (told.outcome, told.exit_code, told.run_dir) == (outcome, code, str(tmp_path))
+    assert told.reason
+    assert RunFinished.model_validate_json(capfd.readouterr().out) == told
+
+
+def test_an_end_that_the_display_has_shown_is_not_shown_again(tmp_path, capfd):
+    with pytest.raises(StageFailed), Ending(None, last_line=True) as ending:
+        ending.through(ignore)(RunFinished(outcome="failed", exit_code=1, reason="it broke."))
+        raise StageFailed("it broke.")
+    assert capfd.readouterr().out == ""
+
+
+def test_a_command_that_fails_is_a_warning(tmp_path, capfd):
+    run_command([sys.executable, "-c", "raise SystemExit(3)"], END)
+    assert capfd.readouterr().err.endswith("ended with exit code 3\n")
+
+
+def test_a_command_that_hangs_is_ended(monkeypatch, capfd):
+    monkeypatch.setattr(on_finish, "_LIMIT_STOPPED_S", 0.0)
+    stopped = END.model_copy(update={"outcome": "stopped"})
+    run_command([sys.executable, "-c", "import signal; signal.pause()"], stopped)
+    assert "was ended after 0 seconds" in capfd.readouterr().err
+
+
+def test_no_shell_reads_the_command(tmp_path):
+    parsed = parse(f"{sys.executable} -c 'print(1)' $HOME; rm *")
+    assert parsed == [sys.executable, "-c", "print(1)", "$HOME;", "rm", "*"]
+
+
+@pytest.mark.parametrize("text", ["", "'open", "/no/such/program -x"])
+def test_a_command_that_cannot_be_run_is_refused_before_the_run(text):
+    with pytest.raises(ConfigError, match="--on-finish"):
+        Ending(text, last_line=False)

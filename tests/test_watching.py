@@ -1,0 +1,120 @@
+"""Looking at another process's run."""
+
+import fcntl
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from localdistill.events import Notice, Recorded
+from localdistill.jsonl import JsonlWriter
+from localdistill.run_dir import RunDir
+from localdistill.watching import Recording, is_at_work
+
+
+def row(text):
+    return Recorded(at=1.0, event=Notice(message=text))
+
+
+def said(rows):
+    return [each.event.message for each in rows]
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return RunDir(tmp_path)
+
+
+def test_lines_come_once_and_a_torn_one_when_it_is_whole(directory):
+    recording = Recording(directory)
+    assert recording.new() == []
+    with JsonlWriter(directory.events) as writer:
+        writer.write(row("a"), row("b"))
+        assert said(recording.new()) == ["a", "b"]
+        line = row("ü").model_dump_json().encode()
+        with directory.events.open("ab") as file:
+            file.write(line[:-3])
+        assert recording.new() == []
+        with directory.events.open("ab") as file:
+            file.write(line[-3:] + b"\n")
+        assert said(recording.new()) == ["ü"]
+
+
+def test_a_torn_line_that_the_next_call_cuts_off_is_never_seen(directory):
+    with JsonlWriter(directory.events) as writer:
+        writer.write(row("a"))
+    recording = Recording(directory)
+    with directory.events.open("ab") as file:
+        file.write(row("torn").model_dump_json().encode()[:-9])
+    assert said(recording.new()) == ["a"]
+    with JsonlWriter(directory.events) as writer:
+        writer.write(row("b"))
+    assert said(recording.new()) == ["b"]
+    assert not recording.begun_anew
+
+
+def test_lines_that_are_no_events_are_passed_over(directory):
+    directory.events.write_bytes(
+        b'{"kind": "old"}\n\xff\xfe\n' + row("a").model_dump_json().encode() + b"\n"
+    )
+    assert said(Recording(directory).new()) == ["a"]
+
+
+def test_a_run_that_was_begun_anew_is_read_from_its_beginning(directory):
+    with JsonlWriter(directory.events) as writer:
+        writer.write(row("a"), row("b"))
+    recording = Recording(directory)
+    recording.new()
+    directory.events.unlink()
+    with JsonlWriter(directory.events) as writer:
+        writer.write(row("c"))
+    assert said(recording.new()) == ["c"]
+    assert recording.begun_anew
+
+
+def test_whether_a_run_is_at_work_is_seen_and_does_not_disturb_it(tmp_path):
+    directory = RunDir(tmp_path / "run")
+    assert not is_at_work(directory)
+    with RunDir(tmp_path / "run"):
+        assert is_at_work(directory)
+        assert is_at_work(directory)
+    assert not is_at_work(directory)
+
+
+def is_locked(path):
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def test_a_run_begins_though_a_watcher_is_looking_just_then(tmp_path):
+    (tmp_path / "run").mkdir()
+    directory = RunDir(tmp_path / "run")
+    looking = os.open(directory.stages_at_work, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    code = "import sys; from pathlib import Path; from localdistill.run_dir import RunDir\n"
+    code += "run = RunDir(Path(sys.argv[1])).open(); print('open', flush=True)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", code, str(directory.path)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    while not (directory.path / "run.lock").exists() or not is_locked(directory.path / "run.lock"):
+        assert run.poll() is None
+    assert not select.select([run.stdout], [], [], 0)[0]  # it tries again, and does not give up
+    os.close(looking)
+    assert run.communicate(timeout=60)[0] == "open\n"
+    assert run.returncode == 0
+
+
+def test_a_second_watcher_is_not_taken_for_the_run(tmp_path):
+    (tmp_path / "run").mkdir()
+    directory = RunDir(tmp_path / "run")
+    looking = os.open(directory.stages_at_work, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    assert not is_at_work(directory)
+    os.close(looking)

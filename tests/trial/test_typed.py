@@ -1,0 +1,53 @@
+"""Prompts as they are typed or pasted on a terminal."""
+
+import os
+
+from localdistill.try_command import typed
+
+
+def test_lines_that_are_there_at_once_are_one_prompt():
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, buffering=1) as stream:
+        prompts = typed(stream, one_at_a_time(read_end), paste_s=0)
+        os.write(write_end, b"first\n")
+        assert next(prompts) == "first"
+        os.close(write_end)
+        assert list(prompts) == []
+
+
+def one_at_a_time(descriptor):
+    def read():
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(descriptor, 1)
+            if not byte:
+                raise EOFError
+            line += byte
+        return line.decode().rstrip("\n")
+
+    return read
+
+
+def test_a_paste_is_one_prompt_and_an_empty_line_is_none():
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, buffering=1) as stream:
+        prompts = typed(stream, one_at_a_time(read_end), paste_s=0)
+        os.write(write_end, b"\n")
+        os.write(write_end, b"def f():\n    pass\n\nWhat is it?\n")
+        os.close(write_end)
+        assert list(prompts) == ["\ndef f():\n    pass\n\nWhat is it?"]
+
+
+def test_ctrl_c_gives_up_the_line_and_not_the_conversation(capsys):
+    read_end, write_end = os.pipe()
+    said = iter([KeyboardInterrupt, "again", EOFError])
+
+    def read():
+        word = next(said)
+        if isinstance(word, str):
+            return word
+        raise word
+
+    with os.fdopen(read_end, buffering=1) as stream:
+        assert list(typed(stream, read, paste_s=0)) == ["again"]
+    os.close(write_end)
