@@ -84,15 +84,14 @@ def free_bytes(path: Path) -> int:
 
 
 class Watch:
-    """Ends a run before its disk is full: call ``look`` now and then.
+    """Ends a run before its disk is full: what a stage will write, and the reserve, must be free.
 
-    ``need`` is what the stage at work must still be able to write to lose nothing (a checkpoint, a
-    round's model); the reserve comes on top.
+    The reserve must be free all the time, as other programs write too: call ``look`` now and then.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.stage, self.need = "", 0
+        self._stage = "the run"
 
     def begin(self, stage: str, need: int) -> None:
         """Take the next stage, which will write about ``need`` bytes.
@@ -100,20 +99,19 @@ class Watch:
         Raises:
             StorageError: there is no room for that; nothing of it has been begun.
         """
-        self.stage, self.need = stage, need
-        self.look()
-        self.need = 0  # what it has written counts on its own; its temporary files too
+        self._stage = stage
+        self.look(need)
 
-    def look(self) -> None:
-        """See how much is free.
+    def look(self, need: int = 0) -> None:
+        """See whether ``need`` bytes and the reserve are free.
 
         Raises:
-            StorageError: too little. All that was done stands, and the same command goes on.
+            StorageError: they are not. All that was done stands, and the same command goes on.
         """
         free = free_bytes(self._path)
-        wanted = self.need + RESERVE
+        wanted = need + RESERVE
         if free < wanted:
-            text = f"{self._path}: {size(free)} are free on its disk, and {self.stage} needs"
+            text = f"{self._path}: {size(free)} are free on its disk, and {self._stage} needs"
             text += f" {size(wanted)}. Free {size(wanted - free)} and give the same command again"
             raise StorageError(f"{text}: it goes on from here.")
 

@@ -17,6 +17,7 @@ the same call on the same directory goes on where an earlier one was stopped.
     session     what all of them share; the one place where stages are started
     end         how a run ended, as an event
     journal     events.jsonl
+    room        the disk: watched, and old rounds' large files removed
     models      a model of the run, and the run's result
 """
 
@@ -33,6 +34,7 @@ from localdistill.pipeline.beginning import begin
 from localdistill.pipeline.end import finished, kept_in
 from localdistill.pipeline.journal import Journal
 from localdistill.pipeline.models import Model, RunResult
+from localdistill.pipeline.room import watched
 from localdistill.pipeline.rounds import all_rounds
 from localdistill.pipeline.session import Session
 from localdistill.run_dir import RunDir
@@ -58,7 +60,8 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
         base = begin(session, ready)
         journal.open(directory.events)
         journal(Planned(final_completions=_final_completions(session)))
-        result = all_rounds(session, base)
+        with watched(session):
+            result = all_rounds(session, base)
         journal(finished(result.evaluation, result.model.gguf, path))
         return result
 

@@ -14,6 +14,7 @@ from localdistill.pipeline.contest import Contest
 from localdistill.pipeline.guard import guard
 from localdistill.pipeline.models import Model, RunResult
 from localdistill.pipeline.one_round import sample, say, try_to_learn
+from localdistill.pipeline.room import standing, take_away
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.stopping import Diversities, no_progress, record
 from localdistill.types import Rejection
@@ -38,7 +39,9 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             if collapse:
                 why, last = collapse, number - 1
                 break
-            found = try_to_learn(session, number, champion, base)
+            found = standing(session, number, champion)
+            if found is None:
+                found = try_to_learn(session, number, champion, base)
         else:
             diversities.recall(number)
         if isinstance(found, Rejection):
@@ -47,6 +50,7 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             contest.reject(number)
         else:
             contest.challenge(found)
+            take_away(session, contest)
         why = no_progress(contest, stop_after)
         if why and number < rounds:
             last = number
