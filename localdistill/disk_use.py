@@ -15,6 +15,7 @@ _CHECKPOINTS = 3  # two are kept, and the next one is written beside them
 _OF_ADAPTER = 3  # a checkpoint holds its weights and both moments of each
 _BYTES_A_TOKEN = 5  # of text, with its row's other fields; code has three to four
 _ROW_BYTES = 700  # of a completion's row and its verdict's, beside the text
+_MB = 10**6
 # For logs, markers and whatever else is small, and so that the rest of the machine has some.
 RESERVE = 64 << 20
 
@@ -112,7 +113,8 @@ class Watch:
         wanted = need + RESERVE
         if free < wanted:
             text = f"{self._path}: {size(free)} are free on its disk, and {self._stage} needs"
-            text += f" {size(wanted)}. Free {size(wanted - free)} and give the same command again"
+            lacking = -(-(wanted - free) // _MB) * _MB  # rounded up
+            text += f" {size(wanted)}. Free {size(lacking)} and give the same command again"
             raise StorageError(f"{text}: it goes on from here.")
 
 
