@@ -186,7 +186,7 @@ class Timekeeper:
     def watched(self) -> Iterator[Started | None]:
         """Gives what a stage's process is to be handed to, or None where there is no limit.
 
-        It is ended half a minute after the end of the run's time: so the run ends, whatever takes
+        It is ended some seconds after the end of the run's time: so the run ends, whatever takes
         longer than was reckoned.
 
         Raises:
