@@ -68,11 +68,11 @@ class RunDir:
         self.log = path / "log.txt"
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
+        self.regression = path / "regression.json"  # plain questions, before and after
+        self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
         self.comparison = path / "comparison.json"  # of the selection lab
         self.controls = path / "controls"  # a folder for each
         self.omitted = path / "omitted.json"  # what there was no time for
-        self.regression = path / "regression.json"  # plain questions, before and after
-        self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
         self.openings = path / "openings.jsonl"  # each time that eval was sampled for a new model
         self.stopped = path / "stopped.json"  # there where the run made fewer rounds, and why
         self._lock = -1
@@ -210,6 +210,7 @@ class RunDir:
             message = f"{self.config} is damaged: {error}"
             raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
         asked = freeze(config, saved)
+        saved = saved.model_copy(update={"keep": asked.keep})  # more or less may go at any time
         if self.manifest.exists():
             saved = _grown(_with_passes(saved, asked), asked)
         # How long it may take changes nothing of what has been done; unnamed, it stays.

@@ -4,7 +4,7 @@ from localdistill.deadline import Deadline, worked_seconds
 from localdistill.events import Notice, Recorded, RunStarted
 from localdistill.jsonl import JsonlWriter
 
-BEGUN = RunStarted(model="m", directory="d", log="l", rounds=1)
+CALL = {"model": "m.gguf", "directory": "runs/m", "log": "runs/m/log.txt", "rounds": 1}
 
 
 def test_time_is_that_in_which_a_call_was_at_work(tmp_path):
@@ -13,7 +13,7 @@ def test_time_is_that_in_which_a_call_was_at_work(tmp_path):
     calls = [(100.0, 110.0, 130.0), (5000.0, 5001.0), (9000.0,)]
     with JsonlWriter(events) as writer:
         for begin, *others in calls:
-            writer.write(Recorded(at=begin, event=BEGUN))
+            writer.write(Recorded(at=begin, event=RunStarted(**CALL)))
             writer.write(*(Recorded(at=at, event=Notice(message="x")) for at in others))
     assert worked_seconds(events) == 31.0
 
@@ -21,7 +21,7 @@ def test_time_is_that_in_which_a_call_was_at_work(tmp_path):
 def test_a_clock_that_was_set_back_takes_no_time_away(tmp_path):
     events = tmp_path / "events.jsonl"
     with JsonlWriter(events) as writer:
-        for at, event in [(100.0, BEGUN), (40.0, Notice(message="x"))]:
+        for at, event in [(100.0, RunStarted(**CALL)), (40.0, Notice(message="x"))]:
             writer.write(Recorded(at=at, event=event))
     assert worked_seconds(events) == 0.0
 

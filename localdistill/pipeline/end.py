@@ -16,7 +16,7 @@ _STOPPED = "stopped; the same command goes on from here."
 
 
 def finished(evaluation: EvalResult | None, model: Model, run_dir: Path) -> RunFinished:
-    """A run that came to its end; ``model``: what to use.
+    """A run that came to its end.
 
     Without an ``evaluation`` no round gave a new model, or there was no time to compare it.
     """
@@ -24,7 +24,7 @@ def finished(evaluation: EvalResult | None, model: Model, run_dir: Path) -> RunF
         return RunFinished(
             outcome="finished",
             exit_code=0 if model.round else 1,
-            verdict=None if model.round else "no new model",
+            verdict="not known" if model.round else "no new model",
             model=str(model.gguf),
             run_dir=str(run_dir),
         )

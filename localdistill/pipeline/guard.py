@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from localdistill.deadline import OutOfTime
+from localdistill.jsonl import is_done
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.stages import regression
 
-_LEAST_S = 15.0  # of a run's time, that it may take
+_LEAST_S = 15.0  # a stage's process takes so long to load anything at all
 
 
 def guard(session: Session, model: Model, base: Model) -> regression.Regression | None:
-    """Hold ``model`` against ``base`` on plain questions; None where that is switched off.
+    """Hold ``model`` against ``base`` on plain questions.
+
+    None where that is switched off, or there is no time for it.
 
     Raises:
         LocaldistillError: see ``stages.regression``.
@@ -28,10 +31,11 @@ def guard(session: Session, model: Model, base: Model) -> regression.Regression 
         out=session.directory.regression,
     )
     try:
-        session.time.require(_LEAST_S)
+        if session.time.deadline.left() < _LEAST_S and not is_done(request.out):
+            raise OutOfTime("there was no time left")
         found = session.stage(regression.STAGE, request)
     except OutOfTime as error:
-        session.time.omit("general", f"The plain questions, as {error}.")
+        session.time.omit(regression.STAGE, f"The plain questions to both models, as {error}.")
         return None
     return regression.Regression.model_validate(found)
 

@@ -66,6 +66,6 @@ class RunResult:
     sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
     rejections: tuple[Rejection, ...] = ()  # the rounds without a model
     remarks: list[str] = field(default_factory=list)  # on the rounds: sentences for a person
-    general: Regression | None = None  # plain questions; None: not asked
     comparison: Comparison | None = None  # of strategies, where that was asked for
     omitted: Omitted | None = None  # what there was no time for
+    general: Regression | None = None  # plain questions; None: not asked
