@@ -15,7 +15,7 @@ from localdistill.jsonl import iter_rows
 
 # Beyond the end, when a stage that still works is ended: there is a minute in all. A call that
 # begins when time is over has so much to look at what is there, and to show it.
-_GRACE_S, _LOOK_S = 35.0, 55.0
+_GRACE_S, _LOOK_S = 20.0, 45.0
 
 
 class OutOfTime(Exception):

@@ -69,15 +69,6 @@ class Timekeeper:
         hours = self.deadline.hours
         return None if hours is None else Omitted(hours=hours, items=self._items)
 
-    def require(self, seconds: float) -> None:
-        """Make sure that there are ``seconds`` left.
-
-        Raises:
-            OutOfTime: there are fewer.
-        """
-        if self.deadline.left() < seconds:
-            raise OutOfTime("there was no time for them")
-
     def omit(self, stage: str, what: str) -> None:
         """Note, and tell, that something is left out."""
         item = Omission(what=what, stage=stage)
@@ -186,7 +177,7 @@ class Timekeeper:
     def watched(self) -> Iterator[Started | None]:
         """Gives what a stage's process is to be handed to, or None where there is no limit.
 
-        It is ended half a minute after the end of the run's time: so the run ends, whatever takes
+        It is ended some seconds after the end of the run's time: so the run ends, whatever takes
         longer than was reckoned.
 
         Raises:

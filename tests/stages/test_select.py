@@ -8,6 +8,7 @@ from localdistill.events import Notice, StageFinished, StageStarted
 from localdistill.jsonl import JsonlWriter, is_done, marker, read_rows
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
+from localdistill.selection.programs import Observed
 from localdistill.stages.select import SelectRequest, run
 from localdistill.types import Completion, Problem, TrainingExample, Verdict
 
@@ -230,3 +231,32 @@ def test_a_broken_row_is_named(case):
 def test_completions_that_were_not_judged_are_counted_as_such(case):
     case.verdicts = case.verdicts[:3]
     assert case.select().dropped == {"not judged": 3, "failed tests": 1, "no code": 1}
+
+
+def test_agreement_has_candidates_run_and_looks_at_no_verdict(case):
+    ran = []
+
+    def run_programs(programs):
+        for each in programs:
+            ran.append((each.key, each.calls[0]))
+            yield Observed(each.key, ("x" if "return x" in each.code else each.code,))
+
+    case.write()
+    request = SelectRequest(
+        problems=str(case.folder / "problems.jsonl"),
+        completions=case.folder / "completions.jsonl",
+        strategy="agreement",
+        out=case.out,
+    )
+    summary = run(request, lambda event: None, run_programs=run_programs)
+    assert case.keys() == [("b", 0)]
+    assert summary.dropped == {"no inputs": 2, "duplicate": 1, "outvoted": 1, "no code": 1}
+    # The arguments of the assert, as no prompt shows a call; of two equal programs the first. The
+    # other problem names no function to call.
+    assert sorted(ran) == [(("b", 0), (1,)), (("b", 2), (1,))]
+
+
+def test_the_shortest_answers_of_all_problems_are_dropped(case):
+    summary = case.select(strategy="none", drop_shortest=0.3)
+    assert summary.dropped == {"duplicate": 1, "no code": 1, "among the shortest": 1}
+    assert case.keys() == [("b", 0), ("b", 2), ("a", 1)]  # without "no luck"
