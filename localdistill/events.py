@@ -28,10 +28,11 @@ class RunStarted(_Event):
 
 
 class Planned(_Event):
-    """What is known beforehand of the work at the end, to tell how long the run will take."""
+    """What is known beforehand of how models are compared, to tell how long the run will take."""
 
     kind: Literal["planned"] = "planned"
-    final_completions: int  # drawn and tested for the comparison on the eval set
+    dev_completions: int = 0  # drawn and tested of each model on the dev set
+    final_completions: int  # and of both models on the eval set
 
 
 class StageStarted(_Event):

@@ -14,12 +14,14 @@ the same call on the same directory goes on where an earlier one was stopped.
     contest     champion and challengers, on dev
     stopping    what ends a run before its last round
     comparison  models on dev and on eval
+    outlook     how much they will be compared
     openings    how often eval was looked at
     guard       plain questions to the model that the run ends with
     timekeeper  how long each step may take
     session     what all of them share; the one place where stages are started
     end         how a run ended, as an event
     journal     events.jsonl
+    room        the disk: watched, and old rounds' large files removed
     models      a model of the run, and the run's result
 """
 
@@ -32,12 +34,13 @@ from pathlib import Path
 from localdistill import preflight
 from localdistill.config import Config
 from localdistill.deadline import worked_seconds
-from localdistill.events import Callback, Planned, RunStarted
-from localdistill.jsonl import iter_lines
+from localdistill.events import Callback, RunStarted
 from localdistill.pipeline.beginning import begin
 from localdistill.pipeline.end import finished, kept_in
 from localdistill.pipeline.journal import Journal
 from localdistill.pipeline.models import Model, RunResult
+from localdistill.pipeline.outlook import planned
+from localdistill.pipeline.room import watched
 from localdistill.pipeline.rounds import all_rounds
 from localdistill.pipeline.session import Session
 from localdistill.run_dir import RunDir
@@ -65,14 +68,9 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
         stack.enter_context(RUNNING.telling(journal))
         base = begin(session, ready)
         journal.open(directory.events)
-        journal(Planned(final_completions=_final_completions(session)))
+        journal(planned(session))
         session.time.know(base.gguf)
-        result = all_rounds(session, base)
+        with watched(session):
+            result = all_rounds(session, base)
         journal(finished(result.evaluation, result.model, path))
         return result
-
-
-def _final_completions(session: Session) -> int:
-    """Completions that the comparison at the end needs, of both models."""
-    problems = sum(1 for _ in iter_lines(session.directory.problems("eval")))
-    return 2 * problems * session.config.evaluate.samples

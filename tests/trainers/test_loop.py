@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from localdistill.errors import MemoryShortage, TrainingDiverged
+from localdistill import control
+from localdistill.errors import MemoryShortage, Stopped, TrainingDiverged
 from localdistill.events import Notice, StageProgress
 from localdistill.trainers.base import Saved, TrainSettings
 from localdistill.trainers.batches import IGNORED, plan_epoch
@@ -312,6 +313,21 @@ def test_progress_tells_what_there_is_to_tell():
     left = [event.seconds_left for event in events if isinstance(event, StageProgress)]
     assert left[-1] == 0
     assert all(seconds > 0 for seconds in left[:-1])
+
+
+def test_a_stop_comes_after_a_step_and_its_checkpoint(tmp_path, monkeypatch):
+    whole = Bigram()
+    train(whole, repeat=5)
+    asked = iter([True, True, False])
+    saved = Saved(tmp_path, "this training")
+    with pytest.raises(Stopped), monkeypatch.context() as patched:
+        patched.setattr(control, "goes_on", lambda: next(asked))
+        train(Bigram(), repeat=5, checkpoints=Checkpoints(saved))
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["step-000000003.safetensors"]
+    resumed = Bigram()
+    state = train(resumed, repeat=5, checkpoints=Checkpoints(saved))
+    assert state.step == 5
+    assert torch.equal(resumed.table.weight, whole.table.weight)
 
 
 def test_training_whose_time_is_over_does_one_step_and_measures_what_it_keeps():
