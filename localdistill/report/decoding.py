@@ -35,6 +35,20 @@ class Temperatures:
         """T_eff = T_sample * T_decode (Zhang et al., arXiv 2604.01193)."""
         return self.sample * self.decode
 
+    @property
+    def meaning(self) -> str:
+        """What sampling like that lets training learn."""
+        if self.sample == 0:
+            return "Sampling was greedy: training makes the model surer of its first choices."
+        if self.truncated:
+            return "Sampling cut unlikely tokens off, and training imitates that."
+        if self.sample == 1:
+            return (
+                "Sampling was the model's own distribution: what training can learn comes from "
+                "the selection alone."
+            )
+        return "Sampling cut nothing off; training imitates its temperature."
+
 
 def used(run: Run) -> list[tuple[str, str]]:
     """What for, and how: sampling for training, then each model in the comparison."""

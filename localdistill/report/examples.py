@@ -89,7 +89,7 @@ Tested = list[tuple[Completion, Verdict]]
 def _by_problem(answers: Answers, ids: set[str]) -> defaultdict[str, Tested]:
     verdicts = {row.key: row for row in answers.verdicts if row.problem_id in ids}
     found: defaultdict[str, Tested] = defaultdict(list)
-    for row in sorted(answers.completions, key=lambda each: each.sample):
+    for row in sorted(answers.of(ids), key=lambda each: each.sample):
         if row.key in verdicts:
             found[row.problem_id].append((row, verdicts[row.key]))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 352  # CSS pixels at natural size
 _POINTS_PER_INCH = 72
+_STEPS = 8  # of a pass rate, at most
 _STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "localdistill",  # the same plot, the same bytes
@@ -99,10 +101,13 @@ def pass_at_k(rows: Sequence[tuple[Bar, Bar]], words: Words) -> Markup:
 
 
 def each_problem(pairs: Sequence[Pair], words: Words) -> Markup:
-    """A bubble for each combination of pass rates, as large as problems have it."""
-    shares = Counter(
-        (round(p.before[0] / p.before[1], 3), round(p.after[0] / p.after[1], 3)) for p in pairs
-    )
+    """A bubble for each combination of pass rates, as large as problems have it.
+
+    Rates of many samples are rounded to steps that can be told apart.
+    """
+    samples = max((n for pair in pairs for _, n in (pair.before, pair.after)), default=1)
+    steps = min(samples, _STEPS)
+    shares = Counter((_rate(*pair.before, steps), _rate(*pair.after, steps)) for pair in pairs)
     largest = max(shares.values(), default=1)
     with _plot("each", words, 330) as plot:
         axes = plot.axes
@@ -210,6 +215,14 @@ def gains(name: str, bars: Sequence[Bar], words: Words) -> Markup:
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=True, axis="x")
     return plot.markup
+
+
+def _rate(passed: int, samples: int, steps: int) -> float:
+    """The share in steps; only what is really none or all stands at the ends."""
+    if passed in (0, samples):
+        return passed / samples
+    step = math.floor(steps * passed / samples + 0.5)
+    return min(max(step, 1), steps - 1) / steps
 
 
 def _interval(axes: Axes, bar: Bar, y: float, colour: str) -> None:

@@ -6,7 +6,9 @@ a file that is damaged: it is left out, and named in ``Run.damaged``.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.errors import ConfigError, UserError
-from localdistill.jsonl import is_done, marker, read_rows
+from localdistill.jsonl import is_done, iter_rows, marker, read_rows
 from localdistill.report.extras import Comparison, Diversity, Guard, Omitted, Stopped
 from localdistill.run_dir import RunDir
 from localdistill.stages.evaluate import VERDICTS
@@ -32,8 +34,20 @@ _COMPLETIONS = "completions.jsonl"
 class Answers:
     """What one model said on a problem set, and what became of it."""
 
-    completions: list[Completion] = field(default_factory=list)
+    completions: Path | None = None  # read when they are asked for: they can be large
     verdicts: list[Verdict] = field(default_factory=list)
+
+    def of(self, problems: Collection[str]) -> list[Completion]:
+        """Completions of ``problems``; those that can be read, where the file is damaged."""
+        found: list[Completion] = []
+        if self.completions is not None:
+            with contextlib.suppress(OSError, UserError):
+                found += (
+                    row
+                    for row in iter_rows(self.completions, Completion)
+                    if row.problem_id in problems
+                )
+        return found
 
 
 @dataclass(frozen=True)
@@ -209,8 +223,7 @@ class _Reader:
         if label is None:
             return Answers()
         folder = directory.scores("eval", label)
-        completions = self.rows(folder / _COMPLETIONS, Completion)
-        return Answers(completions, self.rows(folder / VERDICTS, Verdict))
+        return Answers(folder / _COMPLETIONS, self.rows(folder / VERDICTS, Verdict))
 
     def rounds(self, directory: RunDir) -> list[RoundRead]:
         """All rounds that were begun."""

@@ -6,6 +6,7 @@ import pytest
 
 from localdistill.jsonl import read_rows
 from localdistill.types import Completion, Diversity, EvalResult, Problem, TrainingExample, Verdict
+from tests import chromium
 
 from .conftest import SMALL, kill_in_stage, localdistill
 
@@ -32,6 +33,18 @@ def test_it_prints_scores_before_and_after_with_intervals_and_the_models_path(fi
     assert any(line.startswith("After  pass@1") and "95% interval" in line for line in lines)
     assert any(line.startswith("Verdict: ") for line in lines)
     assert lines[-1] == f"Model: {directory}/rounds/01/model.gguf"
+
+
+def test_it_leaves_a_report_that_opens_in_a_browser(finished):
+    directory, done = finished
+    path = directory / "report.html"
+    assert f"Report: {path}" in done.out.splitlines()
+    with chromium.launched() as browser:
+        for width in chromium.WIDTHS:
+            opened = chromium.Opened(browser, path, width)
+            opened.check()
+            assert "points in pass@1" in opened.page.locator("h1").inner_text()
+            assert opened.page.locator("#training svg").is_visible()
 
 
 def test_the_screen_is_free_of_other_programs_noise(finished):

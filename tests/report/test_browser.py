@@ -1,38 +1,13 @@
-"""The report in a real browser: headless Chromium, driven by Playwright."""
-
-import os
-import shutil
-from pathlib import Path
+"""The report in a real browser: headless Chromium."""
 
 import pytest
 
 from localdistill import report
+from tests import chromium
 from tests.report.making import RIGHT, Making
 
 pytestmark = pytest.mark.real
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-HEIGHTS = {1280: 800, 400: 800}
-WIDTHS = list(HEIGHTS)
-# What reaches over the right edge, as its path in the page; what is hidden from sight is not.
-OVER_THE_EDGE = """() => {
-  const found = [];
-  for (const one of document.querySelectorAll("body *:not(svg *)")) {
-    const box = one.getBoundingClientRect();
-    if (box.width > 1 && (box.right > innerWidth + 1 || box.left < -1)) {
-      found.push(`${one.tagName} ${one.className} ${box.left}..${box.right}`);
-    }
-    if (one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible"
-        && box.width > 1) {
-      found.push(`${one.tagName} ${one.className} scrolls`);
-    }
-  }
-  return found;
-}"""
 COLOURS = """(names) => {
   const probe = document.body.appendChild(document.createElement("i"));
   const found = {};
@@ -47,19 +22,9 @@ COLOURS = """(names) => {
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium as the system has it: nothing is downloaded."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        reason = "no Chromium on this machine: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    """One for all tests of this file."""
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -80,49 +45,25 @@ def pages(tmp_path_factory):
     return {name: report.write(making.path) for name, making in made.items()}
 
 
-class Opened:
-    """A page, and what it asked for and complained of."""
-
-    def __init__(self, context, path: Path) -> None:
-        self.requests, self.complaints = [], []
-        self.page = context.new_page()
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.url = path.absolute().as_uri()
-        self.page.goto(self.url, wait_until="load")
-
-
 @pytest.fixture
 def opened(browser, pages):
     """Opens a report; everything that it shows is closed again after the test."""
-    contexts = []
+    seen = []
 
     def of(name, width=1280, scheme="light"):
-        size = {"width": width, "height": HEIGHTS[width]}
-        contexts.append(browser.new_context(viewport=size, color_scheme=scheme))
-        return Opened(contexts[-1], pages[name])
+        seen.append(chromium.Opened(browser, pages[name], width, scheme))
+        return seen[-1]
 
     yield of
-    for context in contexts:
-        context.close()
+    for each in seen:
+        each.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", chromium.WIDTHS)
 @pytest.mark.parametrize("name", ["whole", "rejected", "at work", "hostile"])
 def test_it_fits_asks_for_nothing_and_begins_with_the_verdict(opened, name, width, scheme):
-    seen = opened(name, width, scheme)
-    page = seen.page
-    assert page.locator("h1 .word").is_visible()
-    box = page.locator("h1").bounding_box()
-    assert box["y"] >= 0
-    assert box["y"] + box["height"] <= HEIGHTS[width]
-    page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(OVER_THE_EDGE) == []
-    assert seen.requests == [seen.url]
-    assert seen.complaints == []
+    opened(name, width, scheme).check()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

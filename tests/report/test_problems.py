@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from localdistill.report import problems, reading
+from localdistill.report import plots, problems, reading
 from localdistill.types import Verdict
 from tests.report.making import PASSES
 
@@ -60,3 +60,11 @@ def test_failures_count_every_sample_once_and_the_later_verdict(finished):
     assert sum(row.before_share for row in found) == pytest.approx(1)
     twice = [verdict("a", 0, False), verdict("a", 0, True)]
     assert [(row.status, row.before) for row in problems.failures(twice, [])] == [("passed", 1)]
+
+
+def test_rates_in_a_plot_are_exact_where_they_can_be_told_apart():
+    assert [plots._rate(passed, 4, 4) for passed in range(5)] == [0, 0.25, 0.5, 0.75, 1]
+    many = [plots._rate(passed, 16, 8) for passed in range(17)]
+    assert (many[0], many[16]) == (0, 1)
+    assert all(0 < rate < 1 for rate in many[1:16])
+    assert many == sorted(many)
