@@ -33,6 +33,8 @@ SETTINGS = {
     "train.micro_batch_tokens": 2048,
     "train.keep_activations": True,
     "evaluate.samples": 2,
+    "evaluate.decode": "same",
+    "evaluate.general": False,
     "evaluate.max_tokens": 96,
 }
 _SLOWEST_S = 1800.0  # for a run that takes half a minute when it is alone

@@ -181,6 +181,8 @@ class Config(_Section):
     compare_tokens: int | None = Field(default=None, ge=1)
     # What else is trained and scored at the end, beside the run's model
     controls: list[Literal["references", "shuffled"]] = []
+    # Whose large files stay: those of the best and the last round, or all (localdistill.pruning)
+    keep: Literal["best+last", "all"] = "best+last"
     generate: GenerateConfig = GenerateConfig()
     verify: VerifyConfig = VerifyConfig()
     select: SelectConfig = SelectConfig()

@@ -15,6 +15,7 @@ _CHECKPOINTS = 3  # two are kept, and the next one is written beside them
 _OF_ADAPTER = 3  # a checkpoint holds its weights and both moments of each
 _BYTES_A_TOKEN = 5  # of text, with its row's other fields; code has three to four
 _ROW_BYTES = 700  # of a completion's row and its verdict's, beside the text
+_MB = 10**6
 # For logs, markers and whatever else is small, and so that the rest of the machine has some.
 RESERVE = 64 << 20
 
@@ -54,12 +55,17 @@ def parts(model: Model, rounds: int, keep: str, drawn: Drawn) -> dict[str, int]:
         f"weights in 16 bits of {_rounds(standing)}": standing * model.master,
         f"model files of {_rounds(standing)}": standing * model.gguf,
         "adapters": rounds * model.adapter,
-        "checkpoints": _CHECKPOINTS * _OF_ADAPTER * model.adapter,
+        "checkpoints": checkpoints(model.adapter),
         "in between, to compare an export": model.master,
         "completions and verdicts": drawn.bytes,
         "reserve": RESERVE,
     }
     return {name: amount for name, amount in found.items() if amount}
+
+
+def checkpoints(adapter: int) -> int:
+    """Bytes that the checkpoints of a training take, of an adapter of so many bytes."""
+    return _CHECKPOINTS * _OF_ADAPTER * adapter
 
 
 def standing_rounds(rounds: int, keep: str) -> int:
@@ -79,15 +85,14 @@ def free_bytes(path: Path) -> int:
 
 
 class Watch:
-    """Ends a run before its disk is full: call ``look`` now and then.
+    """Ends a run before its disk is full: what a stage will write, and the reserve, must be free.
 
-    ``need`` is what the stage at work must still be able to write to lose nothing (a checkpoint, a
-    round's model); the reserve comes on top.
+    The reserve must be free all the time, as other programs write too: call ``look`` now and then.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.stage, self.need = "", 0
+        self._stage = "the run"
 
     def begin(self, stage: str, need: int) -> None:
         """Take the next stage, which will write about ``need`` bytes.
@@ -95,21 +100,21 @@ class Watch:
         Raises:
             StorageError: there is no room for that; nothing of it has been begun.
         """
-        self.stage, self.need = stage, need
-        self.look()
-        self.need = 0  # what it has written counts on its own; its temporary files too
+        self._stage = stage
+        self.look(need)
 
-    def look(self) -> None:
-        """See how much is free.
+    def look(self, need: int = 0) -> None:
+        """See whether ``need`` bytes and the reserve are free.
 
         Raises:
-            StorageError: too little. All that was done stands, and the same command goes on.
+            StorageError: they are not. All that was done stands, and the same command goes on.
         """
         free = free_bytes(self._path)
-        wanted = self.need + RESERVE
+        wanted = need + RESERVE
         if free < wanted:
-            text = f"{self._path}: {size(free)} are free on its disk, and {self.stage} needs"
-            text += f" {size(wanted)}. Free {size(wanted - free)} and give the same command again"
+            text = f"{self._path}: {size(free)} are free on its disk, and {self._stage} needs"
+            lacking = -(-(wanted - free) // _MB) * _MB  # rounded up
+            text += f" {size(wanted)}. Free {size(lacking)} and give the same command again"
             raise StorageError(f"{text}: it goes on from here.")
 
 

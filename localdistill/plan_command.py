@@ -1,4 +1,4 @@
-"""The command ``plan``: what generation and training will take of a machine's memory."""
+"""The command ``plan``: what a run will take of a machine's memory, and of its disk."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from localdistill import gpus, memory, starting_points
+from localdistill import disk_use, gpus, memory, starting_points
 from localdistill.catalogue import memory as estimates
 from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.load import read_catalogue
 from localdistill.config import TrainConfig
 from localdistill.cores import usable_cores
 from localdistill.display.plan import Plan, show
+from localdistill.display.plan_disk import show_disk
 from localdistill.display.plan_train import Row, TrainPlan, show_training
 from localdistill.errors import ConfigError, ModelError
-from localdistill.models import models_dir
+from localdistill.models import default_home, models_dir
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import find_gguf
@@ -50,7 +51,7 @@ def add_plan_command(commands: Any) -> None:
     """Add ``plan`` to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "plan",
-        help="what generation and training will take of this machine's memory",
+        help="what generation and training will take of this machine's memory and disk",
         description="From the header of the model's file and the memory that is free now; a model "
         "of the catalogue need not be on this disk.",
     )
@@ -60,6 +61,9 @@ def add_plan_command(commands: Any) -> None:
     parser.add_argument("--slots", type=int, help="sequences decoded together")
     parser.add_argument("--samples", type=int, default=8, help="completions a problem (8)")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--rounds", type=int, default=1, help="of a run, for the disk (1)")
+    parser.add_argument("--keep", choices=("best+last", "all"), default="best+last")
+    parser.add_argument("--run-dir", type=Path, help="where it will be; else the usual place")
     defaults = TrainConfig()
     text = f"train.rank ({defaults.rank})"
     parser.add_argument("--rank", type=int, default=defaults.rank, help=text)
@@ -76,6 +80,8 @@ def run_plan_command(options: argparse.Namespace) -> None:
         ModelError: the file is no model.
         MemoryShortage: generation does not fit; the message has the figures.
     """
+    if options.rounds < 1:
+        raise ConfigError(f"--rounds {options.rounds}: give 1 or more.")
     subject = _subject(options.model)
     wish = _wish(options)
     _show_generation(subject, options)
@@ -84,6 +90,25 @@ def run_plan_command(options: argparse.Namespace) -> None:
         sys.stdout.write(f"Training: cannot be done. {subject.reason}\n")
     else:
         show_training(_training(subject.name, subject.training, wish), sys.stdout)
+        sys.stdout.write("\n")
+        _show_disk(subject.training, subject.gguf, options)
+
+
+def _show_disk(training: Trainable, gguf: Path | None, options: argparse.Namespace) -> None:
+    """What a run takes; of a file that is yet to be made, as much as 4.5 bits a weight."""
+    rounds = options.rounds
+    path = Path(training.path)
+    model = disk_use.Model(
+        gguf=gguf.stat().st_size if gguf is not None else training.stored * 9 // 32,
+        master=training.stored,
+        adapter=4 * options.rank * training.shape.edges,
+        made=training.stored if path.is_file() else 0,
+    )
+    problems = len(load(options.problems).problems) if options.problems else 0
+    drawn = disk_use.Drawn(problems * options.samples * rounds, options.max_tokens)
+    place = options.run_dir or default_home()
+    parts = disk_use.parts(model, rounds, options.keep, drawn)
+    show_disk(parts, rounds, disk_use.free_bytes(place), place, sys.stdout)
 
 
 def _subject(given: str | None) -> _Subject:

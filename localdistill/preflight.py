@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill import manifest, memory, selection, trainers
+from localdistill import disk_use, manifest, memory, selection, trainers
 from localdistill.bootstrap import Confidence
 from localdistill.config import Config
 from localdistill.controls import without_references
@@ -214,16 +214,20 @@ def strategies(config: Config) -> list[str]:
 
 
 def check_room(config: Config, outlook: Outlook, path: Path) -> None:
-    """Make sure that the weights of all rounds fit on the disk of ``path``.
+    """Make sure that the weights of all rounds that are kept fit on the disk of ``path``.
 
     Raises:
         StorageError: they do not. Samples, logs and adapters are small beside them and not counted.
     """
+    arms = len(config.compare) + len(config.controls)  # all of them are kept
+    needed = disk_use.least(on_disk(outlook), config.rounds, config.keep)
+    require_room(path, needed + arms * (outlook.master + outlook.gguf))
+
+
+def on_disk(outlook: Outlook, adapter: int = 0) -> disk_use.Model:
+    """What is known of the model's files; ``adapter`` is the bytes of one."""
     made = 0 if outlook.master_is_there else outlook.master
-    # The gate of an export compares with a file in 16 bits, which is gone afterwards.
-    models = config.rounds + len(config.compare) + len(config.controls)
-    needed = made + models * (outlook.master + outlook.gguf) + outlook.master
-    require_room(path, needed)
+    return disk_use.Model(gguf=outlook.gguf, master=outlook.master, adapter=adapter, made=made)
 
 
 def check_memory(

@@ -1,10 +1,10 @@
 """Which large files of old rounds are taken away, when, and what is written down of them.
 
-The rule (``keep = "best+last"``): once a round has its model and the best so far is known, the
-weights in 16 bits and the model file of every round that is neither the best nor the last are
+The rule (``keep = "best+last"``): once a round has its model and that was scored on dev, the
+weights in 16 bits and the model file of every round that is neither the best one nor the last are
 removed, with what was set aside as damaged and checkpoints that were left. Nothing needs them any
-more: a round goes on from the last or the best one, and an earlier one cannot become the best
-again. Adapters stay, as those of later rounds build on them and they are small; so do completions,
+more: a round begins with the best model so far, and an earlier one cannot become the best again.
+Adapters stay, as those of later rounds build on them and they are small; so do completions,
 verdicts, examples and all records. ``keep = "all"`` removes nothing.
 
 ``pruned.json`` in the round's folder is written before anything is removed. A round that has one is
@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError
 from localdistill.durable import restore, write_twice
 from localdistill.errors import ConfigError
 from localdistill.jsonl import done_facts, is_done
+from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.run_dir import RoundDir
 from localdistill.types import Row
 
@@ -30,8 +31,7 @@ class Pruned(Row):
     """What was removed of a round, and why (``pruned.json``)."""
 
     round: int
-    best: int  # the round that was the best then; 0: the starting model
-    last: int
+    kept: list[int]  # the rounds whose files stayed then
     removed: dict[str, int]  # name in the round's folder -> bytes
     # Of the weights: what they were made of, and how later rounds know them.
     made_of: dict[str, str | None] = Field(default_factory=dict)
@@ -60,30 +60,33 @@ def pruned(paths: RoundDir) -> Pruned | None:
         raise ConfigError(message) from error
 
 
-def superseded(rounds: Iterable[int], best: int, keep: str) -> list[int]:
+def superseded(rounds: Iterable[int], best: Iterable[int], keep: str) -> list[int]:
     """Those of ``rounds`` (with a model, in any order) whose large files nothing needs any more.
 
-    ``best`` is the best one so far; 0: the starting model.
+    ``best`` are the best one so far (0: the starting model) and, where that is none of a round's,
+    the best one of them.
     """
     made = sorted(rounds)
     if keep == "all" or not made:
         return []
-    return [number for number in made if number not in (best, made[-1])]
+    return [number for number in made if number not in (*best, made[-1])]
 
 
-def prune(paths: RoundDir, number: int, best: int, last: int, fingerprint: str | None) -> Pruned:
-    """Remove what is large of round ``number``, after it was written down; again where a kill
-    stopped it. ``fingerprint`` is that of the folder of weights."""
+def prune(paths: RoundDir, number: int, kept: Iterable[int]) -> Pruned:
+    """Remove what is large of round ``number``, after that was written down.
+
+    Where a kill stopped it, the same call removes the rest. ``kept`` are the rounds that stay.
+    """
     found = pruned(paths)
     if found is None:
-        facts = done_facts(paths.merged) if is_done(paths.merged) else {}
+        whole = is_done(paths.merged)
+        facts = done_facts(paths.merged) if whole else {}
         found = Pruned(
             round=number,
-            best=best,
-            last=last,
+            kept=sorted(kept),
             removed={path.name: _size(path) for path in _large(paths)},
             made_of={name: facts.get(name) for name in ("adapter", "master")},
-            fingerprint=fingerprint,
+            fingerprint=folder_fingerprint(paths.merged) if whole else None,
         )
         write_twice(record(paths), found.model_dump_json(indent=2) + "\n")
     for path in _large(paths):

@@ -210,6 +210,7 @@ class RunDir:
             message = f"{self.config} is damaged: {error}"
             raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
         asked = freeze(config, saved)
+        saved = saved.model_copy(update={"keep": asked.keep})  # more or less may go at any time
         if self.manifest.exists():
             saved = _grown(_with_passes(saved, asked), asked)
         # How long it may take changes nothing of what has been done; unnamed, it stays.

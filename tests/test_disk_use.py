@@ -47,7 +47,7 @@ def disk(monkeypatch):
 def test_a_stage_without_room_is_not_begun_and_says_how_much_to_free(disk, tmp_path):
     watch = Watch(tmp_path / "run")
     watch.begin("train", 9 * RESERVE)
-    with pytest.raises(StorageError, match=r"export needs .* Free 67 MB and give the same command"):
+    with pytest.raises(StorageError, match=r"export needs .* Free 68 MB and give the same command"):
         watch.begin("export", 10 * RESERVE)
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from localdistill import gpus, memory
+from localdistill import disk_use, gpus, memory
 from localdistill.cli import main
 from localdistill.gpus import Gpu
 from localdistill.stages import this_machine
@@ -46,10 +46,24 @@ def test_the_slots_that_were_asked_for_are_kept_or_refused(capsys, monkeypatch):
     assert "250 samples at once" in told and "Lower --slots to " in told
 
 
+def test_what_a_run_takes_on_the_disk_stands_against_what_is_free(capsys, monkeypatch, tmp_path):
+    dev = SEED_MODEL.parent / "problems" / "dev.jsonl"
+    few = ("--problems", dev, "--run-dir", tmp_path / "night", "--rounds", 9)
+    _, pruned, _ = plan(capsys, *few)
+    _, everything, _ = plan(capsys, *few, "--keep", "all")
+    assert "weights in 16 bits of 3 rounds" in pruned and "of 9 rounds" in everything
+    assert "completions and verdicts" in pruned
+    assert f"are free at {tmp_path / 'night'}." in pruned
+    monkeypatch.setattr(disk_use, "free_bytes", lambda path: 1_000_000)
+    _, shown, _ = plan(capsys, *few)
+    assert "more than the 1 MB that are free" in shown and "give another --run-dir" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (("--slots", 300), "--slots 300"),
+        (("--rounds", 0), "--rounds 0"),
         (("--max-tokens", 0), "--max-tokens 0"),
         (("--rank", 0), "--rank 0"),
         (("--max-length", 7), "--max-length 7"),

@@ -5,20 +5,21 @@ import pytest
 from localdistill import pruning
 from localdistill.errors import ConfigError
 from localdistill.jsonl import mark_done
+from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.run_dir import RunDir
 
 
 @pytest.mark.parametrize(
     ("rounds", "best", "gone"),
     [
-        ([], 0, []),
-        ([1], 0, []),
-        ([1, 2], 0, [1]),
-        ([1, 2], 1, []),
-        ([1, 2, 3], 1, [2]),
-        ([1, 2, 3], 3, [1, 2]),
-        ([1, 3, 4], 3, [1]),  # round 2 was rejected
-        ([3, 2, 1], 2, [1]),
+        ([], [0], []),
+        ([1], [0], []),
+        ([1, 2], [1], []),
+        ([1, 2, 3], [1], [2]),
+        ([1, 2, 3], [3], [1, 2]),
+        ([1, 2, 3, 4], [0, 2], [1, 3]),  # the starting model is best, and round 2 of the others
+        ([1, 3, 4], [3], [1]),  # round 2 was rejected
+        ([3, 2, 1], [2], [1]),
     ],
 )
 def test_all_but_the_best_and_the_last_go(rounds, best, gone):
@@ -42,14 +43,15 @@ def round_(tmp_path):
 
 
 def test_what_is_large_goes_and_what_tells_of_the_round_stays(round_):
-    found = pruning.prune(round_, 1, best=2, last=3, fingerprint="f")
+    fingerprint = folder_fingerprint(round_.merged)
+    found = pruning.prune(round_, 1, kept=[3, 2])
     left = {path.name for path in round_.path.iterdir()}
     assert left == {
         "adapter", "completions.jsonl", "verdicts.jsonl", "selected.jsonl", "parity.json",
         "merged.done", "model.gguf.done", "pruned.json", "pruned.json.copy",
     }  # fmt: skip
     assert found == pruning.pruned(round_)
-    assert (found.round, found.best, found.last, found.fingerprint) == (1, 2, 3, "f")
+    assert (found.round, found.kept, found.fingerprint) == (1, [2, 3], fingerprint)
     assert found.made_of == {"adapter": "a", "master": "m"}
     assert found.removed["merged"] == 1000
     assert found.removed["model.gguf"] == 7
@@ -62,10 +64,10 @@ def test_a_kill_in_the_middle_is_made_up_for(round_, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(pruning.shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            pruning.prune(round_, 1, best=2, last=3, fingerprint="f")
+            pruning.prune(round_, 1, kept=[2, 3])
     before = pruning.pruned(round_)
     assert round_.merged.exists()
-    assert pruning.prune(round_, 1, best=9, last=9, fingerprint=None) == before
+    assert pruning.prune(round_, 1, kept=[9]) == before
     assert not round_.merged.exists() and not round_.model.exists()
 
 
@@ -73,5 +75,5 @@ def test_nothing_is_pruned_before_it_is_written_down(round_):
     assert pruning.pruned(round_) is None
     pruning.record(round_).write_text("{}")
     with pytest.raises(ConfigError, match=r"pruned\.json: is damaged"):
-        pruning.prune(round_, 1, best=2, last=3, fingerprint=None)
+        pruning.prune(round_, 1, kept=[2, 3])
     assert round_.model.exists()

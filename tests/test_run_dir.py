@@ -134,3 +134,20 @@ def test_an_unwritable_directory_is_one_line_with_the_fix(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="choose another --run-dir"):
         RunDir(tmp_path / "file" / "run").open()
+
+
+def test_rounds_and_patience_may_be_raised_and_nothing_else_is_written(tmp_path):
+    def asked(**more):
+        return configuration.build({"model": "m.gguf", "problems": "p.jsonl", **more})
+
+    with RunDir(tmp_path) as directory:
+        directory.adopt(asked(rounds=2))
+        directory.write_manifest({"hashes": {}})
+        before = directory.config.read_text()
+        assert directory.adopt(asked(rounds=3, stop_after=0)).rounds == 3
+        after = before.replace("rounds = 2", "rounds = 3")
+        assert directory.config.read_text() == after.replace("stop_after = 2", "stop_after = 0")
+        assert directory.adopt(asked(rounds=3, stop_after=0)).stop_after == 0
+        for fewer in ({"rounds": 2, "stop_after": 0}, {"rounds": 3, "stop_after": 1}):
+            with pytest.raises(ConfigError, match="another configuration"):
+                directory.adopt(asked(**fewer))

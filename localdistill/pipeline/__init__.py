@@ -21,6 +21,7 @@ the same call on the same directory goes on where an earlier one was stopped.
     session     what all of them share; the one place where stages are started
     end         how a run ended, as an event
     journal     events.jsonl
+    room        the disk: watched, and old rounds' large files removed
     models      a model of the run, and the run's result
 """
 
@@ -39,6 +40,7 @@ from localdistill.pipeline.end import finished, kept_in
 from localdistill.pipeline.journal import Journal
 from localdistill.pipeline.models import Model, RunResult
 from localdistill.pipeline.outlook import planned
+from localdistill.pipeline.room import watched
 from localdistill.pipeline.rounds import all_rounds
 from localdistill.pipeline.session import Session
 from localdistill.run_dir import RunDir
@@ -68,6 +70,7 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
         journal.open(directory.events)
         journal(planned(session))
         session.time.know(base.gguf)
-        result = all_rounds(session, base)
+        with watched(session):
+            result = all_rounds(session, base)
         journal(finished(result.evaluation, result.model, path))
         return result

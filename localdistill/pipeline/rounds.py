@@ -17,6 +17,7 @@ from localdistill.pipeline.control_arms import with_controls
 from localdistill.pipeline.guard import guard
 from localdistill.pipeline.models import Contender, Model, RunResult
 from localdistill.pipeline.one_round import sample, say, try_to_learn
+from localdistill.pipeline.room import standing, take_away
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.stopping import Diversities, no_progress, record
 from localdistill.types import EvalResult, Rejection
@@ -45,7 +46,9 @@ def all_rounds(session: Session, base: Model) -> RunResult:
                 if collapse:
                     why, last = collapse, number - 1
                     break
-                found = try_to_learn(session, number, champion, base)
+                found = standing(session, number, champion)
+                if found is None:
+                    found = try_to_learn(session, number, champion, base)
             except OutOfTime as error:
                 session.time.omit("round", f"What was left of round {number}, as {error}.")
                 break
@@ -57,6 +60,7 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             contest.reject(number)
         else:
             contest.challenge(found)
+        take_away(session, contest)
         session.time.ends()
         why = no_progress(contest, stop_after)
         if why and number < rounds:

@@ -9,11 +9,13 @@ from pydantic import BaseModel
 
 from localdistill.config import Config
 from localdistill.deadline import Deadline
+from localdistill.disk_use import Watch
 from localdistill.events import Callback
 from localdistill.jsonl import done_facts, is_done
 from localdistill.manifest import record_sandbox
 from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.run_dir import RunDir
+from localdistill.stages import stage_room
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
@@ -32,6 +34,7 @@ class Session:
         self.callback = callback
         # ``worked``: seconds of the run's time that are gone
         self.time = Timekeeper(Deadline(config.hours, worked), directory.omitted, callback)
+        self.disk = Watch(directory.path)
 
     def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
         """Run stage ``name`` in a process of its own; returns its summary.
@@ -41,6 +44,7 @@ class Session:
             OutOfTime: it was ended some time after the run's end.
         """
         inherit = (self.directory.stage_lock,)
+        self._see_room(name, request)
         with self.time.watched() as started:
             if started is None:
                 return run_stage(name, request, self.callback, self.directory.log, inherit)
@@ -56,6 +60,7 @@ class Session:
         """
         if self.overlaps() and not is_done(generate.out):
             follow = verify.model_copy(update={"follow": True})
+            self._see_room("generate", generate)
             log, inherit = self.directory.log, (self.directory.stage_lock,)
             generate_and_verify(generate, follow, self.callback, log, inherit)
         else:
@@ -65,6 +70,16 @@ class Session:
                 self.stage("verify", verify)
         self.time.note_sampled(generate.round, generate.out)
         self.record_sandbox(verify.out)
+
+    def _see_room(self, name: str, request: BaseModel) -> None:
+        """Make sure that a stage's files will fit, before it is begun.
+
+        Raises:
+            StorageError: they will not.
+        """
+        out = getattr(request, "out", None)
+        if out is None or not is_done(out):
+            self.disk.begin(name, stage_room.need(request))
 
     def overlaps(self) -> bool:
         """Whether completions are tested while others are drawn.

@@ -24,6 +24,8 @@ from localdistill.types import Problem
 
 # Until a generation of this call has been timed: what a stage's process takes to begin its work.
 _START_S = 10.0
+# How long a stage that is told to end may take for it.
+_STOP_S = 10.0
 # Testing, as a share of drawing, where that was not timed.
 _TESTING = 0.3
 
@@ -66,6 +68,15 @@ class Timekeeper:
         """What this call, and the stages that earlier ones have finished, have left out."""
         hours = self.deadline.hours
         return None if hours is None else Omitted(hours=hours, items=self._items)
+
+    def require(self, seconds: float) -> None:
+        """Make sure that there are ``seconds`` left.
+
+        Raises:
+            OutOfTime: there are fewer.
+        """
+        if self.deadline.left() < seconds:
+            raise OutOfTime("there was no time for them")
 
     def omit(self, stage: str, what: str) -> None:
         """Note, and tell, that something is left out."""
@@ -212,6 +223,10 @@ class _Watch:
 
     def _end(self) -> None:
         self.fired = True
-        if self._child is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._child.terminate()
+        if self._child is None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()

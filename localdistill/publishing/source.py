@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from localdistill import config as configuration
+from localdistill import pruning
 from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.identify import gguf_names, gguf_shape, identify
 from localdistill.catalogue.load import read_catalogue
@@ -61,6 +62,8 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         made = [n for n in range(1, config.rounds + 1) if is_done(run.round(n).model)]
         has = f"It has those of {', '.join(map(str, made))}" if made else "It has none yet"
         why = f" ({round_.rejected} says why)" if round_.rejected.is_file() else ""
+        if pruning.pruned(round_) is not None:
+            why = ' any more: its large files were removed (keep = "all" keeps all)'
         raise ConfigError(f"{path}: has no finished model of round {number}{why}. {has}.")
     if evaluation is not None and evaluation.candidate.model != label(number):
         evaluation = _evaluation(round_.evaluation)  # on dev
@@ -72,7 +75,9 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         counts=_counts(run),
         strategy=config.select.strategy,
         rounds=[
-            _round(run.round(n), n) for n in range(1, number + 1) if is_done(run.round(n).model)
+            _round(run.round(n), n)
+            for n in range(1, number + 1)
+            if is_done(run.round(n).model) or pruning.pruned(run.round(n)) is not None
         ],
         training={key: getattr(config.train, key) for key in _TRAINING},
         evaluation=evaluation,
@@ -137,19 +142,26 @@ def trained_on_each_other(run: RunDir, number: int) -> list[int]:
     """
     chain = [number]
     while True:
-        facts = (
-            done_facts(run.round(chain[0]).merged) if is_done(run.round(chain[0]).merged) else {}
-        )
+        master = _weights(run.round(chain[0]))[0]
         earlier = (
             n
             for n in range(chain[0] - 1, 0, -1)
-            if is_done(run.round(n).merged)
-            and folder_fingerprint(run.round(n).merged) == facts.get("master")
+            if master is not None and _weights(run.round(n))[1] == master
         )
         previous = next(earlier, None)
         if previous is None:
             return chain
         chain.insert(0, previous)
+
+
+def _weights(paths: RoundDir) -> tuple[str | None, str | None]:
+    """Fingerprints of the weights that a round's were made of, and of its own; also if pruned."""
+    gone = pruning.pruned(paths)
+    if gone is not None:
+        return gone.made_of.get("master"), gone.fingerprint
+    if not is_done(paths.merged):
+        return None, None
+    return done_facts(paths.merged).get("master"), folder_fingerprint(paths.merged)
 
 
 def _base(model: Path, run: RunDir | None, gguf: Path) -> Base:

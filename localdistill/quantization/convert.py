@@ -23,6 +23,16 @@ from localdistill.quantization.llama_quantize import file_type, quantise_file
 # What home users run: about 5 bits a weight, under a third of the 16-bit size, and close to it in
 # quality (llama.cpp, tools/quantize/README.md).
 DEFAULT_QUANT = "Q4_K_M"
+# Runs the script that its first argument names, and dies with the stage that started it: left
+# alone it would go on writing where the next call writes.
+_BESIDE = """
+import ctypes, os, runpy, signal, sys
+parent, sys.argv = int(sys.argv[1]), sys.argv[2:]
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+if os.getppid() == parent:
+    sys.path.insert(0, os.path.dirname(sys.argv[0]))
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 _OUTTYPES = {"F16": "f16", "BF16": "bf16", "F32": "f32"}
 
 
@@ -74,7 +84,7 @@ def _run_converter(master: HfFolder, out: Path) -> None:
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
         [
-            sys.executable,
+            *(sys.executable, "-c", _BESIDE, str(os.getpid())),
             str(converter()),
             str(master.path.resolve()),
             *("--outfile", str(out.resolve()), "--outtype", outtype),

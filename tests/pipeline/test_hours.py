@@ -12,8 +12,7 @@ from localdistill.errors import ConfigError, StageFailed
 from localdistill.jsonl import read_rows
 from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.run_dir import RoundDir
-from localdistill.types import EvalResult, Problem
-from tests.pipeline.helpers import score
+from localdistill.types import Problem
 
 
 @pytest.fixture
@@ -22,16 +21,9 @@ def timed(requests, monkeypatch):
     usual = pipeline.session.run_stage
 
     def stage(name, request, *more, started=None):
-        found = usual(name, request, *more) if name != "evaluate" else None
-        if name == "generate":
-            return {"completions": 8, "tokens": 80, "tokens_per_second": 10.0, "left_out": 3}
+        found = usual(name, request, *more)
         if name == "train":
             return {"out_of_time": True, "steps": 4, "planned_steps": 9}
-        if name == "evaluate":
-            requests.append((name, request))
-            return EvalResult(
-                problem_set=request.name, candidate=score(request.candidate.label, 0.3)
-            ).model_dump()
         return found
 
     monkeypatch.setattr(pipeline.session, "run_stage", stage)
@@ -55,20 +47,24 @@ def test_stages_are_told_when_to_end_and_what_is_left_out_is_written_and_said(
 ):
     before = time.monotonic()
     config = with_problems(config, tmp_path, "eval", 100)
+    config = with_problems(config, tmp_path, "dev", 30)
     built = configuration.build({**config, "hours": 0.05})
     result = pipeline.run(built, tmp_path / "run", lambda event: None)
     generate, train = named(timed, "generate")[0], named(timed, "train")[0]
     assert before < generate.until < train.until < before + 180
     part = read_rows(tmp_path / "run" / "problems" / "eval-part.jsonl", Problem)
     assert 10 <= len(part) < 100
-    evaluated = named(timed, "evaluate")[0]
+    evaluated = named(timed, "evaluate")[-1]
     assert evaluated.problems == str(tmp_path / "run" / "problems" / "eval-part.jsonl")
     written = json.loads((tmp_path / "run" / "omitted.json").read_text())
     assert written["hours"] == 0.05
-    assert [item["stage"] for item in written["items"]] == ["train", "evaluate"]
+    assert [item["stage"] for item in written["items"]] == ["train", "evaluate", "evaluate"]
     text = result_text.result_text(result)
     assert "Round 1: training ended after step 4 of 9." in text
     assert f"{100 - len(part)} of the 100 problems of eval" in text
+    # There was no time to look for the best decoding on 10 problems of dev or more.
+    assert "decoding" not in [name for name, _ in timed]
+    assert "models are decoded as evaluate says" in text
 
 
 def test_without_hours_no_stage_has_an_end(requests, config, tmp_path):
@@ -109,7 +105,7 @@ def test_hours_may_be_named_anew_and_stay_where_they_are_not(timed, config, tmp_
 def test_without_time_for_a_comparison_the_model_is_there_and_nothing_is_claimed(
     timed, config, tmp_path, monkeypatch
 ):
-    def none(*arguments):
+    def none(*arguments, **how):
         raise OutOfTime("there was no time")
 
     monkeypatch.setattr(Timekeeper, "problems", none)
@@ -125,6 +121,9 @@ def test_a_stage_that_goes_on_after_the_end_is_ended(tmp_path):
     class Child:
         def terminate(self):
             ended.append(True)
+
+        def wait(self, seconds):
+            pass
 
     ended = []
     keeper = Timekeeper(Deadline(1.0), tmp_path / "omitted.json", lambda event: None)

@@ -1,0 +1,91 @@
+"""Room on the disk: the run stops before there is none, and large files of old rounds go.
+
+The rule for these stands in ``localdistill.pruning``. A run that is continued does without them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from localdistill import pruning
+from localdistill.errors import Stopped, StorageError
+from localdistill.events import Notice
+from localdistill.jsonl import is_done
+from localdistill.memory import size
+from localdistill.pipeline.contest import Contest
+from localdistill.pipeline.models import Model
+from localdistill.pipeline.session import Session
+from localdistill.stages.running import RUNNING
+
+_LOOK_S = 2.0  # between two looks at the disk
+_WITHIN_S = 7.0  # for the stage at work to end in order
+
+
+@contextlib.contextmanager
+def watched(session: Session) -> Iterator[None]:
+    """Stop the run, as a person would, where its disk gets full while the block lasts.
+
+    Raises:
+        StorageError: that was so; it says how much to free.
+    """
+    over, found = threading.Event(), list[StorageError]()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_S):
+            try:
+                session.disk.look()
+            except StorageError as error:
+                found.append(error)
+                RUNNING.stop(_WITHIN_S)
+                return
+
+    if is_done(session.directory.evaluation):  # a finished run is only shown
+        yield
+        return
+    thread = threading.Thread(target=watch, name="disk", daemon=True)
+    thread.start()
+    try:
+        yield
+    except Stopped:
+        if found:
+            raise found[0] from None
+        raise
+    finally:
+        over.set()
+        thread.join()
+        if found:
+            RUNNING.reset()
+
+
+def standing(session: Session, number: int, start: Model) -> Model | None:
+    """The model of a finished round whose own large files, or those of ``start``, were removed.
+
+    It can be looked at by its stages no more, and need not be. None: it is to be done, or looked
+    at, as usual.
+    """
+    paths = session.directory.round(number)
+    found = Model(f"round-{number:02d}", paths.model, paths.merged, number)
+    if pruning.pruned(paths) is not None:
+        return found
+    gone = start.round > 0 and pruning.pruned(session.directory.round(start.round)) is not None
+    return found if gone and is_done(paths.merged) and is_done(paths.model) else None
+
+
+def take_away(session: Session, contest: Contest) -> None:
+    """Remove what is large of the rounds that neither are the best ones nor the last."""
+    if not contest.rounds:
+        return
+    best = {contest.champion.model.round, contest.finalist().model.round}
+    rounds = [each.model.round for each in contest.rounds]
+    gone = pruning.superseded(rounds, best, session.config.keep)
+    kept = [number for number in rounds if number not in gone]
+    for number in gone:
+        paths = session.directory.round(number)
+        before = pruning.pruned(paths)
+        found = pruning.prune(paths, number, kept)
+        if before is None:
+            text = f"Round {number}: {size(sum(found.removed.values()))} removed, as it is neither"
+            text += ' the best nor the last (keep = "all" keeps all).'
+            session.callback(Notice(message=text))
