@@ -26,6 +26,7 @@ from localdistill.run_dir import RunDir
 WATCHERS, SECONDS = 10, 30
 SMALL = ("--set", "generate.samples=4", "--set", "evaluate.samples=2")
 CODE = "from localdistill.cli import main; main()"
+BEGUN = -1.0  # told by a watcher that has started
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -51,12 +52,13 @@ class Drawn:
             stdin=subprocess.DEVNULL, stdout=terminal, env=environment, start_new_session=True,
         )  # fmt: skip
         os.close(terminal)
+        self.begun = threading.Event()
         threading.Thread(target=self._drain, daemon=True).start()
 
     def _drain(self) -> None:
         try:
             while os.read(self.screen, 65536):
-                pass
+                self.begun.set()
         except OSError:
             return
 
@@ -83,7 +85,10 @@ def fake_run() -> tuple[float, float]:
             for reader in readers:
                 reader.start()
             drawn = [Drawn(directory.path) for _ in range(WATCHERS)]
-            time.sleep(10)  # all have started
+            for each in drawn:
+                each.begun.wait()
+            while sum(1 for each in late if each == BEGUN) < WATCHERS:
+                time.sleep(0.1)
             late.clear()
             before = sum(own_seconds(each.process.pid) for each in drawn)
             started = time.monotonic()
@@ -105,9 +110,12 @@ def listen(watcher: subprocess.Popen[str], late: list[float]) -> None:
     """Note how old each event is when it is told."""
     assert watcher.stdout is not None
     for line in watcher.stdout:
-        at = json.loads(line).get("info", {}).get("at")
+        event = json.loads(line)
+        at = event.get("info", {}).get("at")
         if at is not None:
             late.append(time.time() - at)
+        elif event["kind"] == "stage_started":
+            late.append(BEGUN)
 
 
 def real_run(options: list[str], watchers: int) -> float:

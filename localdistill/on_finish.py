@@ -24,7 +24,7 @@ class Ending:
 
     Args:
         command: to be run at the end, without a shell; None: none.
-        last_line: print that event as JSON where no display has shown it.
+        last_line: print that event as JSON when all else has been told.
 
     Raises:
         ConfigError: the command cannot be read, or is not there.
@@ -37,11 +37,13 @@ class Ending:
         self.run_dir: Path | None = None
 
     def through(self, callback: Callback) -> Callback:
-        """A callback that passes events on to ``callback``."""
+        """A callback that passes events on to ``callback``, but for what is the last line."""
 
         def take(event: Event, /) -> None:
             if isinstance(event, RunFinished):
                 self._end = event
+                if self._last_line:
+                    return
             callback(event)
 
         return take
@@ -61,8 +63,8 @@ class Ending:
             from localdistill.pipeline.end import cut_short
 
             self._end = cut_short(error, self.run_dir)
-            if self._last_line:
-                print(self._end.model_dump_json(), flush=True)  # noqa: T201
+        if self._last_line:
+            print(self._end.model_dump_json(), flush=True)  # noqa: T201
         if self._arguments is not None and not isinstance(error, BrokenPipeError):
             run_command(self._arguments, self._end)
 

@@ -55,11 +55,23 @@ def test_a_run_that_is_cut_short_is_told_of_too(tmp_path, capfd, error, outcome,
     assert RunFinished.model_validate_json(capfd.readouterr().out) == told
 
 
-def test_an_end_that_the_display_has_shown_is_not_shown_again(tmp_path, capfd):
+def test_the_last_line_comes_once_and_after_all_that_is_said_later(capfd):
+    end = RunFinished(outcome="failed", exit_code=1, reason="it broke.")
     with pytest.raises(StageFailed), Ending(None, last_line=True) as ending:
-        ending.through(ignore)(RunFinished(outcome="failed", exit_code=1, reason="it broke."))
+        take = ending.through(lambda event: print(event.model_dump_json()))  # noqa: T201
+        take(end)
+        take(Notice(message="the report could not be written"))
         raise StageFailed("it broke.")
-    assert capfd.readouterr().out == ""
+    said, last = capfd.readouterr().out.splitlines()
+    assert "the report" in said
+    assert RunFinished.model_validate_json(last) == end
+
+
+def test_a_display_for_people_is_told_of_the_end_at_once():
+    seen = []
+    with Ending(None, last_line=False) as ending:
+        ending.through(seen.append)(END)
+        assert seen == [END]
 
 
 def test_a_command_that_fails_is_a_warning(tmp_path, capfd):

@@ -215,6 +215,14 @@ def evaluate():
     return found.add(progress, after=92)
 
 
+def evaluate_verify():
+    found = exported(1)
+    title = "evaluate (dev): verify, round-01, greedy"
+    found.add(StageStarted(stage="evaluate", title=title, total=374, unit="completions"))
+    info = {"passed": 81, "failed": 60, "timeouts": 2, "programs/s": 59.0}
+    return found.add(StageProgress(stage="evaluate", done=143, total=374, info=info), after=3)
+
+
 def paused():
     return train().add(Steered(wish="pause")).add(usage(), after=600)
 
@@ -261,6 +269,7 @@ MOMENTS = {
     "export": export,
     "second_round": second_round,
     "evaluate": evaluate,
+    "evaluate_verify": evaluate_verify,
     "paused": paused,
     "stopping": stopping,
     "end": end,

@@ -14,6 +14,7 @@ from localdistill.display.dashboard.frame import frame
 from localdistill.display.dashboard.glyphs import ASCII, UNICODE
 from localdistill.display.dashboard.section import View
 from localdistill.display.state import RunState
+from localdistill.events import Notice, RunStarted
 from tests.display.recordings import MOMENTS, SIZES
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -69,10 +70,25 @@ def test_no_frame_is_wider_or_higher_than_its_terminal(moment, glyphs):
             assert max(line.cell_len for line in found) <= columns, (columns, lines)
 
 
+def test_wide_characters_and_long_names_fit_too():
+    recording = MOMENTS["train"]()
+    run = RunStarted(model="/模型/" + "模" * 70, directory="蒸馏" * 30, log="日志" * 40, rounds=1)
+    recording.events.insert(0, (999.0, Notice(message="警告" * 80, level="warning")))
+    state = state_of(recording)
+    state.run = run
+    state.notices.append(Notice(message="注意 " * 60))
+    state.noticed.append(61.0)
+    for columns, lines in ((40, 10), (80, 24), (111, 30), (200, 60)):
+        found = frame(View(state, recording.now, columns, UNICODE, keys=KEYS), lines)
+        assert len(found) == lines
+        assert max(line.cell_len for line in found) <= columns
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_the_smallest_terminal_shows_the_work_and_the_last_line(moment):
     text = text_of(drawn(moment, (40, 10)))
     names = {"generate_and_verify": "generate", "second_round": "generate"}
+    names["evaluate_verify"] = "evaluate"
     names |= dict.fromkeys(("paused", "stopping"), "train")
     shown = {"end": "Verdict: better", "error": "its process was killed"}
     assert shown.get(moment, names.get(moment, moment)) in text

@@ -4,7 +4,14 @@ import io
 import time
 
 from localdistill.display import open_display, plain, words
-from localdistill.events import Notice, RoundStarted, StageFinished, StageProgress, StageStarted
+from localdistill.events import (
+    Notice,
+    RoundStarted,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+    Steered,
+)
 
 
 def shown(*events):
@@ -82,3 +89,25 @@ def test_not_on_a_terminal_means_plain():
 
 def test_durations():
     assert [words.duration(s) for s in (None, 0, 61, 3729)] == ["-", "0:00", "1:01", "1:02:09"]
+
+
+def test_what_keys_do_and_what_they_did_is_said():
+    stream = io.StringIO()
+    with plain.PlainDisplay(stream, keys="q stops") as display:
+        for wish in ("pause", "resume", "stop"):
+            display(Steered(wish=wish))
+    assert stream.getvalue().splitlines() == [
+        "Keys: q stops.",
+        "  Paused after this batch; p goes on.",
+        "  Going on.",
+        "  Stopping after this batch; the same command goes on from here.",
+    ]
+
+
+def test_of_what_is_long_past_progress_is_not_spoken_of():
+    stream = io.StringIO()
+    display = plain.PlainDisplay(stream)
+    display.take(StageStarted(stage="train", title="train", total=100, unit="steps"), 1000.0)
+    display.take(StageProgress(stage="train", done=40), 1100.0, quietly=True)
+    display.take(StageProgress(stage="train", done=50), 1100.0)
+    assert stream.getvalue().splitlines()[1:] == ["    50 of 100, 1:40 left"]

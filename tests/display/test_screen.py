@@ -8,6 +8,7 @@ import pytest
 from rich.text import Text
 
 from localdistill.display import open_run_display
+from localdistill.display.dashboard import display as shown
 from localdistill.display.dashboard.display import Dashboard
 from localdistill.display.dashboard.glyphs import ASCII, UNICODE, glyphs_for
 from localdistill.display.dashboard.screen import Screen
@@ -47,6 +48,24 @@ def test_only_lines_that_have_changed_are_written():
     stream.truncate(0)
     assert screen.paint([Text("a"), Text("b", "green"), Text("c")], (80, 24)) == 0
     assert stream.getvalue() == ""
+
+
+def test_lines_that_are_no_more_are_cleared():
+    stream = Terminal()
+    screen = Screen(stream)
+    screen.paint([Text("a"), Text("b"), Text("c")], (80, 24))
+    stream.truncate(0)
+    assert screen.paint([Text("a")], (80, 24)) == 0
+    assert "\x1b[2;1H\x1b[J" in stream.getvalue()
+
+
+def test_what_cannot_be_drawn_is_one_line_and_no_end_of_the_display(monkeypatch):
+    def broken(view, height):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(shown, "frame", broken)
+    (line,) = Dashboard(Terminal()).frame((80, 24))
+    assert "ZeroDivisionError: oh" in line.plain and "The run goes on" in line.plain
 
 
 def test_after_a_resize_everything_is_written_on_an_empty_screen():

@@ -13,6 +13,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from localdistill.display.dashboard.drawing import fitted
 from localdistill.display.dashboard.frame import frame
 from localdistill.display.dashboard.glyphs import Glyphs, glyphs_for
 from localdistill.display.dashboard.screen import Screen
@@ -66,7 +67,11 @@ class Dashboard:
             self._new = False
             now = self.state.working_time(self._clock())
             view = View(self.state, now, size[0], self._glyphs, keys=self.keys)
-            return frame(view, size[1])
+            try:
+                return frame(view, size[1])
+            except Exception as error:  # a mistake in drawing must not cost a night's screen
+                text = f" This cannot be drawn ({type(error).__name__}: {error}). The run goes on."
+                return [fitted(Text(self._glyphs.text(text)), size[0], self._glyphs)]
 
     def __enter__(self) -> Self:
         self._screen.enter()

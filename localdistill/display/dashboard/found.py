@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.text import Text
 
 from localdistill.display.curve import Curve
@@ -15,7 +17,6 @@ from localdistill.display.dashboard.drawing import (
     fitted,
     interval,
     parts_bar,
-    spread,
     wrapped,
 )
 from localdistill.display.dashboard.section import LABEL, Section, View, labelled
@@ -32,15 +33,18 @@ def verdicts(view: View) -> Section | None:
     counts = (tally.passed, tally.failed, tally.timeouts)
     open_ = [stage.total or 0 for stage in view.state.at_work() if stage.title == tally.title]
     drawn = parts_bar(counts, max(open_, default=0), view.width - LABEL - 2, view.glyphs)
-    title = "" if tally.title == "verify" else f"{view.glyphs.text(tally.title)} "
     told = _told(view, counts)
-    second = Text.assemble(" ", labelled(""), told)
+    second = Text.assemble(" ", labelled(_of_which(tally.title)), told)
     if second.cell_len > view.width:
         second = Text.assemble(" ", told)
-    elif second.cell_len + len(title) + 2 <= view.width:
-        second = spread(second, Text(title, DIM), view.width, view.glyphs)
     second = fitted(second, view.width, view.glyphs)
     return Section([Text.assemble(" ", labelled("tests", drawn)), second], 3, least=2, likes=2)
+
+
+def _of_which(title: str) -> str:
+    """``on dev`` for a comparison of models; nothing for a round's own completions."""
+    found = re.search(r"\((\w+)\)", title)
+    return f"on {found[1]}" if found else ""
 
 
 def _told(view: View, counts: tuple[int, int, int]) -> Text:

@@ -74,6 +74,8 @@ class Screen:
                 continue
             changed += 1
             parts.append(f"\x1b[{number + 1};1H{self.encoded(line)}\x1b[K")
+        if len(lines) < len(self._shown):
+            parts.append(f"\x1b[{len(lines) + 1};1H\x1b[J")
         self._shown = lines
         if parts:
             self._write(f"{_BEGIN}{''.join(parts)}{_END}")
