@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
 from localdistill.sandbox import inside, kernel, owner, slot_server
@@ -86,9 +87,12 @@ class _Init:
             ready = poll.poll(_REST_MS if self._resting else None)
             with contextlib.suppress(BlockingIOError):
                 woken.recv(4096)
-            for listener in self._resting:
-                poll.register(listener, select.POLLIN)
-            self._resting = self._reap()
+            died = self._reap()
+            if self._resting and not self._end_left_over():
+                for listener in self._resting:
+                    poll.register(listener, select.POLLIN)
+                self._resting = []
+            self._resting += died
             for listener, _ in ready:
                 if listener in self._slots:
                     poll.unregister(listener)
@@ -113,6 +117,22 @@ class _Init:
                     left.append(self._keepers.pop(process))
         return left
 
+    def _end_left_over(self) -> bool:
+        """End what keepers that died have left, which is ours now; whether there was anything.
+
+        A slot gets no other keeper before: what is left clears up behind itself, and would take the
+        next one's processes, which have the same user id, for its own.
+        """
+        found = False
+        with contextlib.suppress(OSError):  # a kernel that does not tell of children
+            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+            for child in map(int, children.split()):
+                ours = child == self._command or child in self._keepers
+                if not ours and _may_change_user(child):
+                    found = True
+                    os.kill(child, signal.SIGKILL)
+        return found
+
     def _keep(self, slot: inside.Slot) -> int:
         process = os.fork()
         if process:
@@ -131,6 +151,15 @@ class _Init:
             sys.stderr.flush()
         finally:
             os._exit(1)
+
+
+def _may_change_user(process: int) -> bool:
+    """Whether a process has the right that the sandbox's have and the tool's have not."""
+    with contextlib.suppress(OSError, StopIteration):  # it has ended by now
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+        line = next(line for line in lines.splitlines() if line.startswith("CapPrm:"))
+        return bool(int(line.split()[1], 16) >> kernel.CAP_SETUID & 1)
+    return False
 
 
 def _all_if_they_show() -> Iterable[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
+import tempfile
 from typing import NamedTuple, NoReturn
 
 from localdistill.sandbox import kernel
@@ -70,14 +71,19 @@ def become(whose: Owner) -> None:
 def execute(command: list[str]) -> NoReturn:
     """Go over to ``command``, with a home that this user may write to.
 
+    Home is not the folder with the results, in which libraries would leave their own. But what is
+    fetched from the hub is kept there.
+
     Raises:
-        OSError: there is no such program.
+        OSError: there is no such program, or nowhere to write.
     """
-    if os.geteuid() != 0 and not _has_account(os.geteuid()):
+    if os.environ.get("HOME", "") in _HOMES_OF_ROOT:
+        os.environ.setdefault("HF_HOME", f"{results()}/.cache/huggingface")
+        if os.geteuid() != 0:
+            os.environ["HOME"] = tempfile.mkdtemp(prefix="localdistill-home-")
+    if not _has_account(os.geteuid()):
         for name in ("USER", "LOGNAME"):  # libraries ask for a name and fail where there is none
             os.environ.setdefault(name, _NAME)
-    if os.geteuid() != 0 and os.environ.get("HOME", "") in _HOMES_OF_ROOT:
-        os.environ["HOME"] = results()
     os.execvp(command[0], command)  # noqa: S606  it is the command that the image names
 
 

@@ -21,7 +21,9 @@ _WHO = """
 import json, os
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps({
-    "ids": [*os.getresuid(), *os.getresgid()], "groups": os.getgroups(), "home": os.environ["HOME"],
+    "ids": [*os.getresuid(), *os.getresgid()], "groups": os.getgroups(),
+    "home": os.environ["HOME"], "writes": os.access(os.environ["HOME"], os.W_OK),
+    "hub": os.environ["HF_HOME"],
     "rights": [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")],
     "gains": int(status["NoNewPrivs"]) == 0,
 }))
@@ -80,15 +82,24 @@ pytestmark = [
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """For results; other users can reach it."""
-    made = Path(tempfile.mkdtemp())
-    made.chmod(0o755)
+    """For results; other users can reach it. Beside it is one for what is temporary."""
+    around = Path(tempfile.mkdtemp())
+    around.chmod(0o755)
+    made, temporary = around / "results", around / "tmp"
+    made.mkdir()
+    temporary.mkdir()
+    temporary.chmod(0o1777)
     yield made
-    shutil.rmtree(made)
+    shutil.rmtree(around)
 
 
 def first_process(folder: Path, *command: str, before: tuple[str, ...] = ()) -> subprocess.Popen:
-    surroundings = {**environment(), "LOCALDISTILL_HOME": str(folder), "HOME": "/root"}
+    surroundings = {
+        **environment(),
+        "LOCALDISTILL_HOME": str(folder),
+        "TMPDIR": str(folder.with_name("tmp")),
+        "HOME": "/root",
+    }
     return subprocess.Popen(
         [*before, *python_for(0), "-I", "-S", "-B", str(BOOT), "--first", *command],
         env=surroundings,
@@ -113,7 +124,10 @@ def test_the_command_is_the_owner_of_the_results_and_has_no_rights(folder):
     assert 0 not in who["groups"]
     assert who["rights"] == [0, 0, 0, 0]
     assert not who["gains"]
-    assert who["home"] == str(folder)
+    assert who["writes"]
+    assert who["home"] != str(folder)  # in which libraries would leave their own
+    assert who["hub"] == f"{folder}/.cache/huggingface"
+    assert list(folder.iterdir()) == []
     assert err == ""
 
 
