@@ -61,8 +61,9 @@ COPY --from=compiled /src/_spawner.so localdistill/sandbox/
 COPY --from=compiled /src/_draw.so localdistill/backends/
 # `tool` is where the entry point finds it, whatever the version of Python.
 RUN /opt/localdistill/bin/pip install --no-deps --root /out --prefix /opt/localdistill . \
-    && ln -s lib/python3.*/site-packages/localdistill /out/opt/localdistill/tool \
-    && test -e /out/opt/localdistill/tool/sandbox/boot.py
+    && cd /out/opt/localdistill \
+    && ln -s lib/python3.*/site-packages/localdistill tool \
+    && test -e tool/sandbox/boot.py
 
 
 # What the images for CPUs and GPUs have in common. No compiler.

@@ -12,7 +12,7 @@ CHAOS ?= 50
 .PHONY: install run test tiers chaos audit check bench clean
 
 install:
-	@$(PYTHON) scripts/install.py --venv $(VENV) --dev
+	@$(PYTHON) scripts/install.py --venv $(VENV) --dev $(INSTALL_ARGS)
 
 run: install
 	@$(BIN)/localdistill run $(ARGS)

@@ -7,7 +7,8 @@ COPY requirements/base.txt requirements/dev.txt /requirements/
 RUN python -m venv /opt/tests \
     && /opt/tests/bin/pip install --no-cache-dir $(grep -hE '^(numpy|psutil|pydantic|pytest)==' /requirements/*.txt) \
     && mkdir -p /opt/localdistill \
-    && ln -s /opt/tests/lib/python3.*/site-packages /opt/localdistill/packages
+    && ln -s /opt/tests/lib/python3.*/site-packages /opt/localdistill/packages \
+    && test -e /opt/localdistill/packages/numpy
 ENV PYTHONPATH=/src PYTHONDONTWRITEBYTECODE=1 LOCALDISTILL_HOME=/data
 WORKDIR /src
 ENTRYPOINT ["python3", "-I", "-S", "-B", "/src/localdistill/sandbox/boot.py", "--first", \

@@ -38,7 +38,12 @@ def main() -> None:
 
 def _one(args: argparse.Namespace, seed: int, name: str, first: Path) -> dict[str, Any]:
     directory = args.runs / f"seed-{seed}" / name
-    settings: dict[str, object] = {"seed": seed, "select.strategy": name}
+    # Both decodings are looked at here, each by itself.
+    settings: dict[str, object] = {
+        "seed": seed,
+        "select.strategy": name,
+        "evaluate.decode": "same",
+    }
     if args.model:
         settings["model"] = args.model.resolve()
     sampled = seed_runs.run(directory, settings, like=None if directory == first else first)

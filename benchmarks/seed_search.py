@@ -27,7 +27,11 @@ def main() -> None:
     runs.mkdir(parents=True, exist_ok=True)
     unused = runs / "one-problem.jsonl"  # a run wants a third set; with one round it has no use
     unused.write_text((PROBLEMS / "train.jsonl").read_text(encoding="utf-8").splitlines()[0] + "\n")
-    sets = {"dev_problems": unused, "eval_problems": PROBLEMS / "dev.jsonl"}
+    sets = {
+        "dev_problems": unused,
+        "eval_problems": PROBLEMS / "dev.jsonl",
+        "evaluate.decode": "same",
+    }
     sampled: Path | None = None
     for text in args.configurations:
         settings = dict(part.split("=", 1) for part in text.split(",") if part)

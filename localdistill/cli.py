@@ -100,6 +100,18 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--rounds", type=int)
     run.add_argument("--samples", type=int, help="completions a problem")
     run.add_argument("--select", help=", ".join(selection.names()))
+    run.add_argument(
+        "--compare", metavar="S,S", help="train by each of these strategies, compare them on dev"
+    )
+    run.add_argument(
+        "--compare-tokens", type=int, metavar="N", help="trained tokens each (else the least)"
+    )
+    run.add_argument(
+        "--controls", metavar="C,C", help="references, shuffled: what tuning alone would give"
+    )
+    run.add_argument(
+        "--hours", type=float, help="working time of all calls: end in it, with the best model"
+    )
     run.add_argument("--seed", type=int)
     run.add_argument(
         "--deterministic", action="store_true", default=None, help="equal texts after a kill"
@@ -145,7 +157,12 @@ _OPTIONS = {
     "seed": "seed",
     "deterministic": "deterministic",
     "adaptive": "generate.adaptive",
+    "compare": "compare",
+    "compare_tokens": "compare_tokens",
+    "controls": "controls",
+    "hours": "hours",
 }
+_LISTS = ("compare", "controls")  # given with commas
 _PATHS = ("model", "problems", "dev_problems", "eval_problems")
 
 
@@ -162,6 +179,8 @@ def run_config(options: argparse.Namespace) -> Config:
                 values[name] = _anchored(name, values[name], file.resolve().parent)
     for option, name in _OPTIONS.items():
         value = getattr(options, option)
+        if option in _LISTS and value is not None:
+            value = [part.strip() for part in value.split(",") if part.strip()]
         if value is not None:
             configuration.apply(values, name, _anchored(name, value))
     for text in options.set:

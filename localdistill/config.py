@@ -78,6 +78,10 @@ class SelectConfig(_Section):
     strategy: str = "tests"
     max_per_problem: int = Field(default=4, ge=1)
     confidence_share: float = Field(default=0.25, gt=0, le=1)  # of a problem's completions
+    agreement_share: float = Field(default=0.5, gt=0, le=1)  # of them, that must do the same
+    # Share of all answers, the shortest ones, that is dropped before the strategy looks; the code
+    # that was released for arXiv 2604.01193 drops 0.1
+    drop_shortest: float = Field(default=0.0, ge=0, lt=1)
 
 
 class TrainConfig(_Section):
@@ -170,12 +174,40 @@ class Config(_Section):
     deterministic: bool = False  # equal texts after a kill, for some speed
     # Whose large files stay: those of the best and the last round, or all (localdistill.pruning)
     keep: Literal["best+last", "all"] = "best+last"
+    # Working hours of all calls together, in which the run ends with the best model so far; may be
+    # named anew when it is continued
+    hours: float | None = Field(default=None, gt=0, le=_MANY, allow_inf_nan=False)
+    # Strategies that are compared in the round that there is, instead of select.strategy; and the
+    # tokens that each is trained on, at most (None: as many as the one that selects least)
+    compare: list[str] = []
+    compare_tokens: int | None = Field(default=None, ge=1)
+    # What else is trained and scored at the end, beside the run's model
+    controls: list[Literal["references", "shuffled"]] = []
     generate: GenerateConfig = GenerateConfig()
     verify: VerifyConfig = VerifyConfig()
     select: SelectConfig = SelectConfig()
     train: TrainConfig = TrainConfig()
     export: ExportConfig = ExportConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="after")
+    def _arms_differ(self) -> Self:
+        for name, values in (("compare", self.compare), ("controls", self.controls)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names one twice")
+        if len(self.compare) == 1:
+            raise ValueError("compare needs two strategies at least; one is select.strategy")
+        if self.compare and self.rounds > 1:
+            raise ValueError("compare is an experiment of one round: leave out rounds")
+        if self.compare_tokens is not None and not self.compare:
+            raise ValueError("compare_tokens needs compare, which names strategies")
+        if self.hours is not None and (self.compare or self.controls):
+            raise ValueError(
+                "compare and controls are experiments without a limit: leave out hours"
+            )
+        if self.hours is not None and self.generate.adaptive:
+            raise ValueError("generate.adaptive ends by what passes, not by hours: leave one out")
+        return self
 
     def to_toml(self) -> str:
         """The configuration as TOML; unset values are left out, as TOML has no null."""
@@ -260,7 +292,7 @@ def _mistake(error: ValidationError) -> str:
         return f"{name} is a section; set one of {', '.join(inside)}."
     text = first["msg"].removeprefix("Value error, ")
     if isinstance(given, dict):  # what no single value of a section is to blame for
-        return f"{name}: {text}."
+        return f"{name}: {text}." if name else f"{text}."
     return f"{name} = {given!r}: {text}."
 
 

@@ -28,10 +28,11 @@ class RunStarted(_Event):
 
 
 class Planned(_Event):
-    """What is known beforehand of the work at the end, to tell how long the run will take."""
+    """What is known beforehand of how models are compared, to tell how long the run will take."""
 
     kind: Literal["planned"] = "planned"
-    final_completions: int  # drawn and tested for the comparison on the eval set
+    dev_completions: int = 0  # drawn and tested of each model on the dev set
+    final_completions: int  # and of both models on the eval set
 
 
 class StageStarted(_Event):
@@ -121,8 +122,9 @@ class RunFinished(_Event):
     kind: Literal["finished"] = "finished"
     outcome: Literal["finished", "stopped", "failed"]
     exit_code: int
-    # "no new model": every round was rejected. None: it did not come so far.
-    verdict: Literal["better", "no evidence", "worse", "no new model"] | None = None
+    # "no new model": every round was rejected, or there was no time for one; "not known": there was
+    # no time to compare the new model. None: it did not come so far.
+    verdict: Literal["better", "no evidence", "worse", "no new model", "not known"] | None = None
     # Paired difference in pass@1 to the starting model, as a share of 1, with its interval.
     gain: float | None = None
     gain_low: float | None = None

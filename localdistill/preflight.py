@@ -13,6 +13,7 @@ from pathlib import Path
 from localdistill import disk_use, manifest, memory, selection, trainers
 from localdistill.bootstrap import Confidence
 from localdistill.config import Config
+from localdistill.controls import without_references
 from localdistill.decodings import samples_of
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
@@ -24,6 +25,7 @@ from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
 from localdistill.stages import split, train_here, verify
 from localdistill.stages.train_shape import trainable
+from localdistill.time_plan import for_people, least_seconds
 from localdistill.types import SandboxUse
 
 _LESS_MEMORY = (
@@ -62,9 +64,12 @@ def check(
     if saved is None or not split.is_written(request):
         splits = split.separate(request, callback)
         _check_dev(config, len(splits.splits["dev"]))
+        check_arms(config, splits.splits)
         say_if_nothing_can_be_learnt(config, callback)
         say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
     outlook = inspect(Path(config.model), config.export.quant)
+    if saved is None:
+        check_hours(config, outlook)
     pinned = saved is not None and splits is None and is_pinned(saved, directory)
     sandbox = None
     finished = saved is not None and directory.is_finished(saved.rounds)
@@ -79,6 +84,32 @@ def check(
         # The evaluation always needs it.
         sandbox = verify.try_sandbox(config.verify.sandbox)
     return Ready(splits, pinned, sandbox)
+
+
+def check_arms(config: Config, splits: split.Splits) -> None:
+    """Find out whether strategies can be compared and controls made of these problems.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if config.compare and not splits["dev"]:
+        message = "Comparing strategies needs problems with tests: name a set that has with"
+        raise ConfigError(f"{message} --dev-problems.")
+    if "references" in config.controls and not any(row.reference for row in splits["train"]):
+        raise ConfigError(without_references(f"the problems of {config.problems}"))
+
+
+def check_hours(config: Config, outlook: Outlook) -> None:
+    """Refuse a time in which not even one round can be done, on any machine.
+
+    Raises:
+        ConfigError: the message has the least, as far as it can be told beforehand.
+    """
+    least = least_seconds(outlook.gguf)
+    if config.hours is not None and 3600 * config.hours < least:
+        text = f"--hours {config.hours:g} is {for_people(3600 * config.hours)}: a round of this"
+        text += f" model takes {for_people(least)} at the very least. Give --hours"
+        raise ConfigError(f"{text} {2 * least / 3600:.2g} or more.")
 
 
 def _check_dev(config: Config, problems: int) -> None:
@@ -117,7 +148,7 @@ def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:
     """
     sampling = config.generate
     if (
-        config.select.strategy == "none"
+        "none" in strategies(config)
         and not sampling.truncates
         and abs(sampling.temperature - 1) < _NEAR_ONE
     ):
@@ -151,10 +182,11 @@ def check_names(config: Config) -> None:
         ConfigError, ModelError: the message names the nearest valid one; or a strategy does not
             go with how is sampled.
     """
-    strategy = selection.load(config.select.strategy)
-    if config.generate.adaptive and not getattr(strategy, "NEEDS_VERDICTS", False):
-        message = f"The strategy {config.select.strategy} does not look at what passes, which"
-        raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
+    for name in strategies(config):
+        strategy = selection.load(name)
+        if config.generate.adaptive and not getattr(strategy, "NEEDS_VERDICTS", False):
+            message = f"The strategy {name} does not look at what passes, which"
+            raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
     trainers.load(config.train.trainer)
     if config.export.quant != "same":
         file_type(config.export.quant, with_importance=True)
@@ -162,7 +194,8 @@ def check_names(config: Config) -> None:
 
 def split_request(config: Config, directory: RunDir) -> split.SplitRequest:
     """What is to be split, and where to."""
-    strategy = config.select.strategy
+    wanted = strategies(config)
+    needing = [name for name in wanted if getattr(selection.load(name), "NEEDS_VERDICTS", False)]
     return split.SplitRequest(
         problems=config.problems,
         dev_problems=config.dev_problems,
@@ -170,9 +203,14 @@ def split_request(config: Config, directory: RunDir) -> split.SplitRequest:
         limit=config.limit,
         seed=config.seed,
         out={name: directory.problems(name) for name in ("train", "dev", "eval")},
-        strategy=strategy,
-        needs_tests=getattr(selection.load(strategy), "NEEDS_VERDICTS", False),
+        strategy=(needing or wanted)[0],
+        needs_tests=bool(needing),
     )
+
+
+def strategies(config: Config) -> list[str]:
+    """By which strategies the run selects."""
+    return config.compare or [config.select.strategy]
 
 
 def check_room(config: Config, outlook: Outlook, path: Path) -> None:
@@ -181,7 +219,9 @@ def check_room(config: Config, outlook: Outlook, path: Path) -> None:
     Raises:
         StorageError: they do not. Samples, logs and adapters are small beside them and not counted.
     """
-    require_room(path, disk_use.least(on_disk(outlook), config.rounds, config.keep))
+    needed = disk_use.least(on_disk(outlook), config.rounds, config.keep)
+    others = len(config.compare) + len(config.controls)  # models that are trained beside
+    require_room(path, needed + others * (outlook.master + outlook.gguf))
 
 
 def on_disk(outlook: Outlook, adapter: int = 0) -> disk_use.Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from localdistill.metrics import pass_at_1
+from localdistill.outcomes import Comparison, Omitted
 from localdistill.pipeline import RunResult
 from localdistill.sampling import Sampling
 from localdistill.stages.regression import told_in_words
@@ -19,6 +20,10 @@ _SAYING = {
     "worse": "worse",
     "no evidence": "no evidence that it is better",
 }
+_CONTROLS = {
+    "references": "training on the reference solutions",
+    "shuffled": "training on shuffled prompts",
+}
 
 
 def result_text(result: RunResult, report: Path | None = None) -> str:
@@ -27,17 +32,32 @@ def result_text(result: RunResult, report: Path | None = None) -> str:
     ``report`` is where the HTML report stands, if it was written.
     """
     lines = [line for use in result.sandboxes for line in sandbox_lines(use)]
+    if result.comparison is not None:
+        lines += strategies(result.comparison)
     lines += [f"No model of round {entry.round}: {entry.reason}" for entry in result.rejections]
     lines += result.remarks
-    if result.evaluation is None:
+    if result.evaluation is not None:
+        lines += comparison(result.evaluation)
+    elif result.model.round:
+        lines.append("Verdict: not known: there was no time to compare the new model with the old")
+    elif result.rejections or result.omitted is None:
         lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
     else:
-        lines += comparison(result.evaluation)
+        lines.append("Verdict: no new model: there was no time for a round; the old one is kept")
     if result.general is not None:
         lines.append(told_in_words(result.general))
+    lines += left_out(result.omitted)
     if report is not None:
         lines.append(f"Report: {report}")
     return "\n".join([*lines, f"Model: {result.model.gguf}"])
+
+
+def left_out(omitted: Omitted | None) -> list[str]:
+    """What --hours left out, a line each."""
+    if omitted is None or not omitted.items:
+        return []
+    head = f"Left out, as the run had {omitted.hours:g} hours (--hours):"
+    return [head, *(f"  {item.what}" for item in omitted.items)]
 
 
 def sandbox_lines(use: SandboxUse) -> list[str]:
@@ -67,7 +87,41 @@ def comparison(evaluation: EvalResult) -> list[str]:
         if evaluation.p_value is not None:
             interval += f", p = {evaluation.p_value:.2g}"
         lines.append(f"Verdict: {verdict}: {gain:+.1f} points in pass@1, {interval}")
-    return [*lines, *openings(evaluation)]
+    return [*lines, *openings(evaluation), *controls(evaluation)]
+
+
+def controls(evaluation: EvalResult) -> list[str]:
+    """How much of the gain other kinds of training give: a line each."""
+    return [
+        f"Control: {_CONTROLS.get(entry.name, entry.name)}: {points(entry.gain)} points "
+        f"(95% interval {points(entry.gain_low)} to {points(entry.gain_high)})"
+        for entry in evaluation.controls
+    ]
+
+
+def strategies(found: Comparison) -> list[str]:
+    """The strategies of the selection lab side by side, the best first; a table."""
+    ranked = sorted(found.arms, key=lambda arm: -arm.score.pass_at[0].value)
+    rows = [("strategy", "examples", "tokens", "pass@1 on dev", "gain in points (95% interval)")]
+    for arm in ranked:
+        gain = "-"
+        if arm.gain is not None and arm.gain_low is not None and arm.gain_high is not None:
+            interval = f"{points(arm.gain_low)} to {points(arm.gain_high)}"
+            gain = f"{points(arm.gain)} ({interval})"
+        name = f"{arm.name} *" if arm.chosen else arm.name
+        score = f"{100 * arm.score.pass_at[0].value:.1f}%"
+        rows.append((name, f"{arm.examples:,}", f"{arm.tokens:,}", score, gain))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [f"Strategies, each trained on up to {found.tokens_each:,} tokens (*: the run's model)"]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append(f"  {'  '.join(cells).rstrip()}")
+    return lines + [f"  {entry.name}: no model: {entry.reason}" for entry in found.left_out]
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}"
 
 
 def decodings(evaluation: EvalResult) -> list[str]:

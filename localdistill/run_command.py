@@ -41,5 +41,5 @@ def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], 
             report = write_at_the_end(directory, display)
         if not as_json:
             print(result_text.result_text(result, report), flush=True)  # noqa: T201
-    if result.evaluation is None:
+    if result.evaluation is None and not result.model.round:
         sys.exit(1)

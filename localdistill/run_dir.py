@@ -50,6 +50,11 @@ class RoundDir:
         self.parity = path / "parity.json"  # what the gate of the export found
         self.rejected = path / "rejected.json"  # there where the round gave no model, and why
         self.evaluation = path / "evaluation.json"  # on dev
+        self.trained = path / "trained.jsonl"  # of selected.jsonl, where only a part is trained on
+
+    def arm(self, name: str) -> RoundDir:
+        """Paths of another way to train from this round's completions."""
+        return RoundDir(self.path / "arms" / name)
 
 
 class RunDir:
@@ -65,6 +70,9 @@ class RunDir:
         self.evaluation = path / "evaluation.json"
         self.regression = path / "regression.json"  # plain questions, before and after
         self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
+        self.comparison = path / "comparison.json"  # of the selection lab
+        self.controls = path / "controls"  # a folder for each
+        self.omitted = path / "omitted.json"  # what there was no time for
         self.openings = path / "openings.jsonl"  # each time that eval was sampled for a new model
         self.stopped = path / "stopped.json"  # there where the run made fewer rounds, and why
         self._lock = -1
@@ -116,15 +124,29 @@ class RunDir:
             self._take_away()
             message = f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir"
             raise ConfigError(f"{message}, or make room and rights for it.") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = (
-                f"{self.path}: another run works in it; wait for it or choose another --run-dir."
-            )
-            raise ConfigError(message) from error
+        self._lock_or_refuse(self._lock)
         self._wait_for_orphans()
         return self
+
+    def refuse_if_taken(self) -> None:
+        """Refuse at once a directory in which another run works: ``open`` comes after long checks.
+
+        Raises:
+            ConfigError: one does.
+        """
+        with contextlib.suppress(OSError):  # there is none, or ``open`` says better what it is
+            descriptor = os.open(self.path / "run.lock", os.O_RDWR)
+            try:
+                self._lock_or_refuse(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _lock_or_refuse(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"{self.path}: another run works in it; wait for it"
+            raise ConfigError(f"{message} or choose another --run-dir.") from error
 
     def _wait_for_orphans(self) -> None:
         # After `kill -9` of a run the kernel kills its stage's process too, but not at once, and
@@ -205,6 +227,10 @@ class RunDir:
         saved = saved.model_copy(update={"keep": asked.keep})  # more or less may go at any time
         if self.manifest.exists():
             saved = _grown(_with_passes(saved, asked), asked)
+        # How long it may take changes nothing of what has been done; unnamed, it stays.
+        if asked.hours is not None:
+            saved = saved.model_copy(update={"hours": asked.hours})
+        asked = asked.model_copy(update={"hours": saved.hours})
         differing = configuration.differences(saved, asked)
         if not differing:
             return saved
@@ -219,7 +245,8 @@ class RunDir:
 
         What the machine chose at the beginning (slots, threads, workers) is kept on continuing. How
         much goes through training at once may be named anew: memory may have become scarcer, and
-        the adapter is the same but for rounding. Rounds may be more than they were.
+        the adapter is the same but for rounding. So may the hours, and rounds may be more than they
+        were.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.

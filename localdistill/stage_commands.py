@@ -124,6 +124,11 @@ def _select(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", default="tests", help=", ".join(selection.names()))
     parser.add_argument("--max-per-problem", type=int, default=4)
     parser.add_argument("--confidence-share", type=float, help="of a problem's completions")
+    text = "of a problem's completions, that must do the same (agreement; default 0.5)"
+    parser.add_argument("--agreement-share", type=float, metavar="SHARE", help=text)
+    text = "of all answers, the shortest of which are dropped first (default 0)"
+    parser.add_argument("--drop-shortest", type=float, metavar="SHARE", help=text)
+    parser.add_argument("--seed", type=int, default=0, help="of the inputs that agreement makes")
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +162,10 @@ _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {
         (_generate, _server, _problem_set, _sampling, _adaptive),
     ),
     "verify": ("test completions in the sandbox", (_problem_set, _completions, _testing, _verify)),
-    "select": ("choose completions to train on", (_problem_set, _completions, _select)),
+    "select": (
+        "choose completions to train on",
+        (_problem_set, _completions, _testing, _select),
+    ),
     "train": ("fine-tune a LoRA adapter on a 4-bit base", (_train,)),
     "export": ("merge an adapter and write a GGUF, or a run's model for Ollama ...", (_export,)),
     "evaluate": (

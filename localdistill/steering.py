@@ -9,13 +9,13 @@ from types import FrameType
 from localdistill.stages.running import RUNNING
 
 # Of the ten seconds that Docker gives, the rest is for closing files and telling of the end.
-_WITHIN_S = 7.0
+_WITHIN_S = 6.0
 
 
 def install() -> None:
     """Take SIGINT, SIGTERM and SIGHUP, but for those that whoever started us has had ignored.
 
-    The first lets the stage at work come to the end of its unit of work, for seven seconds at most;
+    The first lets the stage at work come to the end of its unit of work, for six seconds at most;
     the second, or one between stages, ends all at once. Both are safe.
     """
     RUNNING.reset()

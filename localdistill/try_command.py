@@ -111,7 +111,10 @@ def _converse(
 ) -> None:
     """Prompt after prompt, until the end of input; Ctrl-C gives up one answer only."""
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  (line editing and history for input())
+        import readline  # line editing and history for input()
+
+        # A paste is then one line to it, however many it has; Python turns that off.
+        readline.parse_and_bind("set enable-bracketed-paste on")
     print("Type or paste a prompt and press Enter; Ctrl-D ends.")  # noqa: T201
     for prompt in typed(sys.stdin, lambda: input(_PROMPT)):
         try:
@@ -141,6 +144,7 @@ def typed(stream: TextIO, read: Callable[[], str], paste_s: float = _PASTE_S) ->
         except KeyboardInterrupt:
             print()  # noqa: T201
             continue
-        text = "\n".join(lines)
+        # What is pasted while a terminal is read character by character has its Enter key's "\r".
+        text = "\n".join(lines).replace("\r", "\n").rstrip("\n")
         if text.strip():
             yield text

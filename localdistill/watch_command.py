@@ -114,7 +114,7 @@ class _Watcher:
         elif end.verdict is not None:
             lines.append(f"Verdict: {end.verdict}")
         if end.model is not None:
-            lines.append(f"Model: {end.model}")
+            lines.append(f"Model: {tamed(end.model)}")
         if end.reason is not None:
-            lines.append(f"The run {end.outcome}: {end.reason}")
-        return [tamed(line) for line in lines]
+            lines.append(tamed(f"{'Failed: ' if end.outcome == 'failed' else ''}{end.reason}"))
+        return lines

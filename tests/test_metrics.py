@@ -1,5 +1,6 @@
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localdistill import bootstrap, metrics
+from localdistill.bootstrap import Confidence
 from localdistill.errors import StageFailed
 from localdistill.types import EvalResult, Verdict
 
@@ -187,3 +189,35 @@ def test_with_many_problems_the_interval_is_that_of_the_normal_distribution():
     half = 1.96 * np.std([(n % 5 - n % 3) / 4 for n in range(20_000)]) / math.sqrt(20_000)
     assert result.gain_low == pytest.approx(result.gain - half, abs=half / 20)
     assert result.gain_high == pytest.approx(result.gain + half, abs=half / 20)
+
+
+def test_pass_at_k_agrees_with_exact_enumeration():
+    for n in range(1, 8):
+        for c, k in itertools.product(range(n + 1), range(1, n + 1)):
+            draws = list(itertools.combinations([True] * c + [False] * (n - c), k))
+            exact = Fraction(sum(map(any, draws)), len(draws))
+            assert metrics.pass_at_k(n, c, k) == pytest.approx(float(exact), rel=0, abs=1e-12)
+
+
+def test_pass_at_k_agrees_with_the_published_product():
+    """1 - prod(1 - k / i for i in n - c + 1 .. n) (Chen et al. 2021, figure 3)."""
+    for n, c, k in itertools.product((8, 100, 1000), (0, 1, 3, 7), (1, 2, 5, 8)):
+        product = math.prod(1 - k / i for i in range(n - c + 1, n + 1)) if n - c >= k else 0.0
+        assert metrics.pass_at_k(n, c, k) == pytest.approx(1 - product, rel=0, abs=1e-12)
+
+
+def test_pass_at_1_does_not_depend_on_which_k_were_asked_for():
+    found = score(ks=(2,), a="pf", b="pp", c="pfff")
+    assert metrics.pass_at_1(found) == pytest.approx((0.5 + 1 + 0.25) / 3)
+    with pytest.raises(ValueError, match="no sample counts"):
+        metrics.pass_at_1(found.model_copy(update={"counts": {}}))
+
+
+def test_the_level_decides_the_verdict_and_stands_in_the_result():
+    names = [f"p{n}" for n in range(40)]
+    mine = score(**{name: "p" if n < 9 else "f" for n, name in enumerate(names)})
+    base = score(**{name: "p" if 8 <= n < 11 else "f" for n, name in enumerate(names)})
+    usual = metrics.compare("set", mine, base, Confidence(0.8))
+    strict = metrics.compare("set", mine, base, Confidence(0.999, "bca"))
+    assert (usual.verdict, usual.level, usual.interval_method) == ("better", 0.8, "percentile")
+    assert (strict.verdict, strict.level, strict.interval_method) == ("no evidence", 0.999, "bca")

@@ -17,6 +17,17 @@ def test_a_second_run_in_the_same_directory_is_refused_at_once(tmp_path):
         RunDir(tmp_path).open()
 
 
+def test_so_it_is_before_anything_is_checked(tmp_path):
+    directory = RunDir(tmp_path / "run")
+    directory.refuse_if_taken()
+    assert not directory.path.exists()
+    with RunDir(tmp_path), pytest.raises(ConfigError, match="another run works in it"):
+        RunDir(tmp_path).refuse_if_taken()
+    RunDir(tmp_path).refuse_if_taken()
+    with RunDir(tmp_path):
+        pass
+
+
 def test_the_lock_is_free_again_after_the_run(tmp_path):
     with RunDir(tmp_path):
         pass
@@ -134,3 +145,20 @@ def test_an_unwritable_directory_is_one_line_with_the_fix(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="choose another --run-dir"):
         RunDir(tmp_path / "file" / "run").open()
+
+
+def test_rounds_and_patience_may_be_raised_and_nothing_else_is_written(tmp_path):
+    def asked(**more):
+        return configuration.build({"model": "m.gguf", "problems": "p.jsonl", **more})
+
+    with RunDir(tmp_path) as directory:
+        directory.adopt(asked(rounds=2))
+        directory.write_manifest({"hashes": {}})
+        before = directory.config.read_text()
+        assert directory.adopt(asked(rounds=3, stop_after=0)).rounds == 3
+        after = before.replace("rounds = 2", "rounds = 3")
+        assert directory.config.read_text() == after.replace("stop_after = 2", "stop_after = 0")
+        assert directory.adopt(asked(rounds=3, stop_after=0)).stop_after == 0
+        for fewer in ({"rounds": 2, "stop_after": 0}, {"rounds": 3, "stop_after": 1}):
+            with pytest.raises(ConfigError, match="another configuration"):
+                directory.adopt(asked(**fewer))

@@ -114,16 +114,16 @@ class RichScreen:
         from rich.panel import Panel
         from rich.text import Text
 
-        below = Text(f" {shown.notes} ", "dim")
+        said = Text(printable(shown.text).strip("\n"))
         if shown.outcome is not None:
             style = "bold green" if shown.passed else "bold red"
-            below = Text.assemble((f" {printable(shown.outcome)}", style), ("; ", "dim"), below)
+            said.append(f"\n\n{printable(shown.outcome)}", style)
         title = Text.assemble((f" {shown.model} ", "bold"), (f"{shown.decoding} ", "dim"))
         return Panel(
-            Text(printable(shown.text).strip("\n")),
+            said,
             title=title,
             title_align="left",
-            subtitle=below,
+            subtitle=Text(f" {shown.notes} ", "dim"),
             subtitle_align="left",
             box=box.ROUNDED,
             border_style="dim",

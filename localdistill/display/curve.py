@@ -26,11 +26,14 @@ class Curve:
     def columns(self, count: int) -> list[float | None]:
         """The mean of the values in each of ``count`` equal parts of the work; None: not yet.
 
-        A part between two others that have values takes what was there before.
+        The first part begins with the first value. One between two others that have values takes
+        what was there before.
         """
         sums: list[list[float]] = [[] for _ in range(count)]
+        origin = min((share for share, _ in self.points), default=0.0)
+        scale = count / max(1.0 - origin, 1e-9)
         for share, value in self.points:
-            sums[min(count - 1, int(share * count))].append(value)
+            sums[min(count - 1, int((share - origin) * scale))].append(value)
         found: list[float | None] = [sum(each) / len(each) if each else None for each in sums]
         last = max((number for number, value in enumerate(found) if value is not None), default=-1)
         before: float | None = None

@@ -53,6 +53,7 @@ class PlainDisplay(StreamDisplay):
 
     def take(self, event: Event, at: float, *, quietly: bool = False) -> None:
         """Take one event, which happened ``at``."""
+        said = len(self._state.notices)
         self._state.take(event, at)
         match event:
             case RoundStarted():
@@ -74,7 +75,7 @@ class PlainDisplay(StreamDisplay):
                 self._line(f"  {title} {how}" + (f": {shown}" if shown else ""))
             case Steered():
                 self._line(f"  {STEERED[event.wish]}")
-            case Notice():
+            case Notice() if len(self._state.notices) > said:
                 self._line(("  Warning: " if event.level == "warning" else "  ") + event.message)
 
     def _progress(self, name: str, now: float) -> None:

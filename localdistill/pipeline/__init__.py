@@ -9,11 +9,15 @@ the same call on the same directory goes on where an earlier one was stopped.
     beginning   splits, starting model, sizes, manifest
     one_round   one round: sampling, selection, training, export
     training    train and export from any selection
+    lab         strategies side by side
+    control_arms  what training on something else gives
     contest     champion and challengers, on dev
     stopping    what ends a run before its last round
     comparison  models on dev and on eval
+    outlook     how much they will be compared
     openings    how often eval was looked at
     guard       plain questions to the model that the run ends with
+    timekeeper  how long each step may take
     session     what all of them share; the one place where stages are started
     end         how a run ended, as an event
     journal     events.jsonl
@@ -24,16 +28,18 @@ the same call on the same directory goes on where an earlier one was stopped.
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 from localdistill import preflight
 from localdistill.config import Config
-from localdistill.events import Callback, Planned, RunStarted
-from localdistill.jsonl import iter_lines
+from localdistill.deadline import worked_seconds
+from localdistill.events import Callback, RunStarted
 from localdistill.pipeline.beginning import begin
 from localdistill.pipeline.end import finished, kept_in
 from localdistill.pipeline.journal import Journal
 from localdistill.pipeline.models import Model, RunResult
+from localdistill.pipeline.outlook import planned
 from localdistill.pipeline.room import watched
 from localdistill.pipeline.rounds import all_rounds
 from localdistill.pipeline.session import Session
@@ -49,24 +55,23 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
+    RunDir(path).refuse_if_taken()
     journal, log = Journal(callback), str(RunDir(path).log)
     journal(RunStarted(model=config.model, directory=str(path), log=log, rounds=config.rounds))
     with contextlib.ExitStack() as stack:
+        started = time.monotonic()
         ready = preflight.check(config, RunDir(path), journal)
         directory = stack.enter_context(RunDir(path))
-        session = Session(directory.adopt(config), directory, journal)
+        config = directory.adopt(config)
+        worked = worked_seconds(directory.events) + time.monotonic() - started
+        session = Session(config, directory, journal, worked)
         stack.enter_context(kept_in(journal, path))
         stack.enter_context(RUNNING.telling(journal))
         base = begin(session, ready)
         journal.open(directory.events)
-        journal(Planned(final_completions=_final_completions(session)))
+        journal(planned(session))
+        session.time.know(base.gguf)
         with watched(session):
             result = all_rounds(session, base)
-        journal(finished(result.evaluation, result.model.gguf, path))
+        journal(finished(result.evaluation, result.model, path))
         return result
-
-
-def _final_completions(session: Session) -> int:
-    """Completions that the comparison at the end needs, of both models."""
-    problems = sum(1 for _ in iter_lines(session.directory.problems("eval")))
-    return 2 * problems * session.config.evaluate.samples

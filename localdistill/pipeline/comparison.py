@@ -16,9 +16,31 @@ from localdistill.stages import decoding, evaluate, scoring
 from localdistill.types import DecodingChoice, EvalResult, ModelScore
 
 
+def problems_of(session: Session, split: str) -> Path:
+    """What of ``split`` models are compared on: all, or as many problems as there was time for."""
+    part = session.directory.problems(f"{split}-part")
+    return part if is_done(part) else session.directory.problems(split)
+
+
+def make_time(session: Session, split: str, drawn: int, models: int) -> None:
+    """Choose as many problems of ``split`` as there is time for, unless that was done before.
+
+    ``drawn``: completions of each problem, of all ``models`` together.
+
+    Raises:
+        OutOfTime: there is time for too few.
+    """
+    whole, part = session.directory.problems(split), session.directory.problems(f"{split}-part")
+    if is_done(part):
+        total, count = (int(done_facts(path)["count"]) for path in (whole, part))
+        session.time.note_part(total, count, split)
+    elif session.time.limited and not session.directory.scores(split, "base").exists():
+        session.time.problems(whole, part, drawn, models, share=0.5 if split == "dev" else 1.0)
+
+
 def size_of(session: Session, split: str) -> int:
-    """How many problems there are in ``split`` (train, dev, eval)."""
-    path = session.directory.problems(split)
+    """How many problems models are compared on in ``split`` (dev, eval)."""
+    path = problems_of(session, split)
     return int(done_facts(path)["count"]) if is_done(path) else 0
 
 
@@ -51,17 +73,19 @@ def on_dev(session: Session, model: Model) -> Contender:
     return contender
 
 
-def compare_on_dev(session: Session, mine: Contender, base: Contender) -> EvalResult:
+def compare_on_dev(
+    session: Session, mine: Contender, base: Contender, out: Path | None = None
+) -> EvalResult:
     """A round's model against the starting model, on what ``on_dev`` has drawn of both.
 
-    Written to the round's ``evaluation.json``.
+    Written to ``out``: the round's ``evaluation.json``, if None.
     """
     folders = [
         session.directory.scores("dev", each.model.label) / each.choice.name
         for each in (mine, base)
         if each.choice is not None
     ]
-    out = session.directory.round(mine.model.round).evaluation
+    out = out or session.directory.round(mine.model.round).evaluation
     return _compare(session, "dev", (mine, base), folders, out)
 
 
@@ -69,10 +93,12 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
     """The run's new model against its starting model, with samples that nothing was chosen by.
 
     Raises:
+        OutOfTime: there is no time for it.
         LocaldistillError: see ``stages.evaluate``.
     """
     folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
     samples = _samples(session, mine.sampling)
+    make_time(session, "eval", samples + _samples(session, base.sampling), models=2)
     openings = open_eval(session, mine.model, size_of(session, "eval"), samples)
     out = session.directory.evaluation
     result = _compare(session, "eval", (mine, base), folders, out, openings=openings)
@@ -80,6 +106,16 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
         if score is not None:
             _tell(session, "eval", each.model, score)
     return result
+
+
+def compare_control(session: Session, mine: Contender, base: Contender, out: Path) -> EvalResult:
+    """A control against the starting model on eval, in the opening that was made for the run's own.
+
+    Raises:
+        LocaldistillError: see ``stages.evaluate``.
+    """
+    folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
+    return _compare(session, "eval", (mine, base), folders, out)
 
 
 def _compare(
@@ -124,7 +160,7 @@ def _how(session: Session, split: str) -> dict[str, Any]:
     """What all requests on ``split`` have alike."""
     config = session.config
     return {
-        "problems": str(session.directory.problems(split)),
+        "problems": str(problems_of(session, split)),
         "name": split,
         "samples": config.evaluate.samples,
         "ks": config.evaluate.ks,

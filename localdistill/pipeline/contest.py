@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from localdistill.deadline import OutOfTime
+from localdistill.decodings import samples_of
 from localdistill.events import Notice
-from localdistill.pipeline.comparison import as_configured, compare_on_dev, on_dev, size_of
+from localdistill.pipeline.comparison import (
+    as_configured,
+    compare_on_dev,
+    make_time,
+    on_dev,
+    size_of,
+)
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session
 
@@ -32,9 +40,23 @@ class Contest:
 
     def challenge(self, model: Model) -> None:
         """Let a round's model try to become the champion."""
-        if not self.scored:
-            self._win(as_configured(self.session, model))
+        if self.scored:
+            try:
+                self._score(model)
+                return
+            except OutOfTime as error:
+                self.scored = False
+                text = f"Choices on dev, as {error}: models are decoded as evaluate says."
+                self.session.time.omit("evaluate", text)
+        if self.champion.model.round and self.champion.choice is not None:
+            # What was found to be better is not given up for what nobody has looked at.
+            self.rounds.append(as_configured(self.session, model))
             return
+        self.base = as_configured(self.session, self.base.model)
+        self._win(as_configured(self.session, model))
+
+    def _score(self, model: Model) -> None:
+        self._make_time()
         if self.base.choice is None:  # not before there is something to compare it with
             self.base = self.champion = on_dev(self.session, self.base.model)
         mine = on_dev(self.session, model)
@@ -47,6 +69,12 @@ class Contest:
         text = f"{model.label} does worse on dev ({shown(mine)}) than {self.champion.model.label}"
         text += f" ({shown(self.champion)}), which stays."
         self.session.callback(Notice(message=text))
+
+    def _make_time(self) -> None:
+        evaluate = self.session.config.evaluate
+        grid = evaluate.grid().values()
+        drawn = sum(samples_of(each, evaluate.samples, evaluate.ks) for each in grid)
+        make_time(self.session, "dev", 2 * drawn, models=2)
 
     def reject(self, number: int) -> None:
         """A round gave no model."""

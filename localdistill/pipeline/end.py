@@ -9,19 +9,23 @@ from pathlib import Path
 from localdistill.errors import LocaldistillError, Stopped, storage_error
 from localdistill.events import RunFinished
 from localdistill.pipeline.journal import Journal
+from localdistill.pipeline.models import Model
 from localdistill.types import EvalResult
 
 _STOPPED = "stopped; the same command goes on from here."
 
 
-def finished(evaluation: EvalResult | None, model: Path, run_dir: Path) -> RunFinished:
-    """A run that came to its end; without an ``evaluation`` no round gave a new model."""
+def finished(evaluation: EvalResult | None, model: Model, run_dir: Path) -> RunFinished:
+    """A run that came to its end.
+
+    Without an ``evaluation`` no round gave a new model, or there was no time to compare it.
+    """
     if evaluation is None:
         return RunFinished(
             outcome="finished",
-            exit_code=1,
-            verdict="no new model",
-            model=str(model),
+            exit_code=0 if model.round else 1,
+            verdict="not known" if model.round else "no new model",
+            model=str(model.gguf),
             run_dir=str(run_dir),
         )
     return RunFinished(
@@ -32,7 +36,7 @@ def finished(evaluation: EvalResult | None, model: Path, run_dir: Path) -> RunFi
         gain_low=evaluation.gain_low,
         gain_high=evaluation.gain_high,
         level=evaluation.level,
-        model=str(model),
+        model=str(model.gguf),
         run_dir=str(run_dir),
     )
 

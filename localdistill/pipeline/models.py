@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localdistill.metrics import pass_at_1
+from localdistill.outcomes import Comparison, Omitted
 from localdistill.sampling import Sampling
 from localdistill.stages.regression import Regression
 from localdistill.types import (
@@ -60,9 +61,11 @@ class Contender:
 class RunResult:
     """What a run comes to."""
 
-    evaluation: EvalResult | None  # None: no round gave a new model
+    evaluation: EvalResult | None  # None: no round gave a new model, or there was no time
     model: Model  # that was compared on eval; the starting model where none was
     sandboxes: list[SandboxUse]  # that its programs ran in, the first one first
     rejections: tuple[Rejection, ...] = ()  # the rounds without a model
     remarks: list[str] = field(default_factory=list)  # on the rounds: sentences for a person
+    comparison: Comparison | None = None  # of strategies, where that was asked for
+    omitted: Omitted | None = None  # what there was no time for
     general: Regression | None = None  # plain questions; None: not asked

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from localdistill import rejection
 from localdistill.events import Notice
+from localdistill.pipeline.lab import best_strategy
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.training import Arm, select_from, train_and_export
@@ -39,6 +40,8 @@ def learn(session: Session, number: int, model: Model, base: Model) -> Model:
         TrainingDiverged, ExportRejected: it gives no model.
     """
     config, paths = session.config, session.directory.round(number)
+    if config.compare:
+        return best_strategy(session, number, base)
     select_from(session, paths, paths.selected, config.select)
     start = base if config.train.start == "base" else model
     arm = Arm(
@@ -74,6 +77,7 @@ def sample(session: Session, number: int, model: Model) -> None:
             keep=config.select.max_per_problem,
             cap=config.generate.cap,
             verdicts=paths.verdicts,
+            until=session.time.generate_until(),
         ),
         verify.VerifyRequest(
             problems=problems,

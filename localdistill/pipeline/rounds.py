@@ -7,17 +7,20 @@ diverges or whose export is rejected gives no model, and the champion stays.
 from __future__ import annotations
 
 from localdistill import rejection
+from localdistill.deadline import OutOfTime
 from localdistill.events import RoundStarted
 from localdistill.manifest import sandboxes
+from localdistill.outcomes import read_comparison
 from localdistill.pipeline.comparison import compare_on_eval
 from localdistill.pipeline.contest import Contest
+from localdistill.pipeline.control_arms import with_controls
 from localdistill.pipeline.guard import guard
-from localdistill.pipeline.models import Model, RunResult
+from localdistill.pipeline.models import Contender, Model, RunResult
 from localdistill.pipeline.one_round import sample, say, try_to_learn
 from localdistill.pipeline.room import standing, take_away
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.stopping import Diversities, no_progress, record
-from localdistill.types import Rejection
+from localdistill.types import EvalResult, Rejection
 
 
 def all_rounds(session: Session, base: Model) -> RunResult:
@@ -28,20 +31,27 @@ def all_rounds(session: Session, base: Model) -> RunResult:
     """
     rounds, stop_after = session.config.rounds, session.config.stop_after
     contest, diversities = Contest(session, base), Diversities(session)
-    rejections, why, last = [], None, rounds
+    rejections: list[Rejection] = []
+    why, last = None, rounds
     for number in range(1, rounds + 1):
+        if not session.time.begins(number, rounds, session.directory.round(number)):
+            break
         session.callback(RoundStarted(round=number, rounds=rounds))
         found: Model | Rejection | None = rejection.earlier(session.directory.round(number))
         if found is None:
             champion = contest.champion.model
-            sample(session, number, champion)
-            collapse = diversities.collapsed(number)
-            if collapse:
-                why, last = collapse, number - 1
+            try:
+                sample(session, number, champion)
+                collapse = diversities.collapsed(number)
+                if collapse:
+                    why, last = collapse, number - 1
+                    break
+                found = standing(session, number, champion)
+                if found is None:
+                    found = try_to_learn(session, number, champion, base)
+            except OutOfTime as error:
+                session.time.omit("round", f"What was left of round {number}, as {error}.")
                 break
-            found = standing(session, number, champion)
-            if found is None:
-                found = try_to_learn(session, number, champion, base)
         else:
             diversities.recall(number)
         if isinstance(found, Rejection):
@@ -51,18 +61,35 @@ def all_rounds(session: Session, base: Model) -> RunResult:
         else:
             contest.challenge(found)
             take_away(session, contest)
+        session.time.ends()
         why = no_progress(contest, stop_after)
         if why and number < rounds:
             last = number
             break
         why = None
     remarks = record(session, last, why)
-    boxes = sandboxes(session.directory)
-    if not contest.rounds:  # the eval set stays closed: there is nothing to compare
-        return RunResult(None, base, boxes, tuple(rejections), remarks)
-    finalist = contest.finalist()
-    result = compare_on_eval(session, finalist, contest.base)
-    general = guard(session, finalist.model, base)
-    boxes = sandboxes(session.directory)
-    remarks += contest.remarks()
-    return RunResult(result, finalist.model, boxes, tuple(rejections), remarks, general)
+    model, result, general = base, None, None
+    if contest.rounds:  # else the eval set stays closed: there is nothing to compare
+        finalist = contest.finalist()
+        model, result = finalist.model, _verdict(session, finalist, contest.base)
+        general = guard(session, model, base)
+        remarks += contest.remarks()
+    return RunResult(
+        result,
+        model,
+        sandboxes(session.directory),
+        tuple(rejections),
+        remarks,
+        read_comparison(session.directory.comparison),
+        session.time.omitted,
+        general,
+    )
+
+
+def _verdict(session: Session, finalist: Contender, base: Contender) -> EvalResult | None:
+    try:
+        result = compare_on_eval(session, finalist, base)
+    except OutOfTime as error:
+        session.time.omit("evaluate", f"The comparison of the models on eval, as {error}.")
+        return None
+    return with_controls(session, result, finalist, base) if session.config.controls else result

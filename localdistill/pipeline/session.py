@@ -8,10 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from localdistill.config import Config
+from localdistill.deadline import Deadline
 from localdistill.disk_use import Watch
 from localdistill.events import Callback
 from localdistill.jsonl import done_facts, is_done
 from localdistill.manifest import record_sandbox
+from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.run_dir import RunDir
 from localdistill.stages import stage_room
 from localdistill.stages.generate import GenerateRequest
@@ -24,21 +26,31 @@ from localdistill.types import SandboxUse
 class Session:
     """One call of ``run`` on one directory. No stage is started but by ``stage`` and ``sample``."""
 
-    def __init__(self, config: Config, directory: RunDir, callback: Callback) -> None:
+    def __init__(
+        self, config: Config, directory: RunDir, callback: Callback, worked: float = 0.0
+    ) -> None:
         self.config = config
         self.directory = directory
         self.callback = callback
         self.disk = Watch(directory.path)
+        # ``worked``: seconds of the run's time that are gone
+        self.time = Timekeeper(Deadline(config.hours, worked), directory.omitted, callback)
 
     def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
         """Run stage ``name`` in a process of its own; returns its summary.
 
         Raises:
             LocaldistillError: see ``run_stage``.
+            OutOfTime: it was ended some time after the run's end.
         """
         inherit = (self.directory.stage_lock,)
         self._see_room(name, request)
-        return run_stage(name, request, self.callback, self.directory.log, inherit)
+        with self.time.watched() as started:
+            if started is None:
+                return run_stage(name, request, self.callback, self.directory.log, inherit)
+            return run_stage(
+                name, request, self.callback, self.directory.log, inherit, started=started
+            )
 
     def sample(self, generate: GenerateRequest, verify: VerifyRequest) -> None:
         """Draw completions and test them, one after the other or side by side.
@@ -52,8 +64,11 @@ class Session:
             log, inherit = self.directory.log, (self.directory.stage_lock,)
             generate_and_verify(generate, follow, self.callback, log, inherit)
         else:
-            self.stage("generate", generate)
-            self.stage("verify", verify)
+            with self.time.measured(generate.out) as tested:
+                self.stage("generate", generate)
+                tested()
+                self.stage("verify", verify)
+        self.time.note_sampled(generate.round, generate.out)
         self.record_sandbox(verify.out)
 
     def _see_room(self, name: str, request: BaseModel) -> None:

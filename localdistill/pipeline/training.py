@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill.config import SelectConfig
+from localdistill.jsonl import is_done
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.run_dir import RoundDir
@@ -24,22 +25,29 @@ class Arm:
     quant: str = "same"  # "same": the types of ``start``'s file
 
 
-def select_from(session: Session, samples: RoundDir, out: Path, settings: SelectConfig) -> None:
+def select_from(session: Session, samples: RoundDir, out: Path, settings: SelectConfig) -> int:
     """Choose training examples from the train completions and verdicts in ``samples``.
+
+    Returns how many are kept.
 
     Raises:
         LocaldistillError: see ``stages.select``.
     """
-    session.stage(
+    config = session.config
+    found = session.stage(
         "select",
         select.SelectRequest(
             problems=str(session.directory.problems("train")),
             completions=samples.completions,
             verdicts=samples.verdicts,
             out=out,
+            seed=config.seed,
+            sandbox=config.verify.sandbox,
+            workers=config.verify.workers,
             **settings.model_dump(),
         ),
     )
+    return int(found.get("kept", 0))
 
 
 def train_and_export(session: Session, arm: Arm) -> Model:
@@ -47,10 +55,12 @@ def train_and_export(session: Session, arm: Arm) -> Model:
 
     Raises:
         TrainingDiverged, ExportRejected: it gives no model.
+        OutOfTime: there was no time for it.
         LocaldistillError: see ``stages.train`` and ``stages.export``.
     """
     config, paths = session.config, arm.paths
-    session.stage(
+    made = is_done(paths.adapter)
+    trained = session.stage(
         "train",
         train.TrainRequest(
             model=arm.start.master,
@@ -58,10 +68,14 @@ def train_and_export(session: Session, arm: Arm) -> Model:
             out=paths.adapter,
             seed=config.seed + arm.round,
             threads=config.generate.threads,
+            until=None if made else session.time.train_until(),
             deterministic=config.deterministic,
             **config.train.model_dump(exclude={"start"}),
         ),
     )
+    if trained.get("out_of_time"):
+        text = f"Round {arm.round}: training ended after step {trained['steps']}"
+        session.time.omit("train", f"{text} of {trained['planned_steps']}.")
     session.stage(
         "export",
         export.ExportRequest(

@@ -25,12 +25,20 @@ class Arm(Row):
     chosen: bool = False
 
 
+class LeftOutArm(Row):
+    """A strategy that gave no model, and why."""
+
+    name: str
+    reason: str
+
+
 class Comparison(Row):
     """Strategies side by side, trained on equally many tokens."""
 
     arms: list[Arm]
     problem_set: str = "dev"
     tokens_each: int | None = None
+    left_out: list[LeftOutArm] = Field(default_factory=list)
 
 
 class OmittedItem(Row):

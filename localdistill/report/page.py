@@ -32,6 +32,7 @@ _GUARD = {
     "surprise": "surprise at good answers, nats a token",
     "form": "answers in the form that was asked for",
 }
+_METHODS = {"bca": "BCa"}  # as people write them
 _MOST_PROBLEMS = 2000  # rows of the table of all problems
 
 
@@ -89,6 +90,7 @@ def _sections(run: Run, spent: costs.Costs) -> dict[str, Any]:
         "temperatures": decoding.temperatures(run),
         "guard": run.guard or (run.chosen.guard if run.chosen else None),
         "guard_names": _GUARD,
+        "methods": _METHODS,
         "checks": work.checks(run),
         "costs": spent,
         "manifest": json.dumps(run.manifest, indent=2, sort_keys=True, ensure_ascii=False),

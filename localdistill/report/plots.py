@@ -109,11 +109,11 @@ def each_problem(pairs: Sequence[Pair], words: Words) -> Markup:
         axes.plot([0, 1], [0, 1], color=svg.GRID, linewidth=1, zorder=1)
         for (x, y), count in sorted(shares.items()):
             colour = svg.GOOD if y > x else svg.BAD if y < x else svg.MUTED
-            size = 24 + 700 * count / largest
+            size = 90 + 640 * count / largest
             axes.scatter(x, y, s=size, color=colour, alpha=0.32, linewidth=0, zorder=2)
             axes.scatter(x, y, s=size, facecolor="none", edgecolor=colour, linewidth=1, zorder=3)
             axes.annotate(
-                str(count), (x, y), ha="center", va="center", fontsize=9 if size > 60 else 7,
+                str(count), (x, y), ha="center", va="center", fontsize=9,
                 zorder=4,
             )  # fmt: skip
         axes.set(xlim=(-0.12, 1.12), ylim=(-0.12, 1.12), aspect="equal")

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.errors import ConfigError, UserError
-from localdistill.jsonl import marker, read_rows
+from localdistill.jsonl import is_done, marker, read_rows
 from localdistill.report.extras import Comparison, Diversity, Guard, Omitted, Stopped
 from localdistill.run_dir import RunDir
 from localdistill.stages.evaluate import VERDICTS
@@ -41,6 +41,7 @@ class RoundRead:
     """What is known of one round."""
 
     number: int
+    made: bool  # whether it gave a model
     selected: dict[str, Any]  # what the stage *select* noted; empty: nothing yet
     trained: dict[str, Any]  # the summary of the training
     training: dict[str, Any]  # training.json
@@ -221,6 +222,7 @@ class _Reader:
         trained = self.json(marker(paths.adapter)).get("summary")
         return RoundRead(
             number=number,
+            made=is_done(paths.model),
             selected=self.json(marker(paths.selected)),
             trained=trained if isinstance(trained, dict) else {},
             training=self.json(paths.adapter / "training.json"),

@@ -36,6 +36,12 @@ def headline(run: Run, costs: Costs) -> Headline:
         tone, word = "rejected", "No new model"
         what = "the only round was" if len(run.rounds) == 1 else "every round was"
         rest = f"{what} rejected, so your model stays as it is."
+    elif _lacked_time(run, "evaluate") and any(each.made for each in run.rounds):
+        tone, word = "none", "Not compared"
+        rest = "there is a new model, and there was no time to compare it with yours."
+    elif _lacked_time(run, "round") and not any(each.made for each in run.rounds):
+        tone, word = "rejected", "No new model"
+        rest = "there was no time for a round, so your model stays as it is."
     else:
         tone, word, rest = "open", "Not finished", _so_far(run, costs)
     return Headline(tone, word, rest, _warnings(run))
@@ -72,6 +78,24 @@ def _so_far(run: Run, costs: Costs) -> str:
     return f"it has got to {where}stage {costs.stage}. There is no verdict yet."
 
 
+def _lacked_time(run: Run, stage: str) -> bool:
+    return run.omitted is not None and any(item.stage == stage for item in run.omitted.items)
+
+
+def _worse_on_dev(evaluation: EvalResult) -> str | None:
+    """Where the choice was between models that all did worse on dev than the old one."""
+    if evaluation.baseline is None:
+        return None
+    chosen = {each.model: each.score.pass_at[0].value for each in evaluation.choices if each.chosen}
+    old, new = (chosen.get(each.model) for each in (evaluation.baseline, evaluation.candidate))
+    if old is None or new is None or new >= old:
+        return None
+    return (
+        f"On dev the new model does worse ({percent(new)}) than yours ({percent(old)}): by the "
+        "rules of the run it would not have been taken. Keep using yours."
+    )
+
+
 def _warnings(run: Run) -> list[str]:
     found = []
     if any(use.unsafe for use in run.sandboxes):
@@ -84,6 +108,8 @@ def _warnings(run: Run) -> list[str]:
         found.append(
             f"On general questions the new model has lost more than it may ({', '.join(failed)})."
         )
+    worse = _worse_on_dev(run.evaluation) if run.evaluation else None
+    found += [worse] if worse else []
     openings = run.evaluation.openings if run.evaluation else []
     if len(openings) > 1:
         found.append(

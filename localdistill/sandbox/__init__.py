@@ -14,7 +14,7 @@ Untrusted processes return values (codec, decode), never verdicts; expected valu
 process in which a candidate runs. See docs/decisions/0003-sandbox.md.
 """
 
-from localdistill.sandbox.jobs import Job, Sandbox
+from localdistill.sandbox.jobs import Behaviour, Job, Sandbox
 from localdistill.sandbox.tiers import open_sandbox
 
-__all__ = ["Job", "Sandbox", "open_sandbox"]
+__all__ = ["Behaviour", "Job", "Sandbox", "open_sandbox"]

@@ -11,14 +11,15 @@ import sys
 from typing import Any
 
 from localdistill.sandbox.bench import Bench
+from localdistill.sandbox.canonical import canonical
 from localdistill.sandbox.channel import Line
 from localdistill.sandbox.codec import encode
 from localdistill.sandbox.compare import same_output, same_value
 from localdistill.sandbox.decode import decode, decode_pair
 from localdistill.sandbox.session import Over
 
-VALUES, TEXTS, RESULT = b"E", b"T", b"R"
-KINDS = (VALUES, TEXTS)
+VALUES, TEXTS, CANONICAL, RESULT = b"E", b"T", b"N", b"R"
+KINDS = (VALUES, TEXTS, CANONICAL)
 
 _COMPARE_S = 10.0
 _SHOWN = 60  # characters of a value in a detail
@@ -46,6 +47,24 @@ class Comparer:
         """What is wrong with what a program printed; empty if it is as expected."""
         return self._ask(TEXTS, expected.encode("utf-8", "surrogatepass"), output)
 
+    def canonical(self, answer: bytes) -> str:
+        """The answer to a call, which nobody asked what became of its arguments, as text.
+
+        Equal values have equal texts.
+
+        Raises:
+            Over: it cannot be written down.
+        """
+        try:
+            kind, body = self._bench.child().ask(CANONICAL, answer, _COMPARE_S)
+        except Over:
+            self._bench.drop()
+            raise Over("failed", "not a comparable value") from None
+        text = str(decode(body)) if kind == RESULT else ""
+        if not text:
+            raise Over("failed", "not a comparable value")
+        return text
+
     def _ask(self, kind: bytes, expected: bytes, actual: bytes) -> str:
         request = _size.pack(len(expected)) + expected + actual
         try:
@@ -60,10 +79,22 @@ class Comparer:
 
 def serve(line: Line, kind: bytes, body: bytes) -> None:
     """Compare once, in a confined child."""
+    if kind == CANONICAL:
+        line.send(RESULT, encode(_canonical(body)))
+        return
     lifted = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(_LONGEST_SHOWN_INT)
     line.send(RESULT, encode(_wrong(kind, body)))
     sys.set_int_max_str_digits(lifted)
+
+
+def _canonical(body: bytes) -> str:
+    """The value as text, to be digested by the pit; empty where there is none."""
+    try:
+        value, _ = decode_pair(body)
+        return canonical(value)
+    except Exception:  # what a candidate has made to be in the way
+        return ""
 
 
 def _wrong(kind: bytes, body: bytes) -> str:

@@ -37,6 +37,7 @@ def main(command: list[str]) -> NoReturn:
     if os.geteuid() != 0:  # by --user: there is nothing to give up, and nothing to change to
         owner.execute(command)
     whose = owner.of_results()
+    owner.refuse_if_out_of_reach(whose)
     owner.remark(command, whose)
     with contextlib.ExitStack() as stack:
         slots: list[inside.Slot] = []

@@ -13,11 +13,12 @@ from localdistill.sandbox.candidate import CALL, FATAL, RAISED, VALUE
 from localdistill.sandbox.claims import claimed_end, raised_text
 from localdistill.sandbox.codec import CodecError
 from localdistill.sandbox.judging import Judging, load
+from localdistill.sandbox.observing import observe
 from localdistill.sandbox.requests import pack
 from localdistill.sandbox.session import Outcome, Over
 from localdistill.sandbox.slot import AnySlot, RunningChild
 from localdistill.sandbox.slots import Slots
-from localdistill.sandbox.task import Grade, Task
+from localdistill.sandbox.task import OBSERVE, OBSERVED, Grade, Task
 
 
 def grade(slots: Slots, task: Task) -> Grade:
@@ -44,15 +45,21 @@ def _grade_in(slots: Slots, slot: AnySlot, task: Task) -> Grade:
     if tests["kind"] == "stdin":
         return _grade_program(slots, slot, task, tests["cases"])
     child = slot.child(task.limits)
+    results: list[str] | None = None
     try:
-        outcome = _grade_module(slots, task, tests, child)
+        if tests["kind"] == OBSERVE:
+            load(task, child)
+            results = observe(slots, task, tests["cases"], child)
+            outcome: Outcome = (OBSERVED, "")
+        else:
+            outcome = _grade_module(slots, task, tests, child)
     except Over as over:
         outcome = over.outcome
     except CodecError as error:
         outcome = ("infra_error", f"the tests cannot be handed over: {error}")
     finally:
         end = child.close()
-    return Grade(*outcome, busy_s=child.busy_s, cpu_s=end.cpu_s)
+    return Grade(*outcome, busy_s=child.busy_s, cpu_s=end.cpu_s, results=results)
 
 
 def _grade_program(slots: Slots, slot: AnySlot, task: Task, cases: list[dict[str, str]]) -> Grade:

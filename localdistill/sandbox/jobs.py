@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from localdistill.types import Problem, Verdict
 
@@ -22,6 +22,22 @@ class Job:
     # Tests may use names other than the entry point from the candidate, which could then forge
     # what they compute: see ``separable``.
     names_from_candidate: bool = False
+    # Of ``Sandbox.observe``: the arguments of the calls of the entry point that are made.
+    calls: tuple[tuple[Any, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a candidate did when it was called.
+
+    ``results`` has one digest for each call: of the value that it returned, or of the kind of
+    exception that it raised. It is None where the candidate did not come to the end of its calls;
+    ``status`` then is that of a verdict.
+    """
+
+    key: tuple[str, int]
+    results: tuple[str, ...] | None
+    status: str = ""
 
 
 class Sandbox(Protocol):
@@ -39,6 +55,13 @@ class Sandbox(Protocol):
 
         Jobs are drawn in other threads, and drawing one may wait: verdicts come all the same.
         ``put_off`` is told of a job whose verdict waits until all others are there.
+        """
+
+    def observe(self, jobs: Iterable[Job]) -> Generator[Behaviour, None, None]:
+        """Call candidates as each job's ``calls`` say; tests are not looked at.
+
+        What is told is a candidate's own claim, of which nothing is believed but that it is equal
+        to another's or not. One for each job, as they finish, in any order.
         """
 
     def close(self) -> None:

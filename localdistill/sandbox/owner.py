@@ -39,6 +39,17 @@ def of_results() -> Owner:
     return Owner(about.st_uid, about.st_gid)
 
 
+def refuse_if_out_of_reach(whose: Owner) -> None:
+    """End this process with a line for the person if it may not become ``whose``."""
+    needed = (kernel.CAP_SETUID, kernel.CAP_SETGID)
+    if whose.uid != 0 and not all(map(kernel.has_capability, needed)):
+        refuse(
+            f"{results()} belongs to user {whose.uid}, and this container may not become that "
+            "user: start it with Docker's default capabilities (without --cap-drop), or add "
+            "--cap-add SETUID --cap-add SETGID --cap-add KILL."
+        )
+
+
 def become(whose: Owner) -> None:
     """Turn this process into one of ``whose``, for good: no capability, and no way to get one.
 
@@ -50,16 +61,9 @@ def become(whose: Owner) -> None:
     if whose.uid == 0:
         kernel.limit_capabilities((kernel.CAP_DAC_OVERRIDE,))
         return
-    try:
-        os.setgroups([group for group in os.getgroups() if group != 0])
-        os.setresgid(whose.gid, whose.gid, whose.gid)
-        os.setresuid(whose.uid, whose.uid, whose.uid)
-    except PermissionError:
-        refuse(
-            f"{results()} belongs to user {whose.uid}, and this container may not become that "
-            "user: start it with Docker's default capabilities (without --cap-drop), or let "
-            "--cap-add SETUID, SETGID and KILL follow on it"
-        )
+    os.setgroups([group for group in os.getgroups() if group != 0])
+    os.setresgid(whose.gid, whose.gid, whose.gid)
+    os.setresuid(whose.uid, whose.uid, whose.uid)
     kernel.drop_capabilities()
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
-from localdistill.sandbox.jobs import Job
+from localdistill.sandbox.jobs import Behaviour, Job
 from localdistill.sandbox.link import Link
 from localdistill.sandbox.pits import Pit, Result, grade_side_by_side
+from localdistill.sandbox.task import OBSERVED
 from localdistill.types import Verdict
 
 _STARVED = 0.9  # of its time limit in processor time: whoever got less was kept from working
@@ -63,6 +64,19 @@ class PitSandbox:
         A program that ran out of time is tried once more, alone, after all others: the machine may
         have been busy. ``put_off`` is told of each at once.
         """
+        for job, answer in self._answers(jobs, put_off):
+            yield _verdict(job, answer)
+
+    def observe(self, jobs: Iterable[Job]) -> Generator[Behaviour, None, None]:
+        """Call candidates as each job's ``calls`` say; see ``jobs.Sandbox``."""
+        for job, answer in self._answers(jobs):
+            ended = answer["status"] == OBSERVED
+            results = tuple(answer["results"]) if ended else None
+            yield Behaviour(job.key, results, answer["status"])
+
+    def _answers(
+        self, jobs: Iterable[Job], put_off: Callable[[Job], None] | None = None
+    ) -> Iterator[Result]:
         again: list[Result] = []
         for job, answer in grade_side_by_side(self._pits, iter(jobs)):
             if answer["status"] == "timeout":
@@ -70,7 +84,7 @@ class PitSandbox:
                 if put_off is not None:
                     put_off(job)
             else:
-                yield _verdict(job, answer)
+                yield job, answer
         yield from self._alone(again)
 
     def close(self) -> None:
@@ -90,7 +104,7 @@ class PitSandbox:
     ) -> None:
         self.close()
 
-    def _alone(self, timed_out: list[Result]) -> Iterator[Verdict]:
+    def _alone(self, timed_out: list[Result]) -> Iterator[Result]:
         """Try again what ran out of time, the ones first that got the least of the processor.
 
         Programs that had all the time they wanted are endless loops as a rule. Where ten of those
@@ -101,11 +115,11 @@ class PitSandbox:
         for job, answer in sorted(timed_out, key=lambda result: result[1]["cpu_s"]):
             starved = answer["cpu_s"] < _STARVED * job.problem.time_limit_s
             if not starved and vain >= _VAIN_RETRIES:
-                yield _verdict(job, answer)
+                yield job, answer
                 continue
             second = self._pits[0].grade(job, threading.Event())
             vain = 0 if starved or second["status"] != "timeout" else vain + 1
-            yield _verdict(job, second)
+            yield job, second
 
 
 def _verdict(job: Job, answer: dict[str, Any]) -> Verdict:

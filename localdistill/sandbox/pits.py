@@ -9,7 +9,7 @@ from typing import Any
 
 from localdistill.sandbox.jobs import Job
 from localdistill.sandbox.link import Link, LinkBroken
-from localdistill.sandbox.task import MAX_MEMORY_BYTES, MAX_TIME_S
+from localdistill.sandbox.task import MAX_MEMORY_BYTES, MAX_TIME_S, OBSERVE
 
 _ATTEMPTS = 3
 _RECYCLED_AFTER = 10_000  # tasks: whatever adds up in a pit or its containers ends with them
@@ -135,9 +135,12 @@ class Pit:
 
 def _task(job: Job) -> dict[str, Any]:
     problem = job.problem
+    tests = problem.tests.model_dump() if problem.tests is not None else None
+    if job.calls:
+        tests = {"kind": OBSERVE, "cases": [{"args": list(args)} for args in job.calls]}
     return {
         "code": job.code,
-        "tests": problem.tests.model_dump() if problem.tests is not None else None,
+        "tests": tests,
         "entry_point": problem.entry_point,
         "time_limit_s": min(problem.time_limit_s, MAX_TIME_S),
         "memory_bytes": min(problem.memory_limit_mb << 20, MAX_MEMORY_BYTES),

@@ -10,6 +10,9 @@ from localdistill.sandbox.confine import Limits
 TOTAL_FACTOR = 10  # all calls of a test function together, in units of the limit for one
 # What a problem may ask for at most: a typing error in a problem file must not stop a run.
 MAX_TIME_S, MAX_MEMORY_BYTES = 300.0, 8 << 30
+# A kind of tests: calls whose results are told and not compared. And the status of one that came to
+# their end, which is no verdict's: what was only looked at has passed nothing.
+OBSERVE, OBSERVED = "observe", "observed"
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,4 @@ class Grade:
     detail: str = ""
     busy_s: float = 0.0
     cpu_s: float = 0.0
+    results: list[str] | None = None  # of what was observed: a digest for each call

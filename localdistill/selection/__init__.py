@@ -1,8 +1,8 @@
 """Which completions are trained on. A strategy is one module of this package with ``select``.
 
 A strategy looks at the candidates of one problem and puts them in order of preference, dropping
-what it does not want. What all strategies share is done here: completions without code are dropped
-before it, repeated programs and what is over the cap after it.
+what it does not want. What all strategies share is done here: completions without code and the
+shortest are dropped before it, repeated programs and what is over the cap after it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from typing import Protocol, cast
 from localdistill.errors import ConfigError
 from localdistill.selection.candidate import Candidate, Choice, SelectOptions, drop
 from localdistill.selection.duplicates import drop_duplicates
+from localdistill.selection.shortest import length
 
 __all__ = ["Candidate", "Choice", "SelectOptions", "Strategy", "choose", "load", "names"]
 
 
 class Strategy(Protocol):
-    """What a strategy's module defines. ``NEEDS_VERDICTS = True`` where it cannot do without."""
+    """What a strategy's module defines. ``NEEDS_VERDICTS = True`` where it cannot do without.
+
+    One that must see what programs do defines ``observe`` as well (see ``agreement``): it is handed
+    all candidates and a way to have them run, and what it gives is in the candidates that
+    ``select`` gets.
+    """
 
     def select(self, candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
         """Decide on the candidates of one problem, given in the order of their samples.
@@ -60,8 +66,11 @@ def choose(
     ordered = sorted(candidates, key=lambda candidate: candidate.completion.sample)
     choices = [drop(candidate, "no code") for candidate in ordered if candidate.code is None]
     with_code = [candidate for candidate in ordered if candidate.code is not None]
-    if with_code:
-        choices += _cap(drop_duplicates(strategy.select(with_code, options)), options)
+    long_enough = [each for each in with_code if length(each.completion.text) >= options.min_length]
+    short = [each for each in with_code if length(each.completion.text) < options.min_length]
+    choices += [drop(each, "among the shortest") for each in short]
+    if long_enough:
+        choices += _cap(drop_duplicates(strategy.select(long_enough, options)), options)
     return sorted(choices, key=lambda choice: choice.candidate.completion.sample)
 
 

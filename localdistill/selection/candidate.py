@@ -9,11 +9,17 @@ from localdistill.types import Completion, Status
 
 @dataclass(frozen=True)
 class Candidate:
-    """A completion, the program in it, and its verdict's status (None: not tested)."""
+    """A completion, the program in it, and its verdict's status (None: not tested).
+
+    ``behaviour``: what it did, where a strategy has had it run (``observed``) to its end; see
+    ``programs.Observed``.
+    """
 
     completion: Completion
     code: str | None
     status: Status | None = None
+    behaviour: tuple[str, ...] | None = None
+    observed: bool = False
 
     @property
     def complete(self) -> bool:
@@ -27,10 +33,14 @@ class SelectOptions:
 
     max_per_problem: at most so many are kept of one problem, or those it finds easy would outweigh.
     confidence_share: share of a problem's completions that ``confidence`` keeps, 0 to 1.
+    agreement_share: share of a problem's completions that must do the same for ``agreement``.
+    min_length: answers of fewer characters are dropped before a strategy sees them.
     """
 
     max_per_problem: int = 4
     confidence_share: float = 0.25
+    agreement_share: float = 0.5
+    min_length: int = 0
 
 
 @dataclass(frozen=True)

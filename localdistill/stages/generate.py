@@ -68,6 +68,7 @@ class GenerateSummary(BaseModel):
     gpu_layers: int  # -1: all
     # Of adaptive sampling: how many problems stopped for which reason.
     stopped: dict[str, int] = {}
+    left_out: int = 0  # problems for which there was no time
     skipped: bool = False  # the file was complete before
     notes: list[str] = []  # what a server may have done otherwise than asked, for a person
 
@@ -159,7 +160,7 @@ def run(
             tell(generator, callback, told)
         finally:
             generator.close()
-        summary = _summary(request, generator, slots, stopped)
+        summary = _summary(request, generator, slots, stopped, len(problems))
         mark_done(request.out, **summary.model_dump(mode="json"))
     callback(StageFinished(stage="generate", summary=_shown(summary)))
     return summary
@@ -204,10 +205,15 @@ def _identity(
 
 
 def _summary(
-    request: GenerateRequest, generator: Generator, slots: int, stopped: dict[str, int]
+    request: GenerateRequest,
+    generator: Generator,
+    slots: int,
+    stopped: dict[str, int],
+    problems: int,
 ) -> GenerateSummary:
     stats = generator.stats
     rows = read_rows(request.out, Completion)
+    left_out = problems - len({row.problem_id for row in rows}) if request.until is not None else 0
     return GenerateSummary(
         completions=len(rows),
         tokens=sum(row.token_count for row in rows),
@@ -221,6 +227,7 @@ def _summary(
         cells=stats.cells,
         gpu_layers=stats.gpu_layers,
         stopped=stopped,
+        left_out=left_out,
         notes=notes_of(generator),
     )
 
@@ -233,4 +240,5 @@ def _shown(summary: GenerateSummary) -> dict[str, Scalar]:
         "tokens/s": summary.tokens_per_second,
         "cut by length": summary.cut_by_length,
         **({"problems": stopped} if stopped else {}),
+        **({"problems left out": summary.left_out} if summary.left_out else {}),
     }

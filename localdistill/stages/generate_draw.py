@@ -17,6 +17,7 @@ from localdistill.stages.adaptive_planner import Planner
 from localdistill.stages.adaptive_source import AdaptiveSource, RequestOf
 from localdistill.stages.adaptive_waves import Waves, recorded
 from localdistill.stages.generate_progress import Progress
+from localdistill.stages.generate_until import UntilSource, chunks_until
 from localdistill.types import Completion
 
 Took = Callable[[Completion], None]
@@ -51,12 +52,20 @@ class Drawing:
                     took(row)
 
 
-def fixed(drawing: Drawing, missing: resume.Work, chunk: int | None) -> None:
-    """Draw ``missing``, in chunks of ``chunk`` if that is given."""
-    if chunk is None:
+def fixed(
+    drawing: Drawing, missing: resume.Work, chunk: int | None, until: float | None = None
+) -> None:
+    """Draw ``missing``, in chunks of ``chunk`` if that is given; see ``generate_until``."""
+    if chunk is not None:
+        chunks = resume.in_chunks(missing, chunk)
+        timed = chunks if until is None else chunks_until(chunks, until)
+        drawing.in_chunks(iter(timed), lambda row: None)
+    elif until is None:
         drawing.freely(missing, lambda row: None)
     else:
-        drawing.in_chunks(iter(resume.in_chunks(missing, chunk)), lambda row: None)
+        rows = read_rows(drawing.out, Completion) if drawing.out.exists() else []
+        source = UntilSource(missing, {row.problem_id for row in rows}, until)
+        drawing.freely(source, source.completed)
 
 
 def adaptive(drawing: Drawing, planner: Planner, request_of: RequestOf, chunk: int | None) -> None:

@@ -41,6 +41,8 @@ class GenerateRequest(BaseModel):
     keep: int = Field(default=4, ge=1)
     cap: int | None = Field(default=None, ge=1)
     verdicts: Path | None = None
+    # When no new problem is begun any more, as ``time.monotonic`` has it; not with ``adaptive``
+    until: float | None = None
 
     def rule(self, problems: int) -> Rule:
         """The rule of adaptive sampling for a set of ``problems``."""

@@ -19,6 +19,7 @@ from localdistill.stages.adaptive_planner import Planner
 from localdistill.stages.adaptive_state import Sampled
 from localdistill.stages.generate_progress import Progress
 from localdistill.stages.generate_request import GenerateRequest
+from localdistill.stages.generate_until import keep_whole_problems, shuffled
 from localdistill.types import Problem
 
 # Draws with a generator; returns how many problems stopped for which reason, if that was decided.
@@ -56,6 +57,8 @@ def fixed(
 ) -> Work:
     """Find out what is missing, and say so; what is returned draws it."""
     chunk = slots if request.deterministic else None
+    if request.until is not None and chunk is None:  # chunks that are there must stay as they are
+        wanted = shuffled(wanted, request.seed)
     if chunk is None:
         missing = resume.missing(request.out, wanted)
     else:
@@ -65,7 +68,10 @@ def fixed(
 
     def work(generator: Generator) -> dict[str, int]:
         progress = Progress(callback, done, tokens, lambda now: len(wanted) - now)
-        draw.fixed(draw.Drawing(generator, request.out, progress), missing, chunk)
+        drawing = draw.Drawing(generator, request.out, progress)
+        draw.fixed(drawing, missing, chunk, request.until)
+        if request.until is not None:
+            keep_whole_problems(request.out, request.samples)
         progress.report()
         return {}
 

@@ -44,6 +44,7 @@ STAGES = {
     "generate": "GenerateRequest",
     "verify": "VerifyRequest",
     "select": "SelectRequest",
+    "budget": "BudgetRequest",
     "train": "TrainRequest",
     "export": "ExportRequest",
     "diversity": "DiversityRequest",
@@ -216,6 +217,10 @@ def main(arguments: Sequence[str]) -> None:
             place = getattr(request, "out", None) or getattr(request, "work_dir", None)
             told = told_as(stage, error, place)
             send({"error": type(told).__name__, "message": str(told)})
+            if isinstance(told, Stopped):
+                # Somebody waits for the end, and to take down PyTorch's libraries takes seconds.
+                sys.stdout.flush()
+                os._exit(0)
             with contextlib.suppress(OSError):  # the log may stand on a disk that is full
                 traceback.print_exc()
 

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done, read_rows, write_atomically, write_whole
+from localdistill.jsonl import done_facts, is_done, read_rows, write_atomically, write_whole
 from localdistill.sampling import Sampling
 from localdistill.stages import generate
 from localdistill.stages.general.looks import flaws
@@ -93,7 +93,9 @@ def run(request: RegressionRequest, callback: Callback) -> Regression:
         ModelError: a file is no model that llama.cpp can read.
         MemoryShortage: there is no room to run it.
     """
-    if is_done(request.out):
+    labels = {"candidate": request.candidate.label, "baseline": request.baseline.label}
+    # A run that is continued with more rounds may end with another model.
+    if is_done(request.out) and done_facts(request.out) == labels:
         found = Regression.model_validate_json(request.out.read_text(encoding="utf-8"))
         callback(StageFinished(stage=STAGE, summary=_summary(found), skipped=True))
         return found
@@ -107,7 +109,7 @@ def run(request: RegressionRequest, callback: Callback) -> Regression:
         nats[model.label] = _surprise(request, model, told)
     old, new = request.baseline.label, request.candidate.label
     found = compare(nats[old], nats[new], forms[old], forms[new])
-    write_whole(request.out, found.model_dump_json(indent=2) + "\n")
+    write_whole(request.out, found.model_dump_json(indent=2) + "\n", **labels)
     callback(StageFinished(stage=STAGE, summary=_summary(found)))
     if not found.passed:
         callback(Notice(level="warning", message=told_in_words(found)))

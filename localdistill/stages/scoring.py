@@ -95,9 +95,12 @@ def verdicts_on(
     completions = model.work_dir / COMPLETIONS
     verdicts = model.work_dir / VERDICTS
     sampling = model.sampling or sampling
+    nothing_to_do = is_done(completions) and is_done(verdicts)
 
     def relabel(event: Event, /) -> None:
         # The inner stages are steps of this one: their results are not a round's.
+        if isinstance(event, StageStarted | StageProgress | StageFinished) and nothing_to_do:
+            return
         if isinstance(event, StageStarted):
             title = f"evaluate ({request.name}): {event.title}, {model.label}"
             title += f", {sampling.told()}" if model.sampling else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,13 @@ from localdistill.problems import ProblemSet, load
 from localdistill.problems.extract import extract_code
 from localdistill.problems.prompt import TEMPLATE_HASH, messages
 from localdistill.selection import Candidate, Choice, SelectOptions
+from localdistill.selection.programs import Key, Observed, RunPrograms
+from localdistill.selection.shortest import least_length
+from localdistill.stages.select_programs import InSandbox
 from localdistill.types import Completion, Message, Problem, Status, TrainingExample, Verdict
+
+# What may change without another selection, or is looked at by its content.
+_PLACES = {"problems", "limit", "out", "sandbox", "workers"}
 
 
 class SelectRequest(BaseModel):
@@ -44,6 +51,11 @@ class SelectRequest(BaseModel):
     strategy: str = "tests"
     max_per_problem: int = Field(default=4, ge=1)
     confidence_share: float = Field(default=0.25, gt=0, le=1)
+    agreement_share: float = Field(default=0.5, gt=0, le=1)
+    drop_shortest: float = Field(default=0.0, ge=0, lt=1)  # this share of all answers
+    seed: int = 0  # of the run: for inputs that a strategy makes
+    sandbox: str = "auto"  # for strategies that have programs run
+    workers: int | None = Field(default=None, ge=1)
     out: Path
 
 
@@ -61,8 +73,12 @@ class SelectSummary(BaseModel):
     skipped: bool = False  # the same had been selected before
 
 
-def run(request: SelectRequest, callback: Callback) -> SelectSummary:
+def run(
+    request: SelectRequest, callback: Callback, *, run_programs: RunPrograms | None = None
+) -> SelectSummary:
     """Write the training examples to ``request.out``, in the order of problems, then of samples.
+
+    ``run_programs`` is what a strategy has candidates run with: the sandbox, if None.
 
     Where nothing can be kept, the file is empty and a warning says so.
 
@@ -70,6 +86,7 @@ def run(request: SelectRequest, callback: Callback) -> SelectSummary:
         ConfigError: an unknown strategy, files that lack what it needs or do not fit together, or
             an ``out`` that is something else.
         ProblemSetError, UserError: a problem file or a row that cannot be read.
+        SandboxUnavailable: the strategy must see what programs do, and no sandbox holds.
     """
     refuse_as_output(request.out, request.completions, request.verdicts, Path(request.problems))
     refuse_foreign(request.out)
@@ -85,7 +102,12 @@ def run(request: SelectRequest, callback: Callback) -> SelectSummary:
     candidates = _candidates(request, problems)
     total = sum(len(group) for group in candidates.values())
     callback(_started(request, total, 0))
-    options = SelectOptions(request.max_per_problem, request.confidence_share)
+    look = getattr(strategy, "observe", None)
+    if look is not None:
+        run_programs = run_programs or InSandbox(request.sandbox, request.workers, callback)
+        observed = look(problems.problems, candidates, run_programs, request.seed)
+        candidates = _with_behaviour(candidates, observed)
+    options = _options(request, candidates)
     choices = {
         problem.id: selection.choose(strategy, candidates.get(problem.id, []), options)
         for problem in problems.problems
@@ -97,6 +119,28 @@ def run(request: SelectRequest, callback: Callback) -> SelectSummary:
         callback(Notice(level="warning", message=_nothing(request, summary)))
     callback(StageFinished(stage="select", summary=_shown(summary)))
     return summary
+
+
+def _options(request: SelectRequest, candidates: dict[str, list[Candidate]]) -> SelectOptions:
+    texts = (each.completion.text for group in candidates.values() for each in group)
+    return SelectOptions(
+        request.max_per_problem,
+        request.confidence_share,
+        request.agreement_share,
+        least_length(texts, request.drop_shortest),
+    )
+
+
+def _with_behaviour(
+    candidates: dict[str, list[Candidate]], observed: dict[Key, Observed]
+) -> dict[str, list[Candidate]]:
+    def seen(candidate: Candidate) -> Candidate:
+        found = observed.get(candidate.completion.key)
+        if found is None:
+            return candidate
+        return replace(candidate, behaviour=found.results, observed=True)
+
+    return {name: [seen(each) for each in group] for name, group in candidates.items()}
 
 
 def _check_inputs(request: SelectRequest, problems: ProblemSet, needs_verdicts: bool) -> None:
@@ -174,7 +218,7 @@ def _summary(request: SelectRequest, choices: dict[str, list[Choice]]) -> Select
 def _digest(request: SelectRequest, problems: ProblemSet) -> str:
     """SHA-256 of all that the result depends on."""
     total = hashlib.sha256(problems.digest.encode() + TEMPLATE_HASH.encode())
-    settings: dict[str, Any] = request.model_dump(exclude={"problems", "limit", "out"}, mode="json")
+    settings: dict[str, Any] = request.model_dump(exclude=_PLACES, mode="json")
     for name in ("completions", "verdicts"):
         path: Path | None = getattr(request, name)
         if path is not None:

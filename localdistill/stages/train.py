@@ -31,9 +31,9 @@ from localdistill.trainers import checkpoint
 from localdistill.trainers.base import STAGE, Saved, TrainResult, TrainSettings
 from localdistill.types import TrainingExample
 
-# May change without the adapter being another one, but for rounding
+# May change without the adapter being another one, but for rounding and for how much time there is
 _PLACES = {
-    "model", "data", "out", "micro_batch_tokens", "keep_activations", "checkpoint_every",
+    "model", "data", "out", "micro_batch_tokens", "keep_activations", "checkpoint_every", "until",
 }  # fmt: skip
 _NO_EXAMPLES = (
     "No completion was selected, so there is nothing to train on. Draw more samples for each "
@@ -133,6 +133,8 @@ def summarise(summary: TrainSummary) -> dict[str, Scalar]:
     if summary.held_out_before is not None and summary.held_out_after is not None:
         before, after = summary.held_out_before, summary.held_out_after
         shown["held-out loss"] = f"{before:.3g} before, {after:.3g} after"
+    if summary.out_of_time:
+        shown["steps"] = f"{summary.steps} of {summary.planned_steps}, its time was over"
     return {
         **shown,
         "tokens/s": round(summary.tokens_per_second),

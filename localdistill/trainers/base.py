@@ -48,6 +48,9 @@ class TrainSettings(BaseModel):
     checkpoint_every: int | None = Field(default=None, ge=1)  # steps; None: by time only
     seed: int
     threads: int | None = Field(default=None, ge=1)  # CPU threads; None: PyTorch's own choice
+    # When training ends with the steps that it has done by then, as ``time.monotonic`` has it; the
+    # learning rate falls to its end by then
+    until: float | None = None
     deterministic: bool = False  # on a GPU: slower kernels that always add in the same order
 
 
@@ -69,6 +72,8 @@ class TrainResult(BaseModel):
     held_out_before: float | None = None
     held_out_after: float | None = None
     kept_step: int | None = None  # after which the adapter that is kept stood; None: the last
+    planned_steps: int | None = None  # None: as many as ``steps``
+    out_of_time: bool = False  # it ended before the last of them, as its time was over
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from localdistill.trainers.batches import Step, pad, padded
 from localdistill.trainers.chat_tokens import TokenizedExample
 from localdistill.trainers.checkpoint import Checkpoints
 from localdistill.trainers.out_of_memory import is_out_of_memory, release, smaller
+from localdistill.trainers.pace import Pace
 from localdistill.trainers.progress import Progress
 from localdistill.trainers.schedule import learning_rate
 from localdistill.trainers.snapshot import Weights
@@ -113,6 +114,7 @@ class _Loop:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision.scaled)
         self.weights = Weights(model, self.optimiser, self.scaler)
         self.state = TrainState(micro_batch_tokens=work.micro_batch_tokens)
+        self.pace = Pace(len(work.steps), settings.until)
         self.best: dict[str, Any] | None = None  # where it is not what the model holds
         self.written = time.monotonic()
         self.pause = _CHECKPOINT_S
@@ -120,15 +122,18 @@ class _Loop:
     def run(self) -> Fit:
         self.resume()
         state, steps = self.state, self.work.steps
-        progress = Progress(steps, self.work.dealt_with, state, self.callback)
+        progress = Progress(steps, self.work.dealt_with, state, self.callback, self.pace.left)
         look_every = self.look_every()
         if look_every and not state.held_out:
             state.take_held_out(self.look(), 0)
-        while state.step < len(steps) and not state.stopped:
+        while state.step < len(steps) and not (state.stopped or state.out_of_time):
             step = steps[state.step]
             with progress.training(step):
+                began = time.monotonic()
                 self.step(step)
-            last = state.step == len(steps)
+                self.pace.took(time.monotonic() - began)
+            state.out_of_time = state.step < len(steps) and self.pace.over()
+            last = state.step == len(steps) or state.out_of_time
             if look_every and (state.step % look_every == 0 or last):
                 self.compare()
             divergence.check(state, self.settings.learning_rate)
@@ -138,7 +143,10 @@ class _Loop:
                 self.checkpoint(at_once=not goes_on)
                 if not goes_on:
                     raise Stopped
-        if state.stopped:
+        if state.out_of_time:
+            text = f"Training ended after step {state.step} of {len(steps)}: its time was over."
+            self.callback(Notice(message=text))
+        elif state.stopped:
             self.callback(Notice(message=_stopped(state, len(steps))))
         if self.best is not None:
             self.weights.put(self.best)
@@ -165,7 +173,7 @@ class _Loop:
         number = state.step + 1
         rate = learning_rate(
             state.step,
-            len(self.work.steps),
+            self.pace.steps(state.step),
             self.settings.learning_rate,
             self.settings.warmup_ratio,
         )
@@ -261,7 +269,8 @@ class _Loop:
         """Measure the held-out loss; keep the weights where it may have to come back to them."""
         if self.state.take_held_out(self.look(), self.settings.patience):
             self.best = None
-            if self.settings.patience and self.state.step < len(self.work.steps):
+            ended = self.state.out_of_time or self.state.step == len(self.work.steps)
+            if self.settings.patience and not ended:
                 self.best = self.weights.adapter()
 
     def checkpoint(self, *, at_once: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 
@@ -18,14 +18,21 @@ from localdistill.trainers.state import TrainState
 class Progress:
     """Counts what this process trains, and reports it after each step.
 
-    ``done`` is how many examples were dealt with before the first of ``steps``.
+    ``done`` is how many examples were dealt with before the first of ``steps``; ``left`` tells the
+    seconds until training has to end, if it has to.
     """
 
     def __init__(
-        self, steps: Sequence[Step], done: int, state: TrainState, callback: Callback
+        self,
+        steps: Sequence[Step],
+        done: int,
+        state: TrainState,
+        callback: Callback,
+        left: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._state = state
         self._callback = callback
+        self._time_left = left
         self._done = done + sum(len(step.examples) for step in steps[: state.step])
         self._left = sum(step.tokens for step in steps[state.step :])
         self._began = time.monotonic() - control.paused_s()
@@ -57,9 +64,9 @@ class Progress:
             info["GPU memory GB"] = round(on_gpu / 1e9, 2)
         # By tokens: steps differ in length by a factor of ten.
         rate = (time.monotonic() - control.paused_s() - self._began) / self.tokens
-        self._callback(
-            StageProgress(stage=STAGE, done=self._done, seconds_left=rate * self._left, info=info)
-        )
+        limit = self._time_left()
+        seconds = rate * self._left if limit is None else min(limit, rate * self._left)
+        self._callback(StageProgress(stage=STAGE, done=self._done, seconds_left=seconds, info=info))
 
 
 def _gpu_bytes() -> int | None:

@@ -13,7 +13,7 @@
         with ``held_out_loss`` where it was measured after that step.
     ``kept_step``, ``stopped_early``, ``steps``
         After which step the adapter that is kept stood, and whether training was stopped before the
-        last of its ``steps``, as the held-out loss rose.
+        last of its ``steps``, as the held-out loss rose; ``out_of_time``: as its time was over.
 
 Neither says how often a training was interrupted: the same files come out.
 """
@@ -43,6 +43,7 @@ def write(folder: Path, division: Division, state: TrainState, steps: int) -> No
         "steps": steps,
         "kept_step": state.kept.step if state.kept else state.step,
         "stopped_early": state.stopped,
+        "out_of_time": state.out_of_time,
     }
     (folder / TRAINING).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 

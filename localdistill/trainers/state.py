@@ -23,6 +23,7 @@ class TrainState(BaseModel):
     # Of the adapter that is kept: the lowest since training began, or the last if it never stops
     kept: HeldOutLoss | None = None
     stopped: bool = False  # before its last step, as the held-out loss rose
+    out_of_time: bool = False  # or as its time was over
     micro_batch_tokens: int  # halved where memory ran out
     overflows: int = 0  # steps in a row whose scaled gradient overflowed
 

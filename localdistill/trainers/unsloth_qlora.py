@@ -275,7 +275,7 @@ def _large(folder: Path) -> bool:
 def _result(division: Division, steps: Sequence[Step], fitted: Fit) -> TrainResult:
     import torch
 
-    state = fitted.state
+    state, planned = fitted.state, len(steps)
     steps = steps[: state.step]
     tenth = max(1, state.step // 10)
     on_gpu = torch.cuda.is_available()
@@ -291,6 +291,8 @@ def _result(division: Division, steps: Sequence[Step], fitted: Fit) -> TrainResu
         held_out_before=state.held_out[0].loss if state.held_out else None,
         held_out_after=state.kept.loss if state.kept else None,
         kept_step=state.kept.step if state.kept else None,
+        planned_steps=planned,
+        out_of_time=state.out_of_time,
     )
 
 

@@ -8,6 +8,7 @@ from localdistill.display.state import RunState
 from localdistill.display.words import about, tamed
 from localdistill.events import (
     Notice,
+    Planned,
     RoundStarted,
     RunStarted,
     Scored,
@@ -61,7 +62,7 @@ def test_verdicts_of_a_stage_that_was_done_before_come_from_its_summary():
 
 def test_a_curve_is_the_mean_of_each_part_and_fills_what_no_value_fell_into():
     curve = Curve()
-    for share, value in ((0.05, 4.0), (0.1, 2.0), (0.6, 1.0), (0.7, float("nan"))):
+    for share, value in ((0.2, 4.0), (0.3, 2.0), (0.65, 1.0), (0.7, float("nan"))):
         curve.add(share, value)
     assert curve.columns(4) == [3.0, 3.0, 1.0, None]
     assert curve.last == 1.0
@@ -117,3 +118,13 @@ def test_an_estimate_is_told_no_finer_than_it_is(seconds, text):
 
 def test_text_of_others_cannot_steer_the_terminal():
     assert tamed("a\x1b[2J\nb\x07\u202ec") == "a [2J b c"
+
+
+def test_the_comparison_on_dev_is_part_of_a_round():
+    """Of two models in the first one, whose own cost each takes; of one in those after it."""
+    recording = recordings.trained(recordings.selected(2), 100)
+    recording.add(Planned(dev_completions=500, final_completions=1312))
+    each = (1280 + 47) / 2992
+    one = 1280 + 47 + 1 + 21 * 100 + 21 * 48 + 500 * each
+    found = left(recording)
+    assert found.seconds == pytest.approx(21 * 48 + 1000 * each + one + 1312 * each)

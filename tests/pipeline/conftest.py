@@ -6,16 +6,8 @@ import pytest
 
 from localdistill import pipeline, preflight
 from localdistill.quantization.start import Outlook
-from localdistill.stages.general.questions import QUESTIONS
-from localdistill.stages.regression import compare
-from localdistill.types import Completion
-from tests.pipeline.helpers import ON_DEV, chosen, evaluated
-
-
-def answers():
-    """Good ones to all plain questions."""
-    said = {"sample": 0, "finish_reason": "stop", "token_count": 1, "mean_logprob": None, "seed": 0}
-    return [Completion(problem_id=each.id, text=each.answer, **said) for each in QUESTIONS]
+from localdistill.types import SandboxUse
+from tests.pipeline.helpers import ON_DEV, answer
 
 
 @pytest.fixture
@@ -25,27 +17,19 @@ def on_dev():
 
 
 @pytest.fixture
-def requests(monkeypatch, on_dev):
+def diversities():
+    """What is found of the samples of each round; where there is nothing, nothing is judged."""
+    return {}
+
+
+@pytest.fixture
+def requests(monkeypatch, on_dev, diversities):
     """Every stage's request in order; on dev the second of three rounds does best."""
     seen = []
 
     def fake_stage(name, request, callback, log, inherit=()):
         seen.append((name, request))
-        if name == "prepare":
-            gguf = request.work_dir / "start.gguf"
-            gguf.parent.mkdir(parents=True, exist_ok=True)
-            gguf.write_bytes(b"weights")
-            return {"gguf": str(gguf), "master": str(request.work_dir / "master")}
-        if name == "export":  # a file of its own for each round
-            request.out.parent.mkdir(parents=True, exist_ok=True)
-            request.out.write_text(str(request.out.parent))
-        if name == "decoding":
-            return chosen(request, on_dev)
-        if name == "evaluate":
-            return evaluated(request)
-        if name == "regression":
-            return compare([1.0] * 40, [1.0] * 40, *[answers()] * 2).model_dump()
-        return {}
+        return answer(name, request, on_dev, diversities)
 
     def fake_pair(generate, verify, callback, log, inherit=()):
         fake_stage("generate", generate, callback, log, inherit)
@@ -61,6 +45,7 @@ def requests(monkeypatch, on_dev):
 
     monkeypatch.setattr(pipeline.beginning, "settled", fake_size)
     monkeypatch.setattr(pipeline.beginning, "settled_training", fake_passes)
+    monkeypatch.setattr(preflight.verify, "try_sandbox", lambda kind: SandboxUse(tier="of a test"))
     monkeypatch.setattr(preflight, "check_memory", lambda *arguments, **how: None)
     monkeypatch.setattr(pipeline.session, "run_stage", fake_stage)
     monkeypatch.setattr(pipeline.session, "generate_and_verify", fake_pair)

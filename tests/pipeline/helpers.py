@@ -2,7 +2,11 @@
 
 from localdistill import config as configuration
 from localdistill import pipeline
+from localdistill.jsonl import write_whole
+from localdistill.stages.general.questions import QUESTIONS
+from localdistill.stages.regression import compare
 from localdistill.types import (
+    Completion,
     DecodingChoice,
     DecodingScore,
     EvalResult,
@@ -57,6 +61,35 @@ def chosen(request, values):
             for name, sampling in request.decodings.items()
         ],
     ).model_dump()
+
+
+def plain_answers():
+    """Good ones to all plain questions."""
+    said = {"sample": 0, "finish_reason": "stop", "token_count": 1, "mean_logprob": None, "seed": 0}
+    return [Completion(problem_id=each.id, text=each.answer, **said) for each in QUESTIONS]
+
+
+def answer(name, request, on_dev, diversities):
+    """What the stage ``name`` is taken to have done."""
+    if hasattr(request, "out"):
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+    if name == "prepare":
+        gguf = request.work_dir / "start.gguf"
+        gguf.parent.mkdir(parents=True, exist_ok=True)
+        gguf.write_bytes(b"weights")
+        return {"gguf": str(gguf), "master": str(request.work_dir / "master")}
+    if name == "select" and not request.out.exists():
+        write_whole(request.out, "")
+    if name == "export":  # a file of its own for each round
+        request.out.write_text(str(request.out.parent))
+    if name == "diversity" and (number := int(request.out.parent.name)) in diversities:
+        write_whole(request.out, diversities[number].model_dump_json())
+        return diversities[number].model_dump()
+    if name == "regression":
+        return compare([1.0] * 40, [1.0] * 40, *[plain_answers()] * 2).model_dump()
+    if name == "decoding":
+        return chosen(request, on_dev)
+    return evaluated(request) if name == "evaluate" else {}
 
 
 def run(config, tmp_path, **more):

@@ -164,7 +164,12 @@ class Making:
             {"name": "none", "examples": 9, "gain": -0.05, "gain_low": -0.1, "gain_high": 0.0},
             {"name": "tests", "score": score("t", 0.7), "chosen": True, **gain},
         ]
-        lab = {"arms": arms, "problem_set": "dev", "tokens_each": 5000}
+        lab = {
+            "arms": arms,
+            "problem_set": "dev",
+            "tokens_each": 5000,
+            "left_out": [{"name": "hybrid", "reason": "It selects nothing."}],
+        }
         write(self.path / "comparison.json", lab)
         write(self.path / "stopped.json", {"after_round": 1, "reason": "Nothing was gained."})
         left = {"hours": 0.05, "items": [{"what": "The last round.", "stage": "train"}]}

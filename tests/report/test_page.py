@@ -134,6 +134,7 @@ def test_what_only_some_runs_have(finished):
         "a gain of +11.2 points in 4 of 5",
         "references",
         "on about 5,000 tokens each",
+        "hybrid gave no model: It selects nothing.",
         "1.75",
         "Stopped after round 1: Nothing was gained.",
         "The last round.",

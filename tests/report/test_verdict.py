@@ -89,6 +89,38 @@ def test_what_the_verdict_must_be_read_with(finished, name, content, said):
     assert said in warning
 
 
+def test_a_run_that_had_no_time_says_so(making):
+    item = {"what": "The comparison.", "stage": "evaluate"}
+    write(making.path / "omitted.json", {"hours": 0.05, "items": [item]})
+    assert told(making).tone == "open"  # it may have been killed before there was a model
+    write(making.round / "model.gguf", {})
+    write(making.round / "model.gguf.done", {})
+    assert told(making).sentence == (
+        "Not compared: there is a new model, and there was no time to compare it with yours."
+    )
+
+
+def test_a_run_without_time_for_a_round(making):
+    item = {"what": "Round 1.", "stage": "round"}
+    write(making.path / "omitted.json", {"hours": 0.01, "items": [item]})
+    assert told(making).sentence == (
+        "No new model: there was no time for a round, so your model stays as it is."
+    )
+
+
+def test_a_new_model_that_does_worse_on_dev_is_warned_of(finished):
+    def choice(model, value):
+        return DecodingScore(
+            model=model, decoding={"temperature": 0.2}, score=score(model, value), chosen=True
+        )
+
+    finished.evaluated(choices=[choice("base", 0.6), choice("round-01", 0.5)])
+    (warning,) = told(finished).warnings
+    assert "does worse (50.0%) than yours (60.0%)" in warning
+    finished.evaluated(choices=[choice("base", 0.6), choice("round-01", 0.6)])
+    assert told(finished).warnings == []
+
+
 def test_no_sandbox_and_a_second_look_at_eval_are_said(finished):
     finished.manifest(unsafe=True)
     look = Opening(at=1.0, candidate="round-01", candidate_hash="ab", problems=12, samples=4)

@@ -1,5 +1,6 @@
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -7,7 +8,10 @@ from localdistill import selection
 from localdistill.errors import ConfigError
 from localdistill.selection import Candidate, SelectOptions
 from localdistill.selection.duplicates import normalise
+from localdistill.selection.shortest import least_length
 from localdistill.types import Completion
+
+_ALL = ["none", "tests", "confidence", "hybrid", "balanced", "agreement"]
 
 
 def candidate(sample, code="auto", status="passed", logprob=-1.0, reason="stop"):
@@ -37,7 +41,7 @@ def test_strategies_go_by_the_names_of_their_files():
     assert "duplicates" not in selection.names()
     with pytest.raises(ConfigError, match=r"no selection strategy test\. Did you mean tests"):
         selection.load("test")
-    with pytest.raises(ConfigError, match="There are balanced, confidence"):
+    with pytest.raises(ConfigError, match="There are agreement, balanced, confidence"):
         selection.load("zzz")
 
 
@@ -134,7 +138,7 @@ def test_a_duplicate_takes_no_place_under_the_cap():
     assert dropped == {"duplicate": 2, "over the cap": 1}
 
 
-@pytest.mark.parametrize("name", ["none", "tests", "confidence", "hybrid", "balanced"])
+@pytest.mark.parametrize("name", _ALL)
 def test_the_order_in_which_candidates_come_does_not_matter(name):
     given = [
         candidate(0, code="a", reason="length", logprob=-0.1),
@@ -148,7 +152,58 @@ def test_the_order_in_which_candidates_come_does_not_matter(name):
     assert len(outcomes) == 1
 
 
-@pytest.mark.parametrize("name", ["none", "tests", "confidence", "hybrid", "balanced"])
+@pytest.mark.parametrize("name", _ALL)
 def test_no_candidates_and_no_code_at_all(name):
     assert decide(name, []) == ([], {})
     assert decide(name, [candidate(0, code=None, logprob=None)]) == ([], {"no code": 1})
+
+
+def seen(sample, *results, code="auto", reason="stop"):
+    given = candidate(sample, code=code, status=None, reason=reason)
+    return replace(given, behaviour=results or None, observed=True)
+
+
+def test_agreement_keeps_the_largest_cluster_without_a_look_at_verdicts():
+    given = [seen(0, "a", "b"), seen(1, "a", "c"), seen(2, "a", "b"), seen(3), seen(4, "a", "b")]
+    assert decide("agreement", given) == ([0, 2, 4], {"outvoted": 1, "did not run": 1})
+
+
+def test_agreement_needs_a_share_of_all_and_two_at_least():
+    given = [seen(0, "a"), seen(1, "a"), seen(2, "b"), seen(3), seen(4)]
+    assert decide("agreement", given) == ([], {"no agreement": 3, "did not run": 2})
+    assert decide("agreement", given, agreement_share=0.4)[0] == [0, 1]
+    assert decide("agreement", [seen(0, "a")], agreement_share=0.1)[0] == []
+
+
+def test_agreement_keeps_neither_of_two_equal_clusters_nor_one_that_only_raises():
+    tie = [seen(0, "a"), seen(1, "b"), seen(2, "a"), seen(3, "b")]
+    assert decide("agreement", tie, agreement_share=0.3) == ([], {"no agreement": 4})
+    raising = [seen(n, "raised TypeError", "raised TypeError") for n in range(3)]
+    assert decide("agreement", raising) == ([], {"no agreement": 3})
+    partly = [seen(n, "raised TypeError", "b") for n in range(3)]
+    assert decide("agreement", partly)[0] == [0, 1, 2]
+
+
+def test_agreement_counts_a_repeated_program_as_votes_and_keeps_it_once():
+    given = [seen(0, "a", code="x"), seen(1, "a", code="x"), seen(2, "b", code="y")]
+    assert decide("agreement", given) == ([0], {"duplicate": 1, "outvoted": 1})
+
+
+def test_agreement_drops_what_it_has_no_inputs_for():
+    assert decide("agreement", [candidate(0), candidate(1)]) == ([], {"no inputs": 2})
+
+
+def test_the_shortest_answers_are_dropped_before_any_strategy_looks():
+    texts = ["x" * n for n in (30, 10, 10, 20)] + ["", "  "]
+    assert least_length(texts, 0.0) == 0
+    assert least_length(texts, 0.25) == 10  # two are as long as the cut: neither goes
+    assert least_length(texts, 0.5) == 20
+    assert least_length([], 0.5) == 0
+    rows = [candidate(n) for n in range(3)]
+    rows = [
+        replace(row, completion=row.completion.model_copy(update={"text": f"  {'x' * n}  "}))
+        for n, row in zip((5, 6, 7), rows, strict=True)
+    ]
+    expected = {"among the shortest": 1}
+    assert decide("none", rows, min_length=6) == ([1, 2], expected)
+    assert decide("confidence", rows, min_length=6, confidence_share=1.0) == ([1, 2], expected)

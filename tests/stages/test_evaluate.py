@@ -6,8 +6,9 @@ import pytest
 
 from localdistill.errors import ConfigError
 from localdistill.jsonl import JsonlWriter
+from localdistill.power import minimum_detectable_effect
 from localdistill.sampling import Sampling
-from localdistill.stages import evaluate
+from localdistill.stages import evaluate, scoring
 from localdistill.types import EvalResult, Verdict
 
 PROBLEMS, SAMPLES = 20, 4
@@ -26,13 +27,13 @@ def drawn(monkeypatch):
         request.out.parent.mkdir(parents=True, exist_ok=True)
         with JsonlWriter(request.out) as writer:
             for problem in range(PROBLEMS):
-                for sample in range(SAMPLES):
+                for sample in range(requests[-1].samples):
                     status = "passed" if sample < passes else "failed"
                     writer.write(Verdict(problem_id=str(problem), sample=sample, status=status))
 
-    monkeypatch.setattr(evaluate.generate, "run", fake_generate)
-    monkeypatch.setattr(evaluate.verify, "run", fake_verify)
-    monkeypatch.setattr(evaluate.generate, "check_model", lambda path: None)
+    monkeypatch.setattr(scoring.generate, "run", fake_generate)
+    monkeypatch.setattr(scoring.verify, "run", fake_verify)
+    monkeypatch.setattr(scoring.generate, "check_model", lambda path: None)
     return requests
 
 
@@ -87,7 +88,7 @@ def test_both_models_are_sampled_alike(drawn, request_for):
 
 def test_evaluation_draws_other_samples_than_training(drawn, request_for):
     evaluate.run(request_for(3), lambda event: None)
-    assert drawn[0].purpose != evaluate.generate.GenerateRequest.model_fields["purpose"].default
+    assert drawn[0].purpose != scoring.generate.GenerateRequest.model_fields["purpose"].default
 
 
 def test_a_model_alone_is_scored_without_a_verdict(drawn, request_for):
@@ -115,3 +116,22 @@ def test_pass_at_more_than_was_sampled_is_refused(drawn, request_for):
 def test_pass_at_k_counts_problems_with_any_pass(drawn, request_for):
     result = evaluate.run(request_for(1, ks=[1, 4]), lambda event: None)
     assert [(at.k, at.value) for at in result.candidate.pass_at] == [(1, 0.25), (4, 1.0)]
+
+
+def test_a_model_with_its_own_decoding_is_sampled_with_that(drawn, request_for):
+    request = request_for(3, 1)
+    own = {"sampling": Sampling(temperature=0), "samples": 1}
+    request = request.model_copy(update={"candidate": request.candidate.model_copy(update=own)})
+    result = evaluate.run(request, lambda event: None)
+    assert [(each.sampling.greedy, each.samples) for each in drawn] == [(True, 1), (False, SAMPLES)]
+    assert Sampling(**result.candidate_decoding).greedy
+    assert Sampling(**result.baseline_decoding) == Sampling()
+    assert result.candidate.samples == PROBLEMS
+
+
+def test_the_result_tells_what_could_be_found_and_how_sure_it_is(drawn, request_for):
+    result = evaluate.run(request_for(3, 1), lambda event: None)
+    assert result.detectable == minimum_detectable_effect(PROBLEMS, SAMPLES)
+    strict = evaluate.run(request_for(3, 1, level=0.99, interval="bca"), lambda event: None)
+    assert (strict.level, strict.interval_method) == (0.99, "bca")
+    assert strict.detectable > result.detectable

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localdistill import control
 from localdistill.backends.base import GenerationStats
-from localdistill.errors import ConfigError, UserError
+from localdistill.errors import ConfigError, Stopped, UserError
 from localdistill.events import StageFinished, StageProgress, StageStarted, ignore
 from localdistill.jsonl import is_done, marker, read_rows
 from localdistill.sampling import Sampling
@@ -379,3 +380,21 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path, deterministic):
         at_one_go = real_request(tmp_path / "b", deterministic=True)
         run(at_one_go, ignore)
         assert request.out.read_bytes() == at_one_go.out.read_bytes()
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_stop_comes_after_a_decoding_step_and_the_next_call_goes_on(
+    stage, monkeypatch, deterministic
+):
+    undisturbed = Stage(stage.out.parent / "other")
+    undisturbed.run(deterministic=deterministic)
+    asked = iter([*[True] * 6, False])
+    with pytest.raises(Stopped), monkeypatch.context() as patched:
+        patched.setattr(control, "goes_on", lambda: next(asked))
+        stage.run(ticks=1, deterministic=deterministic)
+    assert len(stage.keys()) == (4 if deterministic else 6)
+    assert stage.generator.closed == 1 and not is_done(stage.out)
+    stage.run(deterministic=deterministic)
+    assert sorted(stage.keys()) == WANTED
+    if deterministic:
+        assert stage.rows() == undisturbed.rows()

@@ -1,6 +1,7 @@
 import pytest
 
-from localdistill.errors import ConfigError, SandboxUnavailable, StageFailed
+from localdistill import control
+from localdistill.errors import ConfigError, SandboxUnavailable, StageFailed, Stopped
 from localdistill.events import Notice, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import JsonlWriter, is_done, marker, read_rows
 from localdistill.stages import verify_progress
@@ -384,3 +385,22 @@ def test_passes_are_confirmed_where_that_is_wanted(case, confirm):
 
     case.verify(sandbox=Recording(), confirm=confirm)
     assert {job.confirm for job in jobs} == {confirm}
+
+
+def test_a_stop_comes_after_a_verdict_and_the_next_call_goes_on(case, monkeypatch):
+    asked = iter([True, True, True, True, True, True, False])  # five jobs are drawn at once
+    with pytest.raises(Stopped), monkeypatch.context() as patched:
+        patched.setattr(control, "goes_on", lambda: next(asked))
+        case.verify()
+    assert len(case.statuses()) == 2
+    assert case.sandbox.closed and not is_done(case.out)
+    case.verify()
+    assert case.statuses() == EXPECTED
+    assert len(case.sandbox.seen) == 4  # three that were owed, one of them tried again
+
+
+def test_no_program_is_begun_after_a_stop(case, monkeypatch):
+    monkeypatch.setattr(control, "goes_on", lambda: False)
+    with pytest.raises(Stopped):
+        case.verify()
+    assert case.sandbox.seen == [] and case.statuses() == {}

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from localdistill.errors import MemoryShortage, TrainingDiverged
+from localdistill import control
+from localdistill.errors import MemoryShortage, Stopped, TrainingDiverged
 from localdistill.events import Notice, StageProgress
 from localdistill.trainers.base import Saved, TrainSettings
 from localdistill.trainers.batches import IGNORED, plan_epoch
@@ -312,3 +313,38 @@ def test_progress_tells_what_there_is_to_tell():
     left = [event.seconds_left for event in events if isinstance(event, StageProgress)]
     assert left[-1] == 0
     assert all(seconds > 0 for seconds in left[:-1])
+
+
+def test_a_stop_comes_after_a_step_and_its_checkpoint(tmp_path, monkeypatch):
+    whole = Bigram()
+    train(whole, repeat=5)
+    asked = iter([True, True, False])
+    saved = Saved(tmp_path, "this training")
+    with pytest.raises(Stopped), monkeypatch.context() as patched:
+        patched.setattr(control, "goes_on", lambda: next(asked))
+        train(Bigram(), repeat=5, checkpoints=Checkpoints(saved))
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["step-000000003.safetensors"]
+    resumed = Bigram()
+    state = train(resumed, repeat=5, checkpoints=Checkpoints(saved))
+    assert state.step == 5
+    assert torch.equal(resumed.table.weight, whole.table.weight)
+
+
+def test_training_whose_time_is_over_does_one_step_and_measures_what_it_keeps():
+    looks = []
+
+    def held_out(model):
+        looks.append(model.calls)
+        return 1.0
+
+    said = []
+    state = train(Bigram(), said.append, repeat=8, until=0.0, held_out_losses=held_out)
+    assert (state.step, state.out_of_time, state.stopped) == (1, True, False)
+    assert looks == [0, 1]
+    assert (state.kept.step, state.held_out[-1].step) == (1, 1)
+    (notice,) = [event.message for event in said if isinstance(event, Notice)]
+    assert notice == "Training ended after step 1 of 8: its time was over."
+
+
+def test_training_that_has_time_is_the_same_as_without_a_limit():
+    assert train(Bigram(), repeat=5, until=1e12).losses == train(Bigram(), repeat=5).losses

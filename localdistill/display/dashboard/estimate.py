@@ -12,6 +12,7 @@ from localdistill.display.state import Done, RunState
 
 ROUND = ("generate", "verify", "select", "train", "export")
 _SHORT = {"select", "export"}  # may be left out of an estimate that says so
+_DEV, _EVAL = "(dev)", "(eval)"  # in titles of comparisons
 
 
 @dataclass(frozen=True)
@@ -24,28 +25,50 @@ class Estimate:
 
 def run_left(state: RunState, now: float) -> Estimate | None:
     """Time left for the whole run; ``now`` on the clock of ``RunState.working_time``."""
-    if state.round == 0 or state.end is not None:
+    if state.round == 0 or state.end is not None or state.planned is None:
         return None
-    current = _current(state, now)
-    final = _final(state, now)
-    if current is None or final is None:
+    current, each = _current(state, now), _completion_s(state)
+    if current is None:
         return None
-    ahead = [each for each in ROUND if each not in _seen(state)] if not _in_final(state) else []
+    if _is_begun(state, _EVAL):
+        whole = state.planned.final_completions * each if each is not None else 0.0
+        return Estimate(max(current, whole - (now - _began(state, _EVAL, now))))
+    if each is None:
+        return None
+    final = state.planned.final_completions * each
+    more = state.rounds - state.round
     template = _template(state)
-    if _in_final(state):
-        return Estimate(max(current, final))
-    if template is None:
-        here, more = _of_round(state, state.round), state.rounds - state.round
-        if any(name not in _SHORT for name in ahead) or (more and any(d.skipped for d in here)):
-            return None
-        began = min([done.began for done in here], default=now)
-        short = tuple(name for name in ahead if name in _SHORT)
-        return Estimate(current + more * (now - began + current) + final, short)
-    position = len(_of_round(state, state.round)) + len(state.at_work())
-    whole = template[-1].ended - template[0].began
-    reached = template[min(position, len(template)) - 1].ended if position else template[0].began
-    rest = template[-1].ended - reached
-    return Estimate(current + rest + (state.rounds - state.round) * whole + final)
+    if template is not None:
+        whole = template[-1].ended - template[0].began
+        position = len(_of_round(state, state.round)) + len(state.at_work())
+        reached = (
+            template[min(position, len(template)) - 1].ended if position else template[0].began
+        )
+        rest = template[-1].ended - reached
+        return Estimate(current + rest + more * whole + final)
+    return _in_a_first_round(state, now, current, each, final, more)
+
+
+def _in_a_first_round(
+    state: RunState, now: float, current: float, each: float, final: float, more: int
+) -> Estimate | None:
+    """As ``run_left`` where there is no round to go by."""
+    here, planned = _of_round(state, state.round), state.planned
+    seen = {done.stage for done in here} | {stage.name for stage in state.at_work()}
+    ahead = [name for name in ROUND if name not in seen]
+    if any(name not in _SHORT for name in ahead) or (more and any(d.skipped for d in here)):
+        return None
+    short = tuple(name for name in ahead if name in _SHORT)
+    models = 1 if ("dev", "base") in state.scores else 2
+    dev = planned.dev_completions * each if planned is not None else 0.0
+    if _is_begun(state, _DEV):
+        left = max(current, 2 * dev - (now - _began(state, _DEV, now)))
+    else:
+        left = current + models * dev
+    began = min([done.began for done in here], default=now)
+    # A later round scores its own model only.
+    another = now - began + left - (dev if models > 1 else 0.0)
+    return Estimate(left + more * another + final, short)
 
 
 def _current(state: RunState, now: float) -> float | None:
@@ -60,10 +83,16 @@ def _current(state: RunState, now: float) -> float | None:
     return max(left, default=0.0)
 
 
-def _seen(state: RunState) -> set[str]:
-    return {done.stage for done in _of_round(state, state.round)} | {
-        stage.name for stage in state.at_work()
-    }
+def _completion_s(state: RunState) -> float | None:
+    """Seconds to draw and test a completion, in the last round in which that was done."""
+    total = 0.0
+    for name in ("generate", "verify"):
+        known = [done for done in state.done if done.stage == name and done.units > 0]
+        known = [done for done in known if not done.skipped]
+        if not known:
+            return None
+        total += (known[-1].ended - known[-1].began) / known[-1].units
+    return total
 
 
 def _of_round(state: RunState, number: int) -> list[Done]:
@@ -79,29 +108,13 @@ def _template(state: RunState) -> list[Done] | None:
     return None
 
 
-def _in_final(state: RunState) -> bool:
-    return any("(eval)" in stage.title for stage in state.stages.values())
+def _is_begun(state: RunState, mark: str) -> bool:
+    """Whether models have been compared on a set in this round, or are being compared."""
+    done = [entry.title for entry in _of_round(state, state.round)]
+    return any(mark in title for title in [*done, *(stage.title for stage in state.at_work())])
 
 
-def _final(state: RunState, now: float) -> float | None:
-    """The comparison at the end, at this run's speed of drawing and testing a completion."""
-    if state.planned is None:
-        return None
-    if _in_final(state):
-        began = min(
-            [done.began for done in state.done if "(eval)" in done.title]
-            + [stage.began for stage in state.at_work() if "(eval)" in stage.title],
-            default=now,
-        )
-        passed = now - began
-    else:
-        passed = 0.0
-    each = 0.0
-    for name in ("generate", "verify"):
-        known = [done for done in state.done if done.stage == name and done.units > 0]
-        known = [done for done in known if not done.skipped]
-        if not known:
-            # At the end it is known from the stage at work alone.
-            return 0.0 if _in_final(state) else None
-        each += (known[-1].ended - known[-1].began) / known[-1].units
-    return max(0.0, each * state.planned.final_completions - passed)
+def _began(state: RunState, mark: str, now: float) -> float:
+    done = [entry.began for entry in _of_round(state, state.round) if mark in entry.title]
+    at_work = [stage.began for stage in state.at_work() if mark in stage.title]
+    return min([*done, *at_work], default=now)

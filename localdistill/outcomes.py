@@ -1,0 +1,115 @@
+"""``comparison.json`` and ``omitted.json``: what the lab found, and what there was no time for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from localdistill.errors import ConfigError
+from localdistill.jsonl import write_atomically
+from localdistill.types import EvalResult, ModelScore, Row
+
+
+class ArmScore(Row):
+    """One way of choosing what to train on, and how the model did that came of it."""
+
+    name: str  # of the strategy
+    kind: Literal["strategy", "control"] = "strategy"
+    examples: int  # that were trained on
+    tokens: int  # of their answers, in one epoch
+    score: ModelScore
+    # Paired difference to the base model in pass@1, as a share of 1, with its 95% interval
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
+    verdict: Literal["better", "no evidence", "worse"] | None
+    chosen: bool = False  # its model is the round's
+
+
+class LeftOutArm(Row):
+    """A strategy that gave no model, and why."""
+
+    name: str
+    reason: str
+
+
+class Comparison(Row):
+    """Strategies side by side, from one set of completions, at one number of tokens."""
+
+    arms: list[ArmScore]
+    problem_set: str = "dev"
+    tokens_each: int
+    left_out: list[LeftOutArm] = Field(default_factory=list)
+
+
+class Omission(Row):
+    """One thing that was left out for want of time, as a sentence."""
+
+    what: str
+    stage: str
+
+
+class Omitted(Row):
+    """All that ``--hours`` left out."""
+
+    hours: float
+    items: list[Omission] = Field(default_factory=list)
+
+
+def arm_score(name: str, examples: int, tokens: int, found: EvalResult) -> ArmScore:
+    """The row of a strategy whose model was compared with the base model."""
+    return ArmScore(
+        name=name,
+        examples=examples,
+        tokens=tokens,
+        score=found.candidate,
+        gain=found.gain,
+        gain_low=found.gain_low,
+        gain_high=found.gain_high,
+        verdict=found.verdict,
+    )
+
+
+def with_choice(arms: list[ArmScore]) -> list[ArmScore]:
+    """``arms`` with the one marked that has the highest pass@1; of equal ones the first."""
+    best = max(arms, key=lambda arm: arm.score.pass_at[0].value)
+    return [arm.model_copy(update={"chosen": arm is best}) for arm in arms]
+
+
+def read_comparison(path: Path) -> Comparison | None:
+    """What an earlier call has found; None if there is nothing.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return Comparison.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ConfigError(f"{path}: is damaged. Delete it: it is made again.") from error
+
+
+def read_omitted(path: Path, hours: float) -> Omitted:
+    """What has been left out so far; empty if nothing has.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    if not path.is_file():
+        return Omitted(hours=hours)
+    try:
+        return Omitted.model_validate_json(path.read_bytes()).model_copy(update={"hours": hours})
+    except ValidationError as error:
+        raise ConfigError(f"{path}: is damaged. Delete it to go on.") from error
+
+
+def omit(path: Path, hours: float, stage: str, what: str) -> None:
+    """Note that ``what`` was left out, once."""
+    known = read_omitted(path, hours)
+    item = Omission(what=what, stage=stage)
+    if item not in known.items:
+        known = known.model_copy(update={"items": [*known.items, item]})
+    write_atomically(path, known.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,115 @@
+"""Controls: the base trained on something else in the same way, scored with the run's own model.
+
+    data set --> budget --> train --> export --> score on eval
+
+They are made after the verdict and nothing is chosen by them. One that gives no model is left out
+with a warning. Their files stand in ``controls/NAME`` of the run's directory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from localdistill import controls, rejection
+from localdistill.errors import ConfigError
+from localdistill.events import Notice
+from localdistill.jsonl import is_done, read_rows, write_whole
+from localdistill.pipeline.comparison import compare_control
+from localdistill.pipeline.models import Contender, Model
+from localdistill.pipeline.session import Session
+from localdistill.pipeline.training import Arm, train_and_export
+from localdistill.problems import load
+from localdistill.run_dir import RoundDir
+from localdistill.stages.accumulate import accumulate
+from localdistill.stages.budget import BudgetRequest, Source
+from localdistill.types import ControlScore, EvalResult, TrainingExample
+
+
+def with_controls(
+    session: Session, result: EvalResult, best: Contender, base: Contender
+) -> EvalResult:
+    """``result`` with the scores of the configured controls, as ``evaluation.json`` then has it.
+
+    Raises:
+        LocaldistillError: what would end any run.
+    """
+    selected = _selected(session, best.model)
+    found = []
+    for name in session.config.controls:
+        paths = RoundDir(session.directory.controls / name)
+        try:
+            _write_data(session, name, selected, paths)
+            score = _score(session, name, selected, paths, base, best)
+        except (*rejection.CAUSES, ConfigError) as error:
+            text = f"There is no control {name}: {error}"
+            session.callback(Notice(level="warning", message=text))
+            continue
+        if score is not None:
+            found.append(score)
+    result = result.model_copy(update={"controls": found})
+    write_whole(session.directory.evaluation, result.model_dump_json(indent=2) + "\n")
+    return result
+
+
+def _selected(session: Session, best: Model) -> Path:
+    """All that the run's model was trained on, of all rounds up to its own."""
+    rounds = [session.directory.round(each) for each in range(1, best.round + 1)]
+    data = [each.trained if session.config.compare else each.selected for each in rounds]
+    selected = session.directory.controls / "selected.jsonl"
+    selected.parent.mkdir(exist_ok=True)
+    accumulate([path for path in data if path.exists()], selected)
+    return selected
+
+
+def _write_data(session: Session, name: str, selected: Path, paths: RoundDir) -> None:
+    if is_done(paths.selected):
+        return
+    examples = read_rows(selected, TrainingExample)
+    if name == "references":
+        problems = load(str(session.directory.problems("train"))).problems
+        rows = controls.references(examples, {row.id: row for row in problems})
+    else:
+        rows = controls.shuffled(examples, session.config.seed)
+    paths.path.mkdir(exist_ok=True)
+    write_whole(paths.selected, "".join(row.model_dump_json() + "\n" for row in rows))
+
+
+def _score(
+    session: Session, name: str, selected: Path, paths: RoundDir, base: Contender, best: Contender
+) -> ControlScore | None:
+    config = session.config
+    session.stage(
+        "budget",
+        BudgetRequest(
+            model=base.model.master,
+            sources=[Source(name=name, data=paths.selected, out=paths.trained)],
+            like=selected,
+            repeat=True,
+            max_length=config.train.max_length,
+            seed=config.seed,
+            out=paths.path / "budget.json",
+        ),
+    )
+    model = train_and_export(
+        session,
+        Arm(
+            label=f"control-{name}",
+            round=best.model.round,
+            start=base.model,
+            data=paths.trained,
+            paths=paths,
+            quant=config.export.quant,
+        ),
+    )
+    # Decoded as the model that it stands beside.
+    result = compare_control(session, replace(best, model=model), base, paths.evaluation)
+    if result.gain is None or result.gain_low is None or result.gain_high is None:
+        return None
+    return ControlScore(
+        name=name,
+        score=result.candidate,
+        gain=result.gain,
+        gain_low=result.gain_low,
+        gain_high=result.gain_high,
+    )

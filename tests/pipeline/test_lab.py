@@ -1,0 +1,193 @@
+"""Strategies side by side, and controls: what is handed to which stage, and what is kept."""
+
+import json
+
+import pytest
+
+from localdistill import config as configuration
+from localdistill import pipeline, result_text
+from localdistill.errors import ConfigError, ExportRejected, UserError
+from localdistill.events import Notice
+from localdistill.jsonl import mark_done, write_whole
+from localdistill.types import EvalResult
+from tests.pipeline.helpers import example, run, score
+
+_DEV = {"arm-tests": 0.5, "arm-none": 0.7, "arm-confidence": 0.6}
+# Each model is decoded as it does best.
+_BEST = {**_DEV, "base": 0.2, "round-01": 0.7}
+
+
+@pytest.fixture
+def lab(requests, monkeypatch, on_dev):
+    """Stages that leave files, and evaluations that differ by the model's label."""
+    usual = pipeline.session.run_stage
+    on_dev.update(_BEST)
+
+    def stage(name, request, *more):
+        found = None
+        if name not in ("select", "budget", "train", "export", "evaluate"):
+            found = usual(name, request, *more)
+        else:
+            requests.append((name, request))
+        if name == "select":
+            write_whole(request.out, example(request.strategy), kept=1)
+            return {"kept": 0 if request.strategy == "hybrid" else 1}
+        if name == "budget":
+            cuts = []
+            for source in request.sources:
+                empty = source.name == "hybrid"
+                write_whole(source.out, "" if empty else source.data.read_text())
+                cuts.append({"name": source.name, "examples": int(not empty), "tokens": 7})
+            return {"tokens_each": 7, "cuts": cuts}
+        if name == "train":
+            request.out.mkdir(parents=True)
+            (request.out / "adapter_config.json").write_text("{}")
+            mark_done(request.out)
+        if name == "export":
+            if "balanced" in str(request.out):
+                raise ExportRejected("it talks nonsense.")
+            request.merged.mkdir(parents=True, exist_ok=True)
+            mark_done(request.merged)
+            write_whole(request.out, str(request.data))
+        if name == "evaluate":
+            label = request.candidate.label
+            gain = _DEV.get(label, 0.4)  # of a control
+            return EvalResult(
+                problem_set=request.name,
+                candidate=score(label, gain),
+                baseline=score("base", 0.0),
+                gain=gain,
+                gain_low=gain - 0.1,
+                gain_high=gain + 0.1,
+                verdict="better",
+            ).model_dump()
+        return found or {}
+
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
+    return requests
+
+
+def named(requests, name):
+    return [request for found, request in requests if found == name]
+
+
+def test_strategies_share_completions_and_the_best_on_dev_goes_to_eval(lab, config, tmp_path):
+    result = run(config, tmp_path, compare=["tests", "none", "confidence"])
+    root = tmp_path / "run" / "rounds" / "01"
+    assert [len(named(lab, name)) for name in ("generate", "verify", "budget")] == [1, 1, 1]
+    assert [request.strategy for request in named(lab, "select")] == ["tests", "none", "confidence"]
+    assert {request.completions for request in named(lab, "select")} == {root / "completions.jsonl"}
+    assert [request.out for request in named(lab, "train")] == [
+        root / "arms" / name / "adapter" for name in ("tests", "none", "confidence")
+    ]
+    assert {(r.seed, r.epochs, r.model) for r in named(lab, "train")} == {
+        (1, 1, tmp_path / "run" / "start" / "master")
+    }
+    assert all(r.data == r.out.with_name("trained.jsonl") for r in named(lab, "train"))
+    compared = [(request.name, request.candidate.label) for request in named(lab, "evaluate")]
+    arms = [("dev", "arm-tests"), ("dev", "arm-none"), ("dev", "arm-confidence")]
+    assert compared == [*arms, ("dev", "round-01"), ("eval", "round-01")]
+    arm = root / "arms" / "none"
+    assert named(lab, "evaluate")[-1].candidate.gguf == root / "model.gguf"
+    assert (root / "model.gguf").read_text() == (arm / "model.gguf").read_text()
+    assert (root / "adapter" / "adapter_config.json").is_file()
+    written = json.loads((tmp_path / "run" / "comparison.json").read_text())
+    assert {row["name"]: row["chosen"] for row in written["arms"]} == {
+        "tests": False, "none": True, "confidence": False,
+    }  # fmt: skip
+    assert (written["problem_set"], written["tokens_each"]) == ("dev", 7)
+    assert result.model.gguf == root / "model.gguf"
+    text = result_text.result_text(result)
+    assert "none *" in text
+    assert "+70.0 (+60.0 to +80.0)" in text
+
+
+def test_a_strategy_without_examples_or_model_is_left_out_and_told_of(lab, config, tmp_path):
+    said = []
+    built = configuration.build({**config, "compare": ["balanced", "hybrid", "tests"]})
+    result = pipeline.run(built, tmp_path / "run", said.append)
+    assert [arm.name for arm in result.comparison.arms] == ["tests"]
+    assert [entry.name for entry in result.comparison.left_out] == ["hybrid", "balanced"]
+    warnings = [event.message for event in said if isinstance(event, Notice)]
+    assert any("balanced gives no model: it talks nonsense" in text for text in warnings)
+    assert "hybrid: no model: it selects nothing" in result_text.result_text(result)
+
+
+def test_where_no_strategy_gives_a_model_the_round_is_rejected(lab, config, tmp_path):
+    result = run(config, tmp_path, compare=["balanced", "hybrid"])
+    assert result.evaluation is None
+    assert [entry.reason for entry in result.rejections] == ["it talks nonsense."]
+
+
+def test_a_continued_lab_keeps_its_choice_and_trains_nothing_again(lab, config, tmp_path):
+    run(config, tmp_path, compare=["tests", "none"])
+    root = tmp_path / "run" / "rounds" / "01"
+    (root / "model.gguf").unlink()  # as after a kill in the middle of it
+    del lab[:]
+    run(config, tmp_path, compare=["tests", "none"])
+    trained = {"select", "budget", "train", "export"}
+    assert not trained & {name for name, _ in lab}
+    assert (root / "model.gguf").is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"compare": ["tests"]}, "two strategies at least"),
+        ({"compare": ["tests", "tests"]}, "names one twice"),
+        ({"compare": ["tests", "none"], "rounds": 2}, "of one round"),
+        ({"compare_tokens": 5}, "compare_tokens needs compare"),
+        ({"controls": ["shuffled"], "hours": 1.0}, "leave out hours"),
+        ({"compare": ["tests", "nome"]}, "Did you mean none"),
+        ({"controls": ["references"]}, "none of the problems of .* has a reference"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_at_once(requests, config, tmp_path, settings, said):
+    with pytest.raises(ConfigError, match=said):
+        run(config, tmp_path, **settings)
+    assert not requests
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_strategy_that_needs_tests_is_refused_where_there_are_none(requests, config, tmp_path):
+    path = tmp_path / "train.jsonl"
+    row = json.loads(path.read_text())
+    del row["tests"]
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(UserError, match="no tests, which --select tests needs"):
+        run(config, tmp_path, compare=["none", "tests"])
+    assert not requests
+
+
+def test_controls_are_made_after_the_verdict_and_change_nothing_of_it(lab, config, tmp_path):
+    path = tmp_path / "train.jsonl"
+    row = {**json.loads(path.read_text()), "id": "p", "reference": "def f(x):\n    return x"}
+    path.write_text(json.dumps(row) + "\n")
+    said = []
+    built = configuration.build({**config, "controls": ["references", "shuffled"]})
+    result = pipeline.run(built, tmp_path / "run", said.append)
+    assert [name for name, _ in lab][-6:-1] == [
+        "evaluate", "budget", "train", "export", "evaluate",
+    ]  # fmt: skip
+    opened = (tmp_path / "run" / "openings.jsonl").read_text().splitlines()
+    assert len(opened) == 1  # for the run's own model
+    mine, control = named(lab, "evaluate")[-2:]
+    assert control.candidate.sampling == mine.candidate.sampling
+    assert control.baseline == mine.baseline
+    folder = tmp_path / "run" / "controls" / "references"
+    trained = named(lab, "train")[1]
+    assert (trained.data, trained.model) == (
+        folder / "trained.jsonl",
+        tmp_path / "run" / "start" / "master",
+    )
+    assert trained.seed == named(lab, "train")[0].seed
+    assert "return x" in (folder / "selected.jsonl").read_text()
+    (found,) = result.evaluation.controls
+    assert (found.name, found.gain) == ("references", 0.4)
+    written = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert written["controls"][0]["name"] == "references"
+    assert result.model.label == "round-01"
+    # One example cannot be exchanged with another: that control is left out, and told of.
+    assert any("no control shuffled" in getattr(event, "message", "") for event in said)
+    text = result_text.result_text(result)
+    assert "training on the reference solutions: +40.0 points" in text

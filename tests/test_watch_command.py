@@ -1,0 +1,132 @@
+"""The command ``watch``, as a user gives it."""
+
+import json
+import threading
+
+import pytest
+
+from localdistill import cli, watch_command
+from localdistill.events import (
+    Notice,
+    Recorded,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+)
+from localdistill.jsonl import JsonlWriter
+from localdistill.run_dir import RunDir
+from localdistill.types import EvalResult
+from tests.pipeline.helpers import score
+
+STARTED = RunStarted(model="m.gguf", directory="run", log="run/log.txt", rounds=1)
+STAGE = StageStarted(stage="train", title="train", total=100, unit="examples")
+END = RunFinished(outcome="finished", exit_code=0, verdict="better", model="run/model.gguf")
+
+
+def write(directory, *events):
+    with JsonlWriter(directory.events) as writer:
+        writer.write(*[Recorded(at=1000.0 + n, event=event) for n, event in enumerate(events)])
+
+
+def watch(directory, *options):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["watch", str(directory.path), *options])
+    return ended.value.code
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return RunDir(tmp_path)
+
+
+def test_a_directory_without_a_run_is_one_line(directory, capsys):
+    assert watch(directory) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "there is no run in it" in err
+
+
+def test_of_a_finished_run_it_shows_the_end(directory, capsys):
+    said = Notice(message="said again by each stage")
+    write(directory, STARTED, said, STAGE, said, StageFinished(stage="train"), END)
+    result = EvalResult(
+        problem_set="eval",
+        candidate=score("round-01", 0.6),
+        baseline=score("base", 0.4),
+        gain=0.2,
+        gain_low=0.1,
+        gain_high=0.3,
+        verdict="better",
+    )
+    directory.evaluation.write_text(result.model_dump_json())
+    assert watch(directory) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  train done" in lines
+    assert sum("said again" in line for line in lines) == 1
+    assert lines[-2].startswith("Verdict: better: +20.0 points")
+    assert lines[-1] == "Model: run/model.gguf"
+
+
+def test_a_run_that_failed_says_why(directory, capsys):
+    write(directory, STARTED, RunFinished(outcome="failed", exit_code=1, reason="it\x1b[2J broke."))
+    assert watch(directory) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Failed: it [2J broke."
+
+
+def test_a_run_that_was_killed_is_told_as_such(directory, capsys):
+    write(directory, STARTED, STAGE)
+    assert watch(directory) == 0
+    assert "ended without a word" in capsys.readouterr().out
+
+
+def test_a_run_that_goes_on_after_its_end_is_not_at_its_end(directory, capsys):
+    write(directory, STARTED, END, STARTED, STAGE)
+    assert watch(directory) == 0
+    assert "ended without a word" in capsys.readouterr().out
+
+
+def test_as_json_it_is_what_the_run_wrote(directory, capsys):
+    write(directory, STARTED, STAGE, END)
+    assert watch(directory, "--progress", "json") == 0
+    kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    assert kinds == ["run_started", "stage_started", "finished"]
+
+
+def test_a_running_one_is_followed_to_its_end(directory, capsys, monkeypatch):
+    looks = []
+
+    class Left(threading.Event):
+        def wait(self, seconds):
+            """The run's next step, each time that the watcher waits for one."""
+            looks.append(seconds)
+            if len(looks) == 1:
+                write(directory, StageProgress(stage="train", done=50))
+            elif len(looks) == 2:
+                write(directory, StageFinished(stage="train"), END)
+                directory.close()
+            assert len(looks) < 3
+
+    monkeypatch.setattr(watch_command.threading, "Event", Left)
+    directory.open()
+    write(directory, STARTED, STAGE)
+    assert watch(RunDir(directory.path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "  train: 100 examples",
+        "  train done",
+        "Verdict: better",
+        "Model: run/model.gguf",
+    ]
+
+
+def test_who_leaves_is_told_that_the_run_goes_on(directory, capsys, monkeypatch):
+    class Left(threading.Event):
+        def wait(self, seconds):
+            self.set()
+
+    monkeypatch.setattr(watch_command.threading, "Event", Left)
+    with directory:
+        write(directory, STARTED, STAGE)
+        assert watch(RunDir(directory.path)) == 0
+    assert "The run goes on" in capsys.readouterr().out
