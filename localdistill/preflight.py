@@ -219,9 +219,9 @@ def check_room(config: Config, outlook: Outlook, path: Path) -> None:
     Raises:
         StorageError: they do not. Samples, logs and adapters are small beside them and not counted.
     """
+    arms = len(config.compare) + len(config.controls)  # all of them are kept
     needed = disk_use.least(on_disk(outlook), config.rounds, config.keep)
-    others = len(config.compare) + len(config.controls)  # models that are trained beside
-    require_room(path, needed + others * (outlook.master + outlook.gguf))
+    require_room(path, needed + arms * (outlook.master + outlook.gguf))
 
 
 def on_disk(outlook: Outlook, adapter: int = 0) -> disk_use.Model:

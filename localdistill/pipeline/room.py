@@ -75,6 +75,8 @@ def standing(session: Session, number: int, start: Model) -> Model | None:
 
 def take_away(session: Session, contest: Contest) -> None:
     """Remove what is large of the rounds that neither are the best ones nor the last."""
+    if not contest.rounds:
+        return
     best = {contest.champion.model.round, contest.finalist().model.round}
     rounds = [each.model.round for each in contest.rounds]
     gone = pruning.superseded(rounds, best, session.config.keep)
