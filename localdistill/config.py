@@ -172,11 +172,6 @@ class Config(_Section):
     stop_after: int = Field(default=2, ge=0, le=_MANY)
     seed: int = Field(default=0, ge=0, lt=2**31)
     deterministic: bool = False  # equal texts after a kill, for some speed
-<<<<<<< HEAD
-    # Whose large files stay: those of the best and the last round, or all (localdistill.pruning)
-    keep: Literal["best+last", "all"] = "best+last"
-=======
->>>>>>> 0a18bf404b31fb544c3b40b9b8c8cc69ba5c12e8
     # Working hours of all calls together, in which the run ends with the best model so far; may be
     # named anew when it is continued
     hours: float | None = Field(default=None, gt=0, le=_MANY, allow_inf_nan=False)
@@ -186,11 +181,8 @@ class Config(_Section):
     compare_tokens: int | None = Field(default=None, ge=1)
     # What else is trained and scored at the end, beside the run's model
     controls: list[Literal["references", "shuffled"]] = []
-<<<<<<< HEAD
-=======
     # Whose large files stay: those of the best and the last round, or all (localdistill.pruning)
     keep: Literal["best+last", "all"] = "best+last"
->>>>>>> 0a18bf404b31fb544c3b40b9b8c8cc69ba5c12e8
     generate: GenerateConfig = GenerateConfig()
     verify: VerifyConfig = VerifyConfig()
     select: SelectConfig = SelectConfig()

@@ -60,11 +60,7 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             contest.reject(number)
         else:
             contest.challenge(found)
-<<<<<<< HEAD
-            take_away(session, contest)
-=======
         take_away(session, contest)
->>>>>>> 0a18bf404b31fb544c3b40b9b8c8cc69ba5c12e8
         session.time.ends()
         why = no_progress(contest, stop_after)
         if why and number < rounds:

@@ -32,15 +32,9 @@ class Session:
         self.config = config
         self.directory = directory
         self.callback = callback
-<<<<<<< HEAD
-        self.disk = Watch(directory.path)
-        # ``worked``: seconds of the run's time that are gone
-        self.time = Timekeeper(Deadline(config.hours, worked), directory.omitted, callback)
-=======
         # ``worked``: seconds of the run's time that are gone
         self.time = Timekeeper(Deadline(config.hours, worked), directory.omitted, callback)
         self.disk = Watch(directory.path)
->>>>>>> 0a18bf404b31fb544c3b40b9b8c8cc69ba5c12e8
 
     def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
         """Run stage ``name`` in a process of its own; returns its summary.
