@@ -21,6 +21,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,8 @@ class Trial:
 def main() -> None:
     """Run undisturbed, then strike again and again, and compare."""
     args = _arguments()
+    # Of a job in the background it is ignored, and would be by what is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     work = Path(tempfile.mkdtemp(prefix="chaos-", dir=args.dir))
     kinds = [name for name in args.kinds if name != "full" or _may_mount(work)]
     if kinds != args.kinds:

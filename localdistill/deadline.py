@@ -16,6 +16,7 @@ from localdistill.jsonl import iter_rows
 # Beyond the end, when a stage that still works is ended: there is a minute in all. A call that
 # begins when time is over has so much to look at what is there, and to show it.
 _GRACE_S, _LOOK_S = 20.0, 45.0
+_LONGEST_GAP_S = 120.0  # between two events of a call at work on a busy machine
 
 
 class OutOfTime(Exception):
@@ -68,13 +69,17 @@ class Deadline:
 
 
 def worked_seconds(events: Path) -> float:
-    """Working time of the calls that ``events.jsonl`` tells of."""
-    total, first, last = 0.0, None, 0.0
+    """Working time of the calls that ``events.jsonl`` tells of.
+
+    A call at work writes an event every few seconds. Where there is a longer gap, or a negative
+    one, the clock was set or the machine slept: that is no work.
+    """
+    total, last = 0.0, None
     if not events.is_file():
         return total
     for row in iter_rows(events, Recorded):
-        if first is None or isinstance(row.event, RunStarted):
-            total += max(0.0, last - first) if first is not None else 0.0
-            first = row.at
+        if last is not None and not isinstance(row.event, RunStarted):
+            gap = row.at - last
+            total += gap if 0 <= gap <= _LONGEST_GAP_S else 0.0
         last = row.at
-    return total + (max(0.0, last - first) if first is not None else 0.0)
+    return total

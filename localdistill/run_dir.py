@@ -124,15 +124,29 @@ class RunDir:
             self._take_away()
             message = f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir"
             raise ConfigError(f"{message}, or make room and rights for it.") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = (
-                f"{self.path}: another run works in it; wait for it or choose another --run-dir."
-            )
-            raise ConfigError(message) from error
+        self._lock_or_refuse(self._lock)
         self._wait_for_orphans()
         return self
+
+    def refuse_if_taken(self) -> None:
+        """Refuse at once a directory in which another run works: ``open`` comes after long checks.
+
+        Raises:
+            ConfigError: one does.
+        """
+        with contextlib.suppress(OSError):  # there is none, or ``open`` says better what it is
+            descriptor = os.open(self.path / "run.lock", os.O_RDWR)
+            try:
+                self._lock_or_refuse(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _lock_or_refuse(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"{self.path}: another run works in it; wait for it"
+            raise ConfigError(f"{message} or choose another --run-dir.") from error
 
     def _wait_for_orphans(self) -> None:
         # After `kill -9` of a run the kernel kills its stage's process too, but not at once, and

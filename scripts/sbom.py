@@ -43,7 +43,7 @@ def main() -> None:
 def with_llama_cpp(bill: dict[str, Any]) -> dict[str, Any]:
     """The bill with llama.cpp as a part of the package that it is compiled into."""
     for component in bill["components"]:
-        if component["name"] == "llama-cpp-python":
+        if component["name"].replace("_", "-") == "llama-cpp-python":
             component["components"] = [
                 {
                     "type": "library",

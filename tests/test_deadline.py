@@ -26,6 +26,15 @@ def test_a_clock_that_was_set_back_takes_no_time_away(tmp_path):
     assert worked_seconds(events) == 0.0
 
 
+def test_a_clock_that_jumps_and_a_machine_that_sleeps_are_no_work(tmp_path):
+    events = tmp_path / "events.jsonl"
+    moments = [100.0, 110.0, 90_110.0, 90_115.0, 40.0, 45.0]  # a day later, and back again
+    with JsonlWriter(events) as writer:
+        writer.write(Recorded(at=moments[0], event=RunStarted(**CALL)))
+        writer.write(*(Recorded(at=at, event=Notice(message="x")) for at in moments[1:]))
+    assert worked_seconds(events) == 20.0
+
+
 def test_what_earlier_calls_have_had_is_gone():
     now = [50.0]
     deadline = Deadline(1.0, 600.0, lambda: now[0])

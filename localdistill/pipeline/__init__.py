@@ -55,6 +55,7 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
+    RunDir(path).refuse_if_taken()
     journal, log = Journal(callback), str(RunDir(path).log)
     journal(RunStarted(model=config.model, directory=str(path), log=log, rounds=config.rounds))
     with contextlib.ExitStack() as stack:

@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from localdistill import rejection
+from localdistill.durable import to_disk, tree_to_disk
 from localdistill.events import Notice
 from localdistill.jsonl import is_done, marker, write_atomically
 from localdistill.outcomes import (
@@ -153,7 +154,9 @@ def _link(source: Path, target: Path) -> None:
         shutil.copytree(source, partial, copy_function=_link_file)
     else:
         _link_file(str(source), str(partial))
+    (tree_to_disk if partial.is_dir() else to_disk)(partial)
     partial.rename(target)
+    to_disk(target.parent)
 
 
 def _link_file(source: str, target: str) -> str:
