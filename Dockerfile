@@ -131,6 +131,7 @@ FROM llama-cpp-tools AS llama-cpp-cuda
 COPY --from=cuda-toolkit /usr/local/cuda-13.0 /usr/local/cuda
 ENV PATH=/usr/local/cuda/bin:$PATH \
     CUDA_HOME=/usr/local/cuda
+COPY requirements/cuda.lock /src/requirements/
 RUN python /src/scripts/install.py --venv /venv --set cuda --portable --only-llama-cpp /llama-cpp
 
 FROM base AS dependencies-cuda

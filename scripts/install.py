@@ -192,7 +192,8 @@ def install_llama_cpp(
         wheel = next(folder.glob(f"{archive.name.removesuffix('.tar.gz')}-*.whl"), None)
         if wheel is None:
             fail(f"{folder} holds no wheel of {archive.name}.")
-        environment.pip("install", "--no-cache-dir", str(wheel))
+        # What it depends on comes with the lock, by its hash.
+        environment.pip("install", "--no-cache-dir", "--no-deps", str(wheel))
         place_converter(archive, converter)
 
 
