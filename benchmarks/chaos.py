@@ -159,7 +159,11 @@ def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil
     if trial.missed:
         return code, tree
     trial.stopped_s = time.monotonic() - struck
-    if code not in kind.codes and code != 0:
+    # A signal that comes before the first stage, or when all is written and Python takes itself
+    # apart, ends the process as it does any other.
+    begun_or_over = not call.starts or (directory / "evaluation.json.done").exists()
+    by_signal = trial.kind == "stop" and code in (-signal.SIGTERM, -signal.SIGINT)
+    if code not in kind.codes and code != 0 and not (by_signal and begun_or_over):
         trial.faults.append(f"exit code {code}: {call.said()[-500:]}")
     if kind.ends_s is not None and trial.stopped_s > kind.ends_s:
         trial.faults.append(f"not stopped within {kind.ends_s:.0f} s")
