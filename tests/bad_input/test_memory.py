@@ -15,6 +15,7 @@ from localdistill import cli, memory
 from localdistill.backends.base import GenerationRequest
 from localdistill.backends.llama_cpp import LlamaCppGenerator
 from localdistill.errors import MemoryShortage
+from localdistill.quantization.gguf_file import read_header
 from localdistill.sampling import Sampling
 from localdistill.types import Message
 from tests.bad_input.conftest import PROGRAM
@@ -28,9 +29,13 @@ def with_holes(tiny, path: Path, size: int) -> Path:
     # In the tensor's entry its name is followed by the number of dimensions and the dimensions.
     rows_at = content.index(_TENSOR) + len(_TENSOR) + 4 + 8
     content[rows_at : rows_at + 8] = (size // (2 * 512)).to_bytes(8, "little")
+    # Then follow its type and where its data begin: behind all others, as these may not overlap.
+    header = read_header(tiny.gguf)
+    offset = -(-(len(content) - header.data_start) // header.alignment) * header.alignment
+    content[rows_at + 12 : rows_at + 20] = offset.to_bytes(8, "little")
     path.write_bytes(content)
     try:
-        os.truncate(path, len(content) + size)
+        os.truncate(path, header.data_start + offset + size)
     except OSError as error:
         pytest.skip(f"no file of {size} bytes with holes can be made here: {error}")
     return path
