@@ -18,6 +18,7 @@ from localdistill.durable import to_disk, write_atomically, write_beside
 from localdistill.errors import ConfigError
 
 _CONTENT = "_content"  # in a marker, beside the facts
+_START = 64  # bytes
 _HEAD = 4096  # bytes: holds the type and architecture of a model file
 
 
@@ -111,7 +112,8 @@ def _content(path: Path) -> dict[str, Any]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return {"files": {str(f.relative_to(path)): f.stat().st_size for f in files}}
-    return {"bytes": path.stat().st_size, "head": _head(path)}
+    start = _beginning(path, _START).hex()
+    return {"bytes": path.stat().st_size, "start": start, "head": _head(path)}
 
 
 def _is_cut(path: Path, noted: Any) -> bool:
@@ -122,8 +124,12 @@ def _is_cut(path: Path, noted: Any) -> bool:
         sizes = noted["files"].items()
         return any(_size(path / name) < size for name, size in sizes)
     size = _size(path)
+    if size >= noted["bytes"]:
+        return False
     # Another file that somebody has put there instead begins otherwise.
-    return size < noted["bytes"] and (size < _HEAD or _head(path) == noted["head"])
+    if size >= _HEAD:
+        return _head(path) == noted["head"]
+    return bytes.fromhex(noted.get("start", "")).startswith(_beginning(path, _START))
 
 
 def _size(file: Path) -> int:
@@ -131,8 +137,12 @@ def _size(file: Path) -> int:
 
 
 def _head(file: Path) -> str:
+    return hashlib.sha256(_beginning(file, _HEAD)).hexdigest()
+
+
+def _beginning(file: Path, length: int) -> bytes:
     with file.open("rb") as content:
-        return hashlib.sha256(content.read(_HEAD)).hexdigest()
+        return content.read(length)
 
 
 def _set_aside(path: Path) -> None:

@@ -34,8 +34,8 @@ def begun(world, command, tiny):
 
 def test_another_configuration_is_named_with_both_values(refused, begun, command):
     begun.close()
-    line = refused(*command, "--set", "train.rank=4", "--rounds", 3)
-    assert "rounds (1 there, 3 here)" in line
+    line = refused(*command, "--set", "train.rank=4", "--seed", 3)
+    assert "seed (0 there, 3 here)" in line
     assert "train.rank (16 there, 4 here)" in line
     assert "Choose another --run-dir" in line
 
