@@ -128,7 +128,7 @@ def _is_cut(path: Path, noted: Any) -> bool:
         return False
     # Another file that somebody has put there instead begins otherwise.
     if size >= _HEAD:
-        return _head(path) == noted["head"]
+        return bool(_head(path) == noted["head"])
     return bytes.fromhex(noted.get("start", "")).startswith(_beginning(path, _START))
 
 
