@@ -118,8 +118,16 @@ RUN cd /opt/localdistill/lib/python3*/site-packages \
     && find bitsandbytes -name 'libbitsandbytes_*.so' ! -name 'libbitsandbytes_cpu.so' -delete
 
 
+# What is in it, as a bill of materials (CycloneDX).
+FROM dependencies-cpu AS sbom
+COPY requirements/audit.lock /src/requirements/
+COPY scripts/audit.py scripts/sbom.py /src/scripts/
+RUN python /src/scripts/sbom.py --python /opt/localdistill/bin/python --out /sbom.cdx.json
+
+
 FROM common AS cpu
 COPY --from=dependencies-cpu /opt/localdistill /opt/localdistill
+COPY --from=sbom /sbom.cdx.json /opt/localdistill/share/localdistill/sbom.cdx.json
 COPY --from=project /out/ /
 
 

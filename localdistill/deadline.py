@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from localdistill.events import Recorded, RunStarted
-from localdistill.jsonl import iter_rows
+from localdistill.jsonl import iter_lines
 
 # Beyond the end, when a stage that still works is ended: there is a minute in all. A call that
 # begins when time is over has so much to look at what is there, and to show it.
 _GRACE_S, _LOOK_S = 20.0, 45.0
+# To look at one round its model's file is read about ten times, for its hash.
+_LOOK_S_PER_BYTE = 30e-9
 _LONGEST_GAP_S = 120.0  # between two events of a call at work on a busy machine
 
 
@@ -40,7 +44,7 @@ class Deadline:
     ) -> None:
         self.hours = hours
         self._clock = clock
-        self._began = clock()
+        self._began, self._look = clock(), _LOOK_S
         self._end = None if hours is None else clock() + 3600 * hours - worked
 
     @property
@@ -60,11 +64,15 @@ class Deadline:
         """The moment in ``seconds`` from now, or the end if that is sooner; None: no limit."""
         return None if self._end is None else min(self._end, self._clock() + seconds)
 
+    def allow_a_look(self, size: int, rounds: int) -> None:
+        """Leave time to look at ``rounds`` models of ``size`` bytes that are there already."""
+        self._look = _LOOK_S + _LOOK_S_PER_BYTE * size * rounds
+
     def grace(self) -> float | None:
         """Seconds until a stage at work is ended, at least one; None where there is no limit."""
         if self._end is None:
             return None
-        last = max(self._end + _GRACE_S, self._began + _LOOK_S)
+        last = max(self._end + _GRACE_S, self._began + self._look)
         return max(1.0, last - self._clock())
 
 
@@ -77,7 +85,11 @@ def worked_seconds(events: Path) -> float:
     total, last = 0.0, None
     if not events.is_file():
         return total
-    for row in iter_rows(events, Recorded):
+    for _, line in iter_lines(events):
+        try:
+            row = Recorded.model_validate_json(line)
+        except ValidationError:  # a hole that a power cut has left, or a later version's
+            continue
         if last is not None and not isinstance(row.event, RunStarted):
             gap = row.at - last
             total += gap if 0 <= gap <= _LONGEST_GAP_S else 0.0

@@ -9,6 +9,7 @@ only, and nothing of the package: it is started each minute.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 # A step of training a large model on a CPU can take the better part of an hour.
 _SILENT_MINUTES = 120.0
 _TOLD_IN = ("events.jsonl", "log.txt")
+_TAIL = 4 << 20  # bytes of the events that are looked at: about a day of nothing but usage
 _LOCK = "run.lock"  # see run_dir.py
 
 
@@ -37,10 +39,35 @@ def silences(folder: Path) -> Iterator[tuple[Path, float]]:
     for lock in (*folder.glob(_LOCK), *folder.glob(f"*/{_LOCK}")):
         if lock.stat().st_ino in held:
             told = [
-                path.stat().st_mtime for name in _TOLD_IN if (path := lock.parent / name).exists()
+                _told(path) if name == "events.jsonl" else path.stat().st_mtime
+                for name in _TOLD_IN
+                if (path := lock.parent / name).exists()
             ]
             began = lock.stat().st_mtime
             yield lock.parent, (time.time() - max([began, *told])) / 60
+
+
+def _told(path: Path) -> float:
+    """When the events at ``path`` last told of work, Unix time in seconds.
+
+    What the machine is using is told by a thread of its own, however long a stage is silent. A run
+    that is paused is as it should be.
+    """
+    last = path.stat().st_mtime
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        for line in reversed(file.read().splitlines()):
+            try:
+                row = json.loads(line)
+                last = float(row["at"])
+                kind, wish = row["event"]["kind"], row["event"].get("wish")
+            except (ValueError, LookupError, TypeError, AttributeError):
+                continue
+            if wish == "pause":
+                return time.time()
+            if kind != "usage":
+                return last
+    return last  # the oldest that was looked at: nothing has been told since
 
 
 def held_locks(text: str) -> set[int]:

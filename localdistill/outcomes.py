@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from localdistill.errors import ConfigError
 from localdistill.jsonl import write_atomically
+from localdistill.metrics import pass_at_1
 from localdistill.types import EvalResult, ModelScore, Row
 
 
@@ -41,6 +42,7 @@ class Comparison(Row):
     arms: list[ArmScore]
     problem_set: str = "dev"
     tokens_each: int
+    level: float = 0.95  # of the intervals
     left_out: list[LeftOutArm] = Field(default_factory=list)
 
 
@@ -74,7 +76,7 @@ def arm_score(name: str, examples: int, tokens: int, found: EvalResult) -> ArmSc
 
 def with_choice(arms: list[ArmScore]) -> list[ArmScore]:
     """``arms`` with the one marked that has the highest pass@1; of equal ones the first."""
-    best = max(arms, key=lambda arm: arm.score.pass_at[0].value)
+    best = max(arms, key=lambda arm: pass_at_1(arm.score))
     return [arm.model_copy(update={"chosen": arm is best}) for arm in arms]
 
 

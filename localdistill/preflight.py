@@ -72,7 +72,9 @@ def check(
         check_hours(config, outlook)
     pinned = saved is not None and splits is None and is_pinned(saved, directory)
     sandbox = None
-    finished = saved is not None and directory.is_finished(saved.rounds)
+    finished = (
+        saved is not None and directory.is_finished(saved.rounds) and not directory.grows(saved)
+    )
     if saved is not None and splits is None and not finished:
         _check_dev(saved, done_facts(request.out["dev"])["count"])
     if not finished:  # else it is only shown

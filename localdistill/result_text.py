@@ -40,7 +40,7 @@ def result_text(result: RunResult, report: Path | None = None) -> str:
         lines += comparison(result.evaluation)
     elif result.model.round:
         lines.append("Verdict: not known: there was no time to compare the new model with the old")
-    elif result.rejections or result.omitted is None:
+    elif result.omitted is None or all(each.stage != "round" for each in result.omitted.items):
         lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
     else:
         lines.append("Verdict: no new model: there was no time for a round; the old one is kept")
@@ -92,24 +92,28 @@ def comparison(evaluation: EvalResult) -> list[str]:
 
 def controls(evaluation: EvalResult) -> list[str]:
     """How much of the gain other kinds of training give: a line each."""
+    level = f"{100 * evaluation.level:g}%"
     return [
         f"Control: {_CONTROLS.get(entry.name, entry.name)}: {points(entry.gain)} points "
-        f"(95% interval {points(entry.gain_low)} to {points(entry.gain_high)})"
+        f"({level} interval {points(entry.gain_low)} to {points(entry.gain_high)})"
         for entry in evaluation.controls
     ]
 
 
 def strategies(found: Comparison) -> list[str]:
     """The strategies of the selection lab side by side, the best first; a table."""
-    ranked = sorted(found.arms, key=lambda arm: -arm.score.pass_at[0].value)
-    rows = [("strategy", "examples", "tokens", "pass@1 on dev", "gain in points (95% interval)")]
+    ranked = sorted(found.arms, key=lambda arm: -pass_at_1(arm.score))
+    level = f"{100 * found.level:g}%"
+    rows = [
+        ("strategy", "examples", "tokens", "pass@1 on dev", f"gain in points ({level} interval)")
+    ]
     for arm in ranked:
         gain = "-"
         if arm.gain is not None and arm.gain_low is not None and arm.gain_high is not None:
             interval = f"{points(arm.gain_low)} to {points(arm.gain_high)}"
             gain = f"{points(arm.gain)} ({interval})"
         name = f"{arm.name} *" if arm.chosen else arm.name
-        score = f"{100 * arm.score.pass_at[0].value:.1f}%"
+        score = f"{100 * pass_at_1(arm.score):.1f}%"
         rows.append((name, f"{arm.examples:,}", f"{arm.tokens:,}", score, gain))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"Strategies, each trained on up to {found.tokens_each:,} tokens (*: the run's model)"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from localdistill import starting_points, steering
 from localdistill.config import Config
 from localdistill.display import open_run_display
+from localdistill.display.answers import printable
 from localdistill.display.keys import Keys
 from localdistill.models import default_home
 from localdistill.on_finish import Ending
@@ -40,6 +41,6 @@ def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], 
             result = pipeline.run(config, directory, ending.through(display))
             report = write_at_the_end(directory, display)
         if not as_json:
-            print(result_text.result_text(result, report), flush=True)  # noqa: T201
+            print(printable(result_text.result_text(result, report)), flush=True)  # noqa: T201
     if result.evaluation is None and not result.model.round:
         sys.exit(1)

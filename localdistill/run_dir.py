@@ -261,6 +261,11 @@ class RunDir:
         write_twice(self.config, chosen.to_toml())
         return chosen
 
+    def grows(self, config: Config) -> bool:
+        """Whether the run is now to do more than when it was called last."""
+        values = configuration.read_toml(self.config)
+        return any(values.get(name) != getattr(config, name) for name in MAY_GROW)
+
     def _note_growth(self, config: Config) -> None:
         values = configuration.read_toml(self.config)
         grown = {name: getattr(config, name) for name in MAY_GROW}
@@ -268,6 +273,7 @@ class RunDir:
         changed = {name: value for name, value in grown.items() if values.get(name) != value}
         if self.manifest.exists() and changed:
             write_twice(self.config, tomli_w.dumps({**values, **changed}))
+            self.stopped.unlink(missing_ok=True)  # whether there is a reason to stop is seen anew
 
     def settle(self, config: Config) -> None:
         """Save ``config`` once more, now that the size of generation has been chosen."""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from localdistill.display.plain import STEERED
 from localdistill.display.state import RunState, StageState
-from localdistill.display.words import duration, figures
+from localdistill.display.words import duration, figures, tamed
 from localdistill.events import Event, Notice, RoundStarted, StageFinished, Steered
 
 _REFRESH_PER_SECOND = 4
@@ -45,7 +45,7 @@ class LiveDisplay:
                 self._live.console.print(Text(f"  {STEERED[event.wish]}", "yellow"))
             case Notice():
                 style = "yellow" if event.level == "warning" else "dim"
-                self._live.console.print(Text(f"  {event.message}", style))
+                self._live.console.print(Text(f"  {tamed(event.message)}", style))
 
     def _finished_line(self) -> Text:
         title, summary, skipped = self._state.history[-1]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Self, TextIO
 
+from localdistill.display.answers import printable
 from localdistill.display.base import StreamDisplay
 from localdistill.display.state import RunState
 from localdistill.display.words import figures
@@ -91,7 +92,7 @@ class PlainDisplay(StreamDisplay):
         self._line(f"    {which}{stage.count(' of ', 'about ')}{left}{rest}")
 
     def _line(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(printable(text).replace("\n", " "), file=self._stream, flush=True)
 
 
 def open_display(stream: TextIO) -> PlainDisplay:

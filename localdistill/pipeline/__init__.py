@@ -16,6 +16,7 @@ the same call on the same directory goes on where an earlier one was stopped.
     comparison  models on dev and on eval
     outlook     how much they will be compared
     openings    how often eval was looked at
+    older       results of a model that a run ended with before
     guard       plain questions to the model that the run ends with
     timekeeper  how long each step may take
     session     what all of them share; the one place where stages are started
@@ -70,7 +71,7 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
         base = begin(session, ready)
         journal.open(directory.events)
         journal(planned(session))
-        session.time.know(base.gguf)
+        session.time.know(base.gguf, config.rounds)
         with watched(session):
             result = all_rounds(session, base)
         journal(finished(result.evaluation, result.model, path))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from localdistill.decodings import samples_of
-from localdistill.events import Scored
+from localdistill.events import Notice, Scored
 from localdistill.jsonl import done_facts, is_done
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.openings import open_eval
 from localdistill.pipeline.session import Session
 from localdistill.sampling import Sampling
-from localdistill.stages import decoding, evaluate, scoring
+from localdistill.stages import decoding, evaluate, generate_resume, scoring
 from localdistill.types import DecodingChoice, EvalResult, ModelScore
 
 
@@ -34,7 +36,7 @@ def make_time(session: Session, split: str, drawn: int, models: int) -> None:
     if is_done(part):
         total, count = (int(done_facts(path)["count"]) for path in (whole, part))
         session.time.note_part(total, count, split)
-    elif session.time.limited and not session.directory.scores(split, "base").exists():
+    elif session.time.limited and not session.directory.scores(split, "base").parent.exists():
         session.time.problems(whole, part, drawn, models, share=0.5 if split == "dev" else 1.0)
 
 
@@ -96,6 +98,7 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
         OutOfTime: there is no time for it.
         LocaldistillError: see ``stages.evaluate``.
     """
+    mine, base = _as_opened(session, mine, base)
     folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
     samples = _samples(session, mine.sampling)
     make_time(session, "eval", samples + _samples(session, base.sampling), models=2)
@@ -106,6 +109,36 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
         if score is not None:
             _tell(session, "eval", each.model, score)
     return result
+
+
+def _as_opened(session: Session, mine: Contender, base: Contender) -> tuple[Contender, Contender]:
+    """Both models decoded as eval was opened for them, where it was before.
+
+    A run that had no time for dev, and is continued with more, chooses other ways of decoding then;
+    samples of eval that are there are not drawn once more in another way. The starting model's way
+    then holds for the new one too, if that has not been sampled yet.
+    """
+    before = _opened_with(session, base.model)
+    if before is not None and before != base.sampling:
+        text = "The starting model is compared as it was decoded when eval was opened, not by the"
+        text += " choice on dev that was made since; so is the new model."
+        session.callback(Notice(level="warning", message=text))
+        mine, base = replace(mine, sampling=before), replace(base, sampling=before)
+    before = _opened_with(session, mine.model)
+    return (mine if before is None else replace(mine, sampling=before)), base
+
+
+def _opened_with(session: Session, model: Model) -> Sampling | None:
+    """How ``model`` was decoded when eval was opened for it; None: it was not."""
+    place = session.directory.scores("eval", model.label)
+    path = generate_resume.record(place / scoring.COMPLETIONS)
+    if not path.is_file():
+        return None
+    try:
+        begun = json.loads(path.read_bytes())
+        return Sampling(**{name: begun[name] for name in Sampling.model_fields if name in begun})
+    except (ValueError, TypeError):
+        return None  # the stage says what is wrong with it
 
 
 def compare_control(session: Session, mine: Contender, base: Contender, out: Path) -> EvalResult:

@@ -32,8 +32,9 @@ class Contest:
         self.lost: list[str] = []  # rounds in a row without a new champion: what became of each
         choosing = session.config.evaluate.decode == "best"
         self.scored = choosing or session.config.rounds > 1
+        self.by_score = self.scored  # in principle, whether or not there is time
         if self.scored and not size_of(session, "dev"):
-            self.scored = False
+            self.scored = self.by_score = False
             if choosing:
                 text = "There are no dev problems to choose a way of decoding by: both models are"
                 session.callback(Notice(level="warning", message=f"{text} decoded alike."))
@@ -46,14 +47,15 @@ class Contest:
                 return
             except OutOfTime as error:
                 self.scored = False
-                text = f"Choices on dev, as {error}: models are decoded as evaluate says."
+                text = f"Choices on dev, as {error}: the new model is decoded as the starting one."
                 self.session.time.omit("evaluate", text)
-        if self.champion.model.round and self.champion.choice is not None:
-            # What was found to be better is not given up for what nobody has looked at.
-            self.rounds.append(as_configured(self.session, model))
+        # What dev has told of the starting model stands.
+        unseen = Contender(model, self.base.sampling)
+        if any(each.choice is not None for each in self.rounds):
+            # What was looked at is not given up for what nobody has looked at.
+            self.rounds.append(unseen)
             return
-        self.base = as_configured(self.session, self.base.model)
-        self._win(as_configured(self.session, model))
+        self._win(unseen)
 
     def _score(self, model: Model) -> None:
         self._make_time()
@@ -89,7 +91,8 @@ class Contest:
         """The model to be compared on eval: the champion, or the best one of a round."""
         if self.champion.model.round:
             return self.champion
-        return max(self.rounds, key=lambda each: (each.value, each.model.round))
+        seen = (each for each in self.rounds if each.choice is not None)
+        return max(seen, key=lambda each: (each.value, each.model.round))
 
     def remarks(self) -> list[str]:
         """What a person should know of how the finalist was found."""

@@ -37,7 +37,7 @@ def with_controls(
     selected = _selected(session, best.model)
     found = []
     for name in session.config.controls:
-        paths = RoundDir(session.directory.controls / name)
+        paths = RoundDir(session.directory.controls / _of_round(name, best.model))
         try:
             _write_data(session, name, selected, paths)
             score = _score(session, name, selected, paths, base, best)
@@ -50,6 +50,11 @@ def with_controls(
     result = result.model_copy(update={"controls": found})
     write_whole(session.directory.evaluation, result.model_dump_json(indent=2) + "\n")
     return result
+
+
+def _of_round(name: str, best: Model) -> str:
+    """What a control is called: a run that ends with another model has others."""
+    return name if best.round == 1 else f"{name}-{best.round:02d}"
 
 
 def _selected(session: Session, best: Model) -> Path:
@@ -94,7 +99,7 @@ def _score(
     model = train_and_export(
         session,
         Arm(
-            label=f"control-{name}",
+            label=f"control-{_of_round(name, best.model)}",
             round=best.model.round,
             start=base.model,
             data=paths.trained,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from localdistill.events import Callback, Event, Notice, Recorded, StageProgress, Usage
+from localdistill.events import Callback, Event, Notice, Recorded, RunFinished, StageProgress, Usage
 from localdistill.gauges import Gauges
 from localdistill.jsonl import JsonlWriter
 
@@ -36,6 +36,7 @@ class Journal:
         self.callback = callback
         self.look = look
         self.said: set[str] = set()
+        self.ended = False
         self.waiting: list[Recorded] = []
         self.latest: dict[str, Recorded] = {}  # by stage: progress that is not in the file yet
         self.file: JsonlWriter | None = None
@@ -47,6 +48,9 @@ class Journal:
     def __call__(self, event: Event, /) -> None:
         """Take one event, from any thread."""
         with self.lock:
+            if self.ended and isinstance(event, Usage):
+                return  # how the run ended is the last that is told of it
+            self.ended = self.ended or isinstance(event, RunFinished)
             recorded = Recorded(at=time.time(), event=event)
             if isinstance(event, StageProgress):
                 self.latest[event.stage] = recorded

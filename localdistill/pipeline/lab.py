@@ -81,7 +81,12 @@ def _compared(session: Session, number: int, base: Model) -> Comparison:
             session.callback(Notice(level="warning", message=text))
     if not scored and error is not None:
         raise error
-    return Comparison(arms=with_choice(scored), tokens_each=shares.tokens_each, left_out=left_out)
+    return Comparison(
+        arms=with_choice(scored),
+        tokens_each=shares.tokens_each,
+        level=session.config.evaluate.level,
+        left_out=left_out,
+    )
 
 
 def _shares(session: Session, paths: RoundDir, base: Model) -> BudgetSummary:

@@ -41,7 +41,8 @@ def watched(session: Session) -> Iterator[None]:
                 RUNNING.stop(_WITHIN_S)
                 return
 
-    if is_done(session.directory.evaluation):  # a finished run is only shown
+    config = session.config
+    if session.directory.is_finished(config.rounds) and not config.controls:  # it is only shown
         yield
         return
     thread = threading.Thread(target=watch, name="disk", daemon=True)
@@ -79,13 +80,16 @@ def take_away(session: Session, contest: Contest) -> None:
         return
     best = {contest.champion.model.round, contest.finalist().model.round}
     rounds = [each.model.round for each in contest.rounds]
-    gone = pruning.superseded(rounds, best, session.config.keep)
+    # Where there was no time to score a round on dev, it may be done when the run is continued.
+    scored = {each.model.round for each in contest.rounds if each.choice is not None}
+    found = pruning.superseded(rounds, best, session.config.keep)
+    gone = [number for number in found if number in scored or not contest.by_score]
     kept = [number for number in rounds if number not in gone]
     for number in gone:
         paths = session.directory.round(number)
         before = pruning.pruned(paths)
-        found = pruning.prune(paths, number, kept)
+        taken = pruning.prune(paths, number, kept)
         if before is None:
-            text = f"Round {number}: {size(sum(found.removed.values()))} removed, as it is neither"
+            text = f"Round {number}: {size(sum(taken.removed.values()))} removed, as it is neither"
             text += ' the best nor the last (keep = "all" keeps all).'
             session.callback(Notice(message=text))

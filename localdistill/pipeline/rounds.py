@@ -16,6 +16,7 @@ from localdistill.pipeline.contest import Contest
 from localdistill.pipeline.control_arms import with_controls
 from localdistill.pipeline.guard import guard
 from localdistill.pipeline.models import Contender, Model, RunResult
+from localdistill.pipeline.older import set_aside
 from localdistill.pipeline.one_round import sample, say, try_to_learn
 from localdistill.pipeline.room import standing, take_away
 from localdistill.pipeline.session import Session
@@ -38,6 +39,8 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             break
         session.callback(RoundStarted(round=number, rounds=rounds))
         found: Model | Rejection | None = rejection.earlier(session.directory.round(number))
+        if found is None:  # what it was made of may have gone: its stages are not asked again
+            found = standing(session, number, contest.champion.model)
         if found is None:
             champion = contest.champion.model
             try:
@@ -46,9 +49,7 @@ def all_rounds(session: Session, base: Model) -> RunResult:
                 if collapse:
                     why, last = collapse, number - 1
                     break
-                found = standing(session, number, champion)
-                if found is None:
-                    found = try_to_learn(session, number, champion, base)
+                found = try_to_learn(session, number, champion, base)
             except OutOfTime as error:
                 session.time.omit("round", f"What was left of round {number}, as {error}.")
                 break
@@ -91,5 +92,6 @@ def _verdict(session: Session, finalist: Contender, base: Contender) -> EvalResu
         result = compare_on_eval(session, finalist, base)
     except OutOfTime as error:
         session.time.omit("evaluate", f"The comparison of the models on eval, as {error}.")
+        set_aside(session, finalist.model.label)
         return None
     return with_controls(session, result, finalist, base) if session.config.controls else result

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from localdistill import time_plan
+from localdistill import pruning, time_plan
 from localdistill.deadline import Deadline, OutOfTime
 from localdistill.errors import LocaldistillError
 from localdistill.events import Callback, Notice
@@ -52,10 +52,11 @@ class Timekeeper:
         self._speed: Measured | None = None
         self._start = _START_S
 
-    def know(self, gguf: Path) -> None:
+    def know(self, gguf: Path, rounds: int = 1) -> None:
         """Look at the size of the run's model, and begin to note what is left out."""
         if self.limited:
             self._bytes = gguf.stat().st_size
+            self.deadline.allow_a_look(self._bytes, rounds)
             self._path.unlink(missing_ok=True)
 
     @property
@@ -81,7 +82,8 @@ class Timekeeper:
 
     def begins(self, number: int, rounds: int, paths: RoundDir) -> bool:
         """Whether round ``number`` is begun, or there already; its time is chosen."""
-        if not self.limited or is_done(paths.model) or paths.rejected.exists():
+        there = is_done(paths.model) or paths.rejected.exists() or pruning.record(paths).is_file()
+        if not self.limited or there:
             return True
         left = self.deadline.left()
         given = time_plan.round_seconds(left, rounds - number + 1, self._last, self._bytes)

@@ -66,7 +66,7 @@ def make_slots(stack: contextlib.ExitStack, uid: int, gid: int) -> list[Slot]:
     for number in range(max(_LEAST, len(os.sched_getaffinity(0)))):
         for role in ROLES:
             path = f"{folder}/{role}/{number:03d}.socket"
-            found.append(Slot(_listener(path, uid, gid), _order(stack, folder, role, number)))
+            found.append(Slot(_listener(path, uid, gid), _order(stack, folder, role, number, uid)))
     about = {"namespaces": may_make_namespaces()}
     Path(folder, _ABOUT).write_text(json.dumps(about), encoding="ascii")
     os.environ[FOLDER_VARIABLE] = folder
@@ -82,8 +82,10 @@ def _listener(path: str, uid: int, gid: int) -> socket.socket:
     return listener
 
 
-def _order(stack: contextlib.ExitStack, folder: str, role: str, number: int) -> dict[str, Any]:
-    user = uids.reserve(stack)
+def _order(
+    stack: contextlib.ExitStack, folder: str, role: str, number: int, owner: int
+) -> dict[str, Any]:
+    user = uids.reserve(stack, but=owner)
     box = _BOX_IN_ITS_NAMESPACE
     if not may_make_namespaces():
         box = f"{folder}/boxes/{user}"

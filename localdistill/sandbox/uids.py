@@ -29,13 +29,17 @@ def free_ids() -> Iterator[int]:
             yield uid
 
 
-def reserve(stack: contextlib.ExitStack) -> int:
+def reserve(stack: contextlib.ExitStack, but: int | None = None) -> int:
     """A user id that is reserved until ``stack`` is closed, at the latest with this process.
+
+    ``but`` is the id of somebody who has no account here and whose processes are not ours.
 
     An abstract socket of that name is the reservation: it leaves no file. The limit on processes
     is for each user id of the machine, in containers too, so they need ids of their own as well.
     """
     for uid in free_ids():
+        if but in (uid, uid + WATCHER_OFFSET):
+            continue
         holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             holder.bind(f"\0localdistill-uid-{uid}")

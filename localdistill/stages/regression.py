@@ -95,7 +95,9 @@ def run(request: RegressionRequest, callback: Callback) -> Regression:
     """
     labels = {"candidate": request.candidate.label, "baseline": request.baseline.label}
     # A run that is continued with more rounds may end with another model.
-    if is_done(request.out) and done_facts(request.out) == labels:
+    asked = (request.candidate, request.baseline)
+    kept = all(is_done(model.work_dir / _SURPRISE) for model in asked)
+    if kept and is_done(request.out) and done_facts(request.out) == labels:
         found = Regression.model_validate_json(request.out.read_text(encoding="utf-8"))
         callback(StageFinished(stage=STAGE, summary=_summary(found), skipped=True))
         return found

@@ -64,7 +64,7 @@ def test_stages_are_told_when_to_end_and_what_is_left_out_is_written_and_said(
     assert f"{100 - len(part)} of the 100 problems of eval" in text
     # There was no time to look for the best decoding on 10 problems of dev or more.
     assert "decoding" not in [name for name, _ in timed]
-    assert "models are decoded as evaluate says" in text
+    assert "the new model is decoded as the starting one" in text
 
 
 def test_without_hours_no_stage_has_an_end(requests, config, tmp_path):
