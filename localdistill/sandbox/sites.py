@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from localdistill.sandbox.containers import WAY_IN_NAME
 from localdistill.sandbox.place import Place
 
 _END_S = 10.0
+_LONGEST_NAME = 107  # bytes of a Unix socket's path, on Linux
 
 
 class Site(Protocol):
@@ -75,6 +77,9 @@ class WayIn:
 
     def __init__(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="localdistill-")
+        if len(os.fsencode(self.folder)) + 1 + len(WAY_IN_NAME) > _LONGEST_NAME:
+            os.rmdir(self.folder)
+            self.folder = tempfile.mkdtemp(prefix="localdistill-", dir="/tmp")  # noqa: S108
         Path(self.folder).chmod(0o711)  # root of a container may be nobody's root outside
         path = Path(self.folder, WAY_IN_NAME)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

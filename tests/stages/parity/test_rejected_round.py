@@ -8,12 +8,14 @@ import pytest
 
 from localdistill import config as configuration
 from localdistill import pipeline
-from localdistill.jsonl import mark_done
+from localdistill.jsonl import mark_done, write_whole
 from localdistill.result_text import result_text
 from localdistill.stages.process import run_stage
+from localdistill.types import Diversity
 from tests.stages.parity.seed_adapters import SEED, outlier_adapter
 
 pytestmark = pytest.mark.real
+DIVERSITY = Diversity(problems=4, distinct=1.0, pass_at_1=0.5, pass_at_k=0.5, k=8)
 
 
 @pytest.fixture
@@ -27,6 +29,9 @@ def stages(monkeypatch):
             return run_stage(name, request, callback, log, inherit)
         if name == "train":
             outlier_adapter(request.out)
+        elif name == "diversity":
+            write_whole(request.out, DIVERSITY.model_dump_json())
+            return DIVERSITY.model_dump()
         elif hasattr(request, "out"):
             request.out.parent.mkdir(parents=True, exist_ok=True)
             request.out.touch()
