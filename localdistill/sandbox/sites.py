@@ -79,7 +79,7 @@ class WayIn:
         self.folder = tempfile.mkdtemp(prefix="localdistill-")
         if len(os.fsencode(self.folder)) + 1 + len(WAY_IN_NAME) > _LONGEST_NAME:
             os.rmdir(self.folder)
-            self.folder = tempfile.mkdtemp(prefix="localdistill-", dir="/tmp")  # noqa: S108
+            self.folder = tempfile.mkdtemp(prefix="localdistill-", dir="/tmp")
         Path(self.folder).chmod(0o711)  # root of a container may be nobody's root outside
         path = Path(self.folder, WAY_IN_NAME)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
