@@ -104,6 +104,7 @@ class Answering:
     """A pit that gives the same answer whatever it is asked. It runs nothing."""
 
     pid = os.getpid()
+    stood_still_s = 0.0
 
     def __init__(self, status, detail=""):
         self.answer = {"status": status, "detail": detail, "cpu_s": 9.0}

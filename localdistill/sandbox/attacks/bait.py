@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 VARIABLE = "LOCALDISTILL_DOCTOR_SECRET"
+_LONGEST_PLACE = 60  # bytes of a folder for temporary files
 _CONTENT = "put out by localdistill doctor"
 
 
@@ -27,7 +28,12 @@ class Bait:
         with contextlib.ExitStack() as stack:
             os.environ[VARIABLE] = _CONTENT
             stack.callback(os.environ.pop, VARIABLE, None)
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="localdistill-doctor-"))
+            # A socket's path has room for 107 bytes.
+            long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_PLACE
+            place = "/tmp" if long else None  # noqa: S108 - a folder of its own is made in it
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="localdistill-doctor-", dir=place)
+            )
             self._make_files(Path(folder))
             self.abstract = f"localdistill-doctor-{secrets.token_hex(8)}"
             self.path = str(Path(folder, "socket"))
