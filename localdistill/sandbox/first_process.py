@@ -59,10 +59,12 @@ class _Init:
         self._keepers: dict[int, int] = {}  # process -> listener
         self._resting: list[int] = []
         self._command = 0
+        self._owner = 0
         self._status: int | None = None
 
     def run(self, command: list[str], whose: owner.Owner) -> int:
         """Start the command and wait for it; the exit code."""
+        self._owner = whose.uid
         woken, wakes = socket.socketpair()
         woken.setblocking(False)
         wakes.setblocking(False)
@@ -128,10 +130,17 @@ class _Init:
             children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
             for child in map(int, children.split()):
                 ours = child == self._command or child in self._keepers
-                if not ours and _may_change_user(child):
+                if not ours and self._is_of_a_slot(child):
                     found = True
                     os.kill(child, signal.SIGKILL)
         return found
+
+    def _is_of_a_slot(self, process: int) -> bool:
+        """Whether it is none of the tool's: it may change its user, or has changed it already."""
+        with contextlib.suppress(OSError):  # it has ended by now
+            user = os.stat(f"/proc/{process}").st_uid
+            return user not in (0, self._owner) or _may_change_user(process)
+        return False
 
     def _keep(self, slot: inside.Slot) -> int:
         process = os.fork()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,8 +183,13 @@ def test_the_owner_of_the_results_has_a_sandbox_without_being_root(folder, befor
         assert user == NOBODY
         assert tier in found
         assert (missing, wrong) == (0, [])
-        for child in keepers(process.pid):
+        killed = keepers(process.pid)
+        for child in killed:
             os.kill(child, signal.SIGKILL)
+        while any(Path(f"/proc/{child}").exists() for child in killed):
+            time.sleep(
+                0.01
+            )  # until they have died and were reaped, which a signal does not wait for
         process.stdin.write("\n")
         process.stdin.flush()
     process.communicate(timeout=60)
