@@ -78,9 +78,12 @@ def execute(command: list[str]) -> NoReturn:
         OSError: there is no such program, or nowhere to write.
     """
     if os.environ.get("HOME", "") in _HOMES_OF_ROOT:
-        os.environ.setdefault("HF_HOME", f"{results()}/.cache/huggingface")
         if os.geteuid() != 0:
             os.environ["HOME"] = tempfile.mkdtemp(prefix="localdistill-home-")
+        if "HF_HOME" not in os.environ:
+            os.environ["HF_HOME"] = f"{results()}/.cache/huggingface"
+            # For all but fetching: libraries make empty folders there when they are loaded.
+            os.environ["LOCALDISTILL_HF_SCRATCH"] = f"{os.environ['HOME']}/.cache/huggingface"
     if not _has_account(os.geteuid()):
         for name in ("USER", "LOGNAME"):  # libraries ask for a name and fail where there is none
             os.environ.setdefault(name, _NAME)
