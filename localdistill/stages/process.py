@@ -106,6 +106,7 @@ def run_stage(
             stdout=log_file,
             stderr=log_file,
             pass_fds=(write_end, RUNNING.descriptor, *inherit),
+            env=_surroundings(stage),
             # Ctrl-C reaches the run only, which then ends its stage in order.
             start_new_session=True,
         )
@@ -134,6 +135,17 @@ def run_stage(
         kind = getattr(errors, outcome["error"], StageFailed)
         raise kind(outcome["message"])
     raise _death(stage, code, log)
+
+
+def _surroundings(stage: str) -> dict[str, str]:
+    """The environment of a stage's process.
+
+    In a container (``sandbox.owner``) only what is fetched goes to the folder with the results.
+    """
+    scratch = os.environ.get("LOCALDISTILL_HF_SCRATCH")
+    if scratch is None or stage == "fetch":
+        return dict(os.environ)
+    return {**os.environ, "HF_HOME": scratch}
 
 
 @contextlib.contextmanager
