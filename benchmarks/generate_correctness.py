@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from generate_limit import opened_as
 
 from localdistill.backends.base import GenerationRequest
 from localdistill.backends.llama_cpp import LlamaCppGenerator
@@ -47,7 +48,7 @@ def main() -> None:
     _record_tokens(drawn)
     wanted = _requests(args)
     sampling = Sampling(temperature=0, max_tokens=args.max_tokens, end_loops=False)
-    with LlamaCppGenerator(args.model, sampling, slots=args.slots, threads=args.threads) as ours:
+    with _ours(args, sampling, args.slots) as ours:
         texts = {row.problem_id: row for row in ours.generate(wanted)}
     greedy = {key[0]: tokens for key, tokens in drawn.items()}
     one = _Forced(args, slots=args.slots)
@@ -61,6 +62,13 @@ def main() -> None:
             args, one, wanted[0], Sampling(**CHAIN, order=order, max_tokens=POSITIONS), drawn
         )
     print(json.dumps(figures))
+
+
+def _ours(args: argparse.Namespace, sampling: Sampling, slots: int) -> LlamaCppGenerator:
+    with opened_as(args.model, args.weights) as weights:
+        return LlamaCppGenerator(
+            args.model, sampling, slots=slots, threads=args.threads, weights=weights
+        )
 
 
 def _requests(args: argparse.Namespace) -> list[GenerationRequest]:
@@ -82,7 +90,8 @@ class _Forced:
     """Logits along given tokens, of one sequence alone or of several side by side."""
 
     def __init__(self, args: argparse.Namespace, slots: int) -> None:
-        self.model = LlamaModel(args.model, gpu_layers=0)
+        with opened_as(args.model, args.weights) as weights:
+            self.model = LlamaModel(args.model, gpu_layers=0, weights=weights)
         self.slots = slots
         cells = (slots + 1) * (1024 + args.max_tokens)
         self.decoder = LlamaDecoder(
@@ -217,7 +226,7 @@ def _sampled(
         GenerationRequest(request.problem_id, sample, request.messages, sample)
         for sample in range(args.draws)
     ]
-    with LlamaCppGenerator(args.model, sampling, slots=64, threads=args.threads) as ours:
+    with _ours(args, sampling, 64) as ours:
         for _ in ours.generate(wanted):
             pass
     prompt = one.model.prompt_tokens(request.messages)
@@ -282,6 +291,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=20_000)
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto",
+                        help="for ours; the loop has the file as it is")  # fmt: skip
     return parser.parse_args()
 
 

@@ -10,6 +10,7 @@ end of the work, are not made. Prompts are computed in passes of their own, time
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from c_time import CTime
 
 from localdistill.backends.llama_decoder import LlamaDecoder
 from localdistill.backends.llama_model import LlamaModel, bindings
+from localdistill.quantization.gguf_file import read_header
+from localdistill.sampling import Weights
+from localdistill.stages.f16_weights import f16_copy, f16_shape
 
 _WARM_UP = 3  # passes
 
@@ -101,10 +105,18 @@ class _Replay:
         self._decoder.share(source, each.slot)
 
 
+def opened_as(path: Path, weights: Weights) -> AbstractContextManager[Path | None]:
+    """What is opened in the place of the model, as the product would with as many sequences."""
+    unpacked = f16_shape(read_header(path), weights)
+    return f16_copy(path) if unpacked is not None else nullcontext()
+
+
 def run(work: dict[str, Any], prompts: list[list[int]], *, room: int) -> Limit:
     """Replay ``work`` with ``prompts``, one for each request, and the lengths in it."""
     c_time = CTime(bindings(), "llama_")
-    model = LlamaModel(Path(work["model"]), gpu_layers=-1)
+    path = Path(work["model"])
+    with opened_as(path, work["weights"]) as weights:
+        model = LlamaModel(path, gpu_layers=-1, weights=weights)
     slots = work["slots"]
     cells = slots * room + max(map(len, prompts))
     decoder = LlamaDecoder(model, sequences=slots + 1, cells=cells, threads=work["threads"])

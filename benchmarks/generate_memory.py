@@ -20,7 +20,6 @@ from pathlib import Path
 from localdistill.cores import usable_cores
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
-from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import Task, longest_prompt
 from localdistill.stages.this_machine import choose_here
 
@@ -41,6 +40,7 @@ def main() -> None:
     parser.add_argument("--problems", required=True, help="[FORMAT:]FILE[#PART]")
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--max-tokens", type=int, default=160)
+    parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto")
     args = parser.parse_args()
     found = {str(slots): one(args, slots) for slots in args.slots}
     print(json.dumps({"model": args.model.name, "max_tokens": args.max_tokens, **found}))
@@ -51,13 +51,16 @@ def one(args: argparse.Namespace, slots: int) -> dict[str, float]:
     problems = load(args.problems, 2).problems
     threads, requests = usable_cores(), len(problems) * slots
     prompt = longest_prompt(problems)
-    task = Task(args.max_tokens, prompt, slots, requests=requests, samples=slots, threads=threads)
-    planned = choose_here(shape_of(read_header(args.model)), task).taken
+    task = Task(
+        args.max_tokens, prompt, slots, requests=requests, samples=slots, threads=threads,
+        weights=args.weights,
+    )  # fmt: skip
+    planned = choose_here(read_header(args.model), task).taken
     with tempfile.TemporaryDirectory() as folder:
         request = {
             "model": str(args.model), "problems": args.problems, "limit": 2, "samples": slots,
             "sampling": {"max_tokens": args.max_tokens}, "slots": slots,
-            "threads": threads,
+            "threads": threads, "weights": args.weights,
             "out": str(Path(folder) / "completions.jsonl"),
         }  # fmt: skip
         command = [sys.executable, "-c", STAGE, json.dumps(request)]

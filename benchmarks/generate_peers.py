@@ -46,9 +46,13 @@ def ours(work: Work) -> dict[str, Any]:
     requests = _requests(work)
     steps = _Steps()
     path = Path(work["model"])
-    with LlamaCppGenerator(
-        path, sampling, slots=work["slots"], threads=work["threads"]
-    ) as generator:
+    began = time.perf_counter()
+    with generate_limit.opened_as(path, work["weights"]) as weights:
+        generator = LlamaCppGenerator(
+            path, sampling, slots=work["slots"], threads=work["threads"], weights=weights
+        )
+    loading = time.perf_counter() - began
+    with generator:
         generator.prepare(requests)
         c_time.reset()
         began = steps.at = time.perf_counter()
@@ -69,6 +73,8 @@ def ours(work: Work) -> dict[str, Any]:
         "mean_batch": round(stats.decoded_tokens / c_time.calls["llama_decode"], 2),
         "share": {name: round(part / seconds, 4) for name, part in parts.items()},
         "ended_by": _ends(list(rows.values())),
+        "weights": stats.weights,
+        "loading_seconds": round(loading, 2),
         "lengths": lengths,
     }
 

@@ -11,7 +11,8 @@ they are is in ``generate_peers.py``:
 - ours: `LlamaCppGenerator`.
 - loop: `llama_cpp.Llama.create_completion`, one sample after the other.
 - server: llama.cpp's own.
-- limit: nothing but `llama_decode` on full batches.
+- limit: nothing but `llama_decode` on full batches, with weights in the form that ours takes.
+  Unpacking them is a part of loading; how long ours takes for it is told as loading_seconds.
 
 The sampler is top-k 20, top-p 0.95, temperature 1, at which its place in the chain does not matter;
 another temperature stands last for all, as the loop cannot do otherwise. OpenMP's threads spin
@@ -65,7 +66,7 @@ def main() -> None:
 def _work(args: argparse.Namespace) -> dict[str, Any]:
     problems = load(args.problems, args.prompts).problems
     fields = ("samples", "max_tokens", "slots", "threads", "temperature", "top_k", "top_p",
-              "loop_share", "limit_steps", "server_options")  # fmt: skip
+              "loop_share", "limit_steps", "server_options", "weights")  # fmt: skip
     return {
         **{name: getattr(args, name) for name in fields},
         "model": str(args.model),
@@ -138,6 +139,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--limit-steps", type=int, default=400, help="full batches; 0: all")
     parser.add_argument("--peers", nargs="+", choices=peers, default=peers)
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto",
+                        help="for ours and the limit; others have the file as it is")  # fmt: skip
     args = parser.parse_args()
     args.prompts = max(1, round(args.prompts * args.share))
     if args.server is None and "server" in args.peers:

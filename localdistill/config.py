@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from localdistill.decodings import USUAL, grid
 from localdistill.errors import ConfigError
-from localdistill.sampling import Sampling
+from localdistill.sampling import Sampling, Weights
 
 # Strict: a rank of `true` is a mistake and not a rank of 1.
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -47,6 +47,9 @@ class GenerateConfig(Sampling):
     )  # None: the cores of this machine
     # Layers on a GPU, the output matrix counted as one; -1: all; None: as many as have room
     gpu_layers: int | None = Field(default=None, ge=-1)
+    # Compute with the weights as the file has them, or unpacked to 16 bits where there is memory
+    # for it; auto: unpacked where that is faster. Chosen once, when a run is begun
+    weights: Weights = "auto"
     # Test completions while others are being drawn; None: where a GPU draws them
     overlap: bool | None = None
     adaptive: bool = False  # draw by what passes: samples a problem then bound the whole set

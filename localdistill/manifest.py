@@ -48,6 +48,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
         "slots": config.generate.slots,
         "threads": config.generate.threads,
         "gpu_layers": config.generate.gpu_layers,
+        "weights": config.generate.weights,
         "cells": cells,
         "micro_batch_tokens": config.train.micro_batch_tokens,
         "keep_activations": config.train.keep_activations,

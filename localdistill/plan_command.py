@@ -59,6 +59,7 @@ def add_plan_command(commands: Any) -> None:
     parser.add_argument("--problems", help="[FORMAT:]FILE[#PART], for the length of prompts")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
+    parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto")
     parser.add_argument("--samples", type=int, default=8, help="completions a problem (8)")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=1, help="of a run, for the disk (1)")
@@ -141,7 +142,7 @@ def _show_generation(subject: _Subject, options: argparse.Namespace) -> None:
         sys.stdout.write("\n".join(_without_file(subject)) + "\n")
         return
     prompt = longest_prompt(load(options.problems).problems) if options.problems else _PROMPT
-    shape, threads = shape_of(read_header(path)), options.threads or usable_cores()
+    gguf, threads = read_header(path), options.threads or usable_cores()
     task = Task(
         options.max_tokens,
         prompt,
@@ -149,8 +150,10 @@ def _show_generation(subject: _Subject, options: argparse.Namespace) -> None:
         samples=options.samples,
         path=path,
         threads=threads,
+        weights=options.weights,
     )
-    sizing = this_machine.choose_here(shape, task)
+    sizing = this_machine.choose_here(gguf, task)
+    shape = shape_of(gguf)
     show(
         Plan(path, shape, task, sizing, threads, gpus.gpus(), this_machine.offloads()),
         sys.stdout,

@@ -340,8 +340,8 @@ def require_room(path: Path, needed: int) -> None:
 def freeze(config: Config, saved: Config | None = None) -> Config:
     """Replace what is left to the machine by numbers: those of ``saved``, else this machine's.
 
-    Slots, GPU layers and micro-batches depend on the model: where ``saved`` has none they stay
-    open.
+    Slots, GPU layers, weights and micro-batches depend on the model: where ``saved`` has none they
+    stay open.
     """
     cores = len(os.sched_getaffinity(0))
     generate, verify = config.generate, config.verify
@@ -353,7 +353,10 @@ def freeze(config: Config, saved: Config | None = None) -> Config:
         layers = old_generate.gpu_layers
     threads = generate.threads or (old_generate.threads if old_generate else None) or usable_cores()
     workers = verify.workers or (old_verify.workers if old_verify else None) or cores
-    sizes = {"slots": slots, "threads": threads, "gpu_layers": layers}
+    weights = generate.weights
+    if weights == "auto" and old_generate is not None:
+        weights = old_generate.weights
+    sizes = {"slots": slots, "threads": threads, "gpu_layers": layers, "weights": weights}
     train, old_train = config.train, saved.train if saved else None
     passes = {
         name: getattr(train if getattr(train, name) is not None else old_train, name, None)

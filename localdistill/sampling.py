@@ -7,6 +7,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SamplerOrder = Literal["paper", "llama.cpp"]
+# In which form a model's weights are computed with; see ``stages.f16_weights``.
+Weights = Literal["auto", "stored", "f16"]
 
 
 class Sampling(BaseModel):

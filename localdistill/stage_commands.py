@@ -86,6 +86,8 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slots", type=int, help="sequences decoded together")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--gpu-layers", type=int, help="-1: all; else as many as have room")
+    text = "stored: as in the file; f16: unpacked to 16 bits; auto: what is faster and has room"
+    parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto", help=text)
     parser.add_argument("--deterministic", action="store_true")
 
 

@@ -37,13 +37,12 @@ class LlamaCppGenerator:
         sampling: how tokens are drawn.
         slots: samples decoded together, 1 to 255.
         threads: CPU threads of a forward pass.
-        context_per_slot: tokens of prompt and completion of one sample. Without it: the longest
-            prompt plus ``max_tokens``, at most what the model was trained for.
         cells: tokens that the cache holds, for all samples and prompts together. Without it: as
             many as if every slot had the longest prompt and became as long as it may. With fewer,
             a sample that finds no room begins again later.
         batch: tokens in a forward pass, at most.
         gpu_layers: layers to put on a GPU, -1 for all (a build without GPU ignores it).
+        weights: the same model with its weights in 16 bits, to be opened in its place.
 
     Raises:
         ModelError: the file cannot be used, or there is no memory for it.
@@ -57,19 +56,19 @@ class LlamaCppGenerator:
         *,
         slots: int,
         threads: int,
-        context_per_slot: int | None = None,
         cells: int | None = None,
         batch: int = 256,
         gpu_layers: int = -1,
+        weights: Path | None = None,
     ) -> None:
         if not 1 <= slots <= MAX_SLOTS:
             raise UserError(f"--slots must be from 1 to {MAX_SLOTS}, not {slots}")
         self.sampling = sampling
         self.slots = slots
         self.threads = threads
-        self.stats = GenerationStats(slots=slots, gpu_layers=gpu_layers)
-        self._model = LlamaModel(model_path, gpu_layers=gpu_layers)
-        self._context = context_per_slot
+        form = "stored" if weights is None else "f16"
+        self.stats = GenerationStats(slots=slots, gpu_layers=gpu_layers, weights=form)
+        self._model = LlamaModel(model_path, gpu_layers=gpu_layers, weights=weights)
         self._cells = cells
         self._batch = batch
         self._closing = self._model.tokenize(CLOSING)
@@ -82,7 +81,7 @@ class LlamaCppGenerator:
     def prepare(self, requests: Sequence[GenerationRequest]) -> None:
         """See ``base.Generator``. The context grows if later requests need more of it."""
         longest = max((len(self._prompt(request).tokens) for request in requests), default=1)
-        allowed = min(self._context or self._model.trained_context, self._model.trained_context)
+        allowed = self._model.trained_context
         for request in requests:
             needed = len(self._prompt(request).tokens) + 1
             if needed > allowed:

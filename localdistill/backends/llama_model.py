@@ -87,18 +87,20 @@ def check_header(path: Path) -> None:
 class LlamaModel:
     """Weights, vocabulary and template of one GGUF file. ``close`` frees them.
 
+    ``weights`` is the same model in another form, opened in its place; ``path`` stands in messages.
+
     Raises:
         ModelError: the file is no model that llama.cpp can read, or it has no chat template.
     """
 
-    def __init__(self, path: Path, *, gpu_layers: int) -> None:
+    def __init__(self, path: Path, *, gpu_layers: int, weights: Path | None = None) -> None:
         check_header(path)
         self.path = path
         self._lib = bindings()
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         _complaints.clear()
-        self.handle = self._lib.llama_model_load_from_file(str(path).encode(), params)
+        self.handle = self._lib.llama_model_load_from_file(str(weights or path).encode(), params)
         if not self.handle:
             cause = f" ({_complaints[0]})" if _complaints else ""
             raise ModelError(

@@ -201,6 +201,7 @@ def _how(session: Session, split: str) -> dict[str, Any]:
         "slots": config.generate.slots,
         "threads": config.generate.threads,
         "gpu_layers": config.generate.gpu_layers,
+        "weights": config.generate.weights,
         "deterministic": config.deterministic,
         "sandbox": config.verify.sandbox,
         "workers": config.verify.workers,

@@ -28,6 +28,7 @@ def guard(session: Session, model: Model, base: Model) -> regression.Regression 
         slots=config.generate.slots,
         threads=config.generate.threads,
         gpu_layers=config.generate.gpu_layers,
+        weights=config.generate.weights,
         out=session.directory.regression,
     )
     try:

@@ -72,6 +72,7 @@ def sample(session: Session, number: int, model: Model) -> None:
             slots=config.generate.slots,
             threads=config.generate.threads,
             gpu_layers=config.generate.gpu_layers,
+            weights=config.generate.weights,
             deterministic=config.deterministic,
             adaptive=config.generate.adaptive,
             keep=config.select.max_per_problem,

@@ -8,6 +8,7 @@ with other settings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ from localdistill.jsonl import (
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import check_template
+from localdistill.sampling import Weights
 from localdistill.stages import generate_resume as resume
+from localdistill.stages.f16_weights import f16_copy
 from localdistill.stages.generate_request import MAX_THREADS, GenerateRequest
 from localdistill.stages.generate_server import notes_of, open_server, tell
 from localdistill.stages.generate_work import adaptive, fixed, requests, seed_of, started
-from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import DEFAULT_SLOTS, MAX_SLOTS, Task, longest_prompt
 from localdistill.stages.this_machine import choose_here
 from localdistill.stages.writer_lock import WriterLock
@@ -66,6 +68,7 @@ class GenerateSummary(BaseModel):
     threads: int  # 0: a server's affair
     cells: int  # tokens of the cache; 0 where it is not ours
     gpu_layers: int  # -1: all
+    weights: str = "stored"  # or f16: computed with in 16 bits
     # Of adaptive sampling: how many problems stopped for which reason.
     stopped: dict[str, int] = {}
     left_out: int = 0  # problems for which there was no time
@@ -96,17 +99,27 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
         gpu_layers=request.gpu_layers,
         threads=threads,
         path=request.model,
+        weights=_weights(request),
     )
-    sizing = choose_here(shape_of(read_header(request.model)), task)
-    return LlamaCppGenerator(
-        request.model,
-        request.sampling,
-        slots=sizing.slots,
-        threads=threads,
-        cells=sizing.cells,
-        batch=sizing.batch,
-        gpu_layers=sizing.gpu_layers,
-    )
+    sizing = choose_here(read_header(request.model), task)
+    unpacked = f16_copy(request.model) if sizing.weights == "f16" else nullcontext()
+    with unpacked as weights:
+        return LlamaCppGenerator(
+            request.model,
+            request.sampling,
+            slots=sizing.slots,
+            threads=threads,
+            cells=sizing.cells,
+            batch=sizing.batch,
+            gpu_layers=sizing.gpu_layers,
+            weights=weights,
+        )
+
+
+def _weights(request: GenerateRequest) -> Weights:
+    """Texts that are promised to be the same do not depend on what memory is free."""
+    undecided = request.deterministic and request.weights == "auto"
+    return "stored" if undecided else request.weights
 
 
 def open_by_request(request: GenerateRequest, slots: int, threads: int) -> Generator:
@@ -199,6 +212,8 @@ def _identity(
         found |= {"slots": slots, "threads": threads}
         if request.gpu_layers is not None:
             found["gpu_layers"] = request.gpu_layers
+        if (weights := _weights(request)) != "stored":
+            found["weights"] = weights
     if request.adaptive:
         found |= {"adaptive": True, **request.model_dump(include={"keep", "cap"})}
     return found
@@ -226,6 +241,7 @@ def _summary(
         threads=generator.threads,
         cells=stats.cells,
         gpu_layers=stats.gpu_layers,
+        weights=stats.weights,
         stopped=stopped,
         left_out=left_out,
         notes=notes_of(generator),

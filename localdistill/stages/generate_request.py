@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from localdistill.sampling import Sampling
+from localdistill.sampling import Sampling, Weights
 from localdistill.stages.adaptive_rule import Rule
 from localdistill.stages.sizing import MAX_SLOTS
 
@@ -33,6 +33,7 @@ class GenerateRequest(BaseModel):
     slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)  # samples decoded together
     threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)  # None: usable_cores()
     gpu_layers: int | None = Field(default=None, ge=-1)  # -1: all; None: as many as have room
+    weights: Weights = "auto"  # with ``deterministic``, auto is stored
     deterministic: bool = False  # the same texts after a kill, for some speed
     # Draw by what passes, as `verify` with `follow` finds out while this stage is at work. Of a
     # problem so many different passes are wanted; ``samples`` a problem bound the whole set, and

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import done_facts, is_done, read_rows, write_atomically, write_whole
-from localdistill.sampling import Sampling
+from localdistill.sampling import Sampling, Weights
 from localdistill.stages import generate
 from localdistill.stages.general.looks import flaws
 from localdistill.stages.general.questions import QUESTIONS, Question
@@ -51,6 +51,7 @@ class RegressionRequest(BaseModel):
     slots: int | None = Field(default=None, ge=1, le=generate.MAX_SLOTS)
     threads: int | None = Field(default=None, ge=1, le=generate.MAX_THREADS)
     gpu_layers: int | None = Field(default=None, ge=-1)
+    weights: Weights = "auto"
     out: Path
 
 
@@ -222,6 +223,7 @@ def _answers(request: RegressionRequest, model: ModelAsked, told: _Told) -> list
             slots=request.slots,
             threads=request.threads,
             gpu_layers=request.gpu_layers,
+            weights=request.weights,
         ),
         lambda event: None,
     )

@@ -16,7 +16,7 @@ from localdistill.errors import ConfigError
 from localdistill.events import Callback, Event, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import is_done
 from localdistill.problems import load
-from localdistill.sampling import Sampling
+from localdistill.sampling import Sampling, Weights
 from localdistill.stages import generate, verify
 from localdistill.types import ModelScore, Verdict
 
@@ -50,6 +50,7 @@ class ScoringRequest(BaseModel):
     slots: int | None = Field(default=None, ge=1, le=generate.MAX_SLOTS)
     threads: int | None = Field(default=None, ge=1, le=generate.MAX_THREADS)
     gpu_layers: int | None = Field(default=None, ge=-1)
+    weights: Weights = "auto"
     deterministic: bool = False
     sandbox: str = "auto"
     workers: int | None = Field(default=None, ge=1, le=verify.MAX_WORKERS)
@@ -123,6 +124,7 @@ def verdicts_on(
             slots=request.slots,
             threads=request.threads,
             gpu_layers=request.gpu_layers,
+            weights=request.weights,
             deterministic=request.deterministic,
         ),
         relabel,

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from localdistill.backends.llama_memory import CELLS, ModelShape, Need, need, rounded
 from localdistill.errors import MemoryShortage
 from localdistill.gpus import Gpu
 from localdistill.memory import size
 from localdistill.problems.prompt import messages
+from localdistill.sampling import Weights
 from localdistill.stages.offload import GPU_BATCH, gpu_layers, on_gpus
 from localdistill.types import Problem
 
@@ -21,6 +23,7 @@ from localdistill.types import Problem
 DEFAULT_SLOTS = 16
 # A GPU has more arithmetic to spare for the weights that it reads in a step. Not measured here.
 GPU_SLOTS = 64
+F16_SLOTS = 8  # with fewer, a pass waits for weights to be read, of which there are then more
 MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
 CPU_BATCH = 256  # tokens in a forward pass
 # Samples are expected to be no longer than this, whatever they may: where more are, the youngest
@@ -41,6 +44,7 @@ class Sizing:
     need: Need
     free: int  # bytes of memory that this process could take
     there: int = 0  # bytes of ``need`` that are on GPUs
+    weights: Literal["stored", "f16"] = "stored"  # see ``stages.f16_weights``
 
     @property
     def taken(self) -> int:
@@ -61,28 +65,41 @@ class Task:
     gpu_layers: int | None = None  # the user's choice; None to choose
     threads: int = 1
     path: Path | str = "the model"
+    weights: Weights = "auto"
 
 
-def choose(shape: ModelShape, task: Task, *, free: int, gpus: Sequence[Gpu] = ()) -> Sizing:
+def choose(
+    shape: ModelShape,
+    task: Task,
+    *,
+    free: int,
+    gpus: Sequence[Gpu] = (),
+    unpacked: ModelShape | None = None,
+) -> Sizing:
     """The size of a generation where this process can take ``free`` bytes.
 
     Where memory is short the cache shrinks first, down to what one sample needs at its longest
     (others then make room for it), and then, unless the user chose it, the number of slots; on a
     GPU both before layers are left out. ``gpus`` are those that llama.cpp can use; none for a build
-    without.
+    without. ``unpacked`` is the model with weights of 16 bits, which are taken where all of it fits
+    with nothing made smaller.
 
     Raises:
         MemoryShortage: that does not fit; the message has the figures and what would.
     """
     most = task.slots or min(GPU_SLOTS if gpus else DEFAULT_SLOTS, max(1, task.requests))
+    if unpacked is not None:
+        wide = _with_f16(unpacked, task, most, free)
+        if wide is not None:
+            return wide
     tried = [most]
     while not task.slots and not task.exact and tried[-1] > 1:
         tried.append(max(1, tried[-1] // 2))
     if gpus and task.gpu_layers is None:
         for slots in tried:
-            whole = _largest(shape, task, slots, -1, free, gpus)
-            if whole is not None:
-                return whole
+            found = _largest(shape, task, slots, -1, free, gpus)
+            if found is not None:
+                return found
     layers = task.gpu_layers if gpus or task.gpu_layers is not None else 0
     if layers != -1 and not task.slots:  # the processor works as well, and gains little by more
         tried = [slots for slots in tried if slots <= DEFAULT_SLOTS] or tried[-1:]
@@ -92,6 +109,23 @@ def choose(shape: ModelShape, task: Task, *, free: int, gpus: Sequence[Gpu] = ()
             return part
     wanted = _sizing(shape, task, tried[-1], None, layers, free, gpus)
     raise MemoryShortage(_refusal(shape, task, wanted, gpus))
+
+
+def _with_f16(shape: ModelShape, task: Task, slots: int, free: int) -> Sizing | None:
+    """Everything at its largest with unpacked weights; None where that has no room.
+
+    Raises:
+        MemoryShortage: it has none, and a promise of the same texts allows for nothing else.
+    """
+    if slots < F16_SLOTS and task.weights == "auto":
+        return None
+    whole = _sizing(shape, task, slots, cells_for(shape, slots, task), 0, free, ())
+    if whole.taken <= _usable(free):
+        return replace(whole, weights="f16")
+    if task.exact and task.weights == "f16":
+        fix = "Set --weights to stored, or close other programs."
+        raise MemoryShortage(f"{_refused(task, whole)} {fix}")
+    return None
 
 
 def _largest(
@@ -164,13 +198,16 @@ def _sizing(
 
 
 def _refusal(shape: ModelShape, task: Task, wanted: Sizing, gpus: Sequence[Gpu]) -> str:
+    return f"{_refused(task, wanted)} {_what_fits(shape, task, wanted.slots, wanted.free, gpus)}"
+
+
+def _refused(task: Task, wanted: Sizing) -> str:
     free, slots = wanted.free, wanted.slots
-    text = (
+    return (
         f"{task.path}: {slots} sample{'s' if slots > 1 else ''} at once, up to "
         f"{task.prompt + task.max_tokens} tokens with the prompt, take {size(wanted.taken)} of "
         f"memory. Of {size(free)} that are free {size(_usable(free))} can be used."
     )
-    return f"{text} {_what_fits(shape, task, slots, free, gpus)}"
 
 
 def _what_fits(shape: ModelShape, task: Task, slots: int, free: int, gpus: Sequence[Gpu]) -> str:

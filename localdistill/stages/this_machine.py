@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from localdistill import gpus, memory
-from localdistill.backends.llama_memory import ModelShape
 from localdistill.config import Config
 from localdistill.problems import load
-from localdistill.quantization.gguf_file import read_header
+from localdistill.quantization.gguf_file import GgufFile, read_header
+from localdistill.stages.f16_weights import f16_shape
 from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import Sizing, Task, choose, longest_prompt
 
@@ -22,18 +22,20 @@ def offloads() -> bool:
     return bool(bindings().llama_supports_gpu_offload())
 
 
-def choose_here(shape: ModelShape, task: Task) -> Sizing:
+def choose_here(gguf: GgufFile, task: Task) -> Sizing:
     """``choose`` with what is free now.
 
     A GPU that NVML does not know (of another maker, or one that shares the machine's memory) gets
     all layers, as llama.cpp does by default, and all memory is counted as the machine's own.
 
     Raises:
+        ModelError: the header does not tell.
         MemoryShortage: see ``choose``.
     """
-    free = memory.available_bytes()
+    free, shape = memory.available_bytes(), shape_of(gguf)
     if not offloads():  # a build without; it would ignore any wish
-        return choose(shape, replace(task, gpu_layers=0), free=free)
+        task = replace(task, gpu_layers=0)
+        return choose(shape, task, free=free, unpacked=f16_shape(gguf, task.weights))
     known = gpus.gpus()
     if not known and task.gpu_layers is None:
         task = replace(task, gpu_layers=-1)
@@ -41,7 +43,7 @@ def choose_here(shape: ModelShape, task: Task) -> Sizing:
 
 
 def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, int]:
-    """A run's configuration with its slots and GPU layers chosen, and the tokens of the cache.
+    """A run's configuration with slots, GPU layers and weights chosen, and the cache's tokens.
 
     ``sets`` are the problems that it will draw for. What is set already stays.
 
@@ -58,8 +60,13 @@ def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, i
         gpu_layers=generate.gpu_layers,
         threads=generate.threads or 1,
         path=gguf,
+        weights=generate.weights,
     )
-    sizing = choose_here(shape_of(read_header(gguf)), task)
-    chosen = {"slots": sizing.slots, "gpu_layers": sizing.gpu_layers}
+    sizing = choose_here(read_header(gguf), task)
+    chosen = {
+        "slots": sizing.slots,
+        "gpu_layers": sizing.gpu_layers,
+        "weights": sizing.weights,
+    }
     generate = generate.model_copy(update=chosen)
     return config.model_copy(update={"generate": generate}), sizing.cells

@@ -214,14 +214,8 @@ def test_an_end_token_stops_and_is_counted_but_not_shown(model, drawn):
 
 def test_the_context_ends_a_completion_like_its_length_does(model):
     prompt = len(model.prompt_tokens([Message(role="user", content=PROMPTS[0])]))
-    generator = LlamaCppGenerator(
-        SEED_MODEL,
-        Sampling(temperature=0, max_tokens=100),
-        slots=2,
-        threads=1,
-        context_per_slot=prompt + 2,
-    )
-    with generator:
+    with open_generator(slots=2, temperature=0, max_tokens=100) as generator:
+        generator._model.trained_context = prompt + 2
         (row,) = generator.generate(requests(1, PROMPTS[:1]))
     assert (row.finish_reason, row.token_count) == ("length", 3)
 

@@ -13,7 +13,7 @@ from localdistill.gpus import Gpu
 from localdistill.quantization.gguf_file import read_header
 from localdistill.stages import this_machine
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import DEFAULT_SLOTS, GPU_SLOTS, Task, choose
+from localdistill.stages.sizing import DEFAULT_SLOTS, F16_SLOTS, GPU_SLOTS, Task, choose
 from localdistill.stages.this_machine import settled
 from tests.backends.reference import SEED_MODEL
 
@@ -132,6 +132,33 @@ def test_a_gpu_takes_all_layers_or_as_many_as_it_has_room_for():
     assert choose(SMALL, TASK, free=500_000_000, gpus=[Gpu("large", 24 * GB, 20 * GB)])
 
 
+WIDE = replace(SMALL, weights=1_260_000_000, repacked=0, halves=True)
+
+
+def test_unpacked_weights_where_everything_has_room_with_them():
+    assert choose(SMALL, TASK, free=16 * GB, unpacked=WIDE).weights == "f16"
+    whole = choose(SMALL, TASK, free=16 * GB, unpacked=WIDE)
+    assert whole.need.weights == WIDE.weights and whole.slots == DEFAULT_SLOTS
+    short = choose(SMALL, TASK, free=int(1.5 * GB), unpacked=WIDE)
+    assert short == choose(SMALL, TASK, free=int(1.5 * GB))
+    assert (short.weights, short.slots) == ("stored", DEFAULT_SLOTS)
+
+
+def test_few_samples_at_once_are_not_worth_unpacking():
+    few = replace(TASK, slots=F16_SLOTS - 1)
+    assert choose(SMALL, few, free=16 * GB, unpacked=WIDE).weights == "stored"
+    asked = replace(few, weights="f16")
+    assert choose(SMALL, asked, free=16 * GB, unpacked=WIDE).weights == "f16"
+    assert choose(SMALL, asked, free=int(1.2 * GB), unpacked=WIDE).weights == "stored"
+
+
+def test_where_texts_are_to_be_the_same_their_weights_are_too():
+    task = replace(TASK, exact=True, weights="f16")
+    with pytest.raises(MemoryShortage, match="Set --weights to stored, or close other programs"):
+        choose(SMALL, task, free=int(1.2 * GB), unpacked=WIDE)
+    assert choose(SMALL, replace(task, weights="auto"), free=int(1.2 * GB), unpacked=WIDE)
+
+
 SPLIT = replace(SMALL, inputs=100_000_000, output=145_000_000)
 
 
@@ -170,11 +197,13 @@ def test_the_users_layers_are_taken():
 def here(monkeypatch):
     """Chooses on a machine with so many GPUs."""
 
-    def choose_with(task, *, offload, known=()):
+    def choose_with(task, *, offload, known=(), unpacked=None):
         monkeypatch.setattr(memory, "available_bytes", lambda: 16 * GB)
         monkeypatch.setattr(gpus, "gpus", lambda: known)
         monkeypatch.setattr(this_machine, "offloads", lambda: offload)
-        return this_machine.choose_here(SPLIT, task)
+        monkeypatch.setattr(this_machine, "shape_of", lambda gguf: SPLIT)
+        monkeypatch.setattr(this_machine, "f16_shape", lambda gguf, weights: unpacked)
+        return this_machine.choose_here(read_header(SEED_MODEL), task)
 
     return choose_with
 
@@ -183,6 +212,11 @@ def test_a_build_without_gpus_gets_no_layers(here):
     known = [Gpu("one", 24 * GB, 20 * GB)]
     assert here(replace(TASK, gpu_layers=7), offload=False, known=known).gpu_layers == 0
     assert here(TASK, offload=True, known=known).gpu_layers == -1
+
+
+def test_what_may_be_on_a_gpu_stays_as_it_is(here):
+    assert here(TASK, offload=True, unpacked=WIDE).weights == "stored"
+    assert here(TASK, offload=False, unpacked=WIDE).weights == "f16"
 
 
 def test_a_gpu_that_nvml_does_not_know_gets_all_layers(here):
@@ -198,6 +232,7 @@ def test_a_run_keeps_what_is_set_and_chooses_the_rest(tmp_path):
     chosen, cells = settled(config, [problems], SEED_MODEL)
     assert chosen.generate.slots == DEFAULT_SLOTS and chosen.generate.gpu_layers is not None
     assert cells % 256 == 0
+    assert chosen.generate.weights in ("stored", "f16")
     assert settled(chosen, [problems], SEED_MODEL) == (chosen, cells)
     own = chosen.model_copy(update={"generate": chosen.generate.model_copy(update={"slots": 3})})
     assert settled(own, [problems], SEED_MODEL)[0].generate.slots == 3
