@@ -4,6 +4,7 @@
     python benchmarks/chaos.py --only 17               # trial 17 of the same seed once more
     python benchmarks/chaos.py --kinds group full      # these only
     python benchmarks/chaos.py --quick                 # begin each where the stage to strike begins
+    python benchmarks/chaos.py --image localdistill    # in containers, which are killed or paused
 
 A short deterministic run of the seed model is made once, undisturbed. In each trial the same run is
 begun in a new directory and struck once: kinds take turns, moments are drawn evenly over all stages
@@ -31,8 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from chaos_run import Call, Moment, arguments, copier, moments, outcome
-from chaos_strikes import KINDS, enlarge
+from chaos_run import Call, Command, Moment, copier, moments, outcome
+from chaos_strikes import IN_CONTAINER, KINDS, Kind, enlarge
 
 _CALLS = 3  # after the one that was struck: a call may go into the damage once more
 _GONE_S = 60.0  # for what the kernel ends by itself
@@ -71,8 +72,12 @@ def main() -> None:
     # Of a job in the background it is ignored, and would be by what is started here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     work = Path(tempfile.mkdtemp(prefix="chaos-", dir=args.dir))
-    kinds = [name for name in args.kinds if name != "full" or _may_mount(work)]
-    if kinds != args.kinds:
+    known = KINDS if args.image is None else IN_CONTAINER
+    asked = args.kinds or list(known)
+    if unknown := [name for name in asked if name not in known]:
+        sys.exit(f"chaos: --kinds {' '.join(unknown)}: give some of {', '.join(known)}")
+    kinds = {name: known[name] for name in asked if name != "full" or _may_mount(work)}
+    if len(kinds) < len(asked):
         print("full: left out, as only root may mount a small disk", flush=True)
     whole, parts = _undisturbed(work, args)
     print(f"undisturbed: {sum(part.seconds for part in parts):.0f} s, {whole['verdict']}")
@@ -89,25 +94,25 @@ def main() -> None:
 
 
 def _undisturbed(work: Path, args: argparse.Namespace) -> tuple[dict[str, str], list[Moment]]:
-    directory = work / "undisturbed"
+    directory = work / "undisturbed" / "run"
+    directory.parent.mkdir()
     copy = copier(directory, work / "snapshots") if args.quick else None
-    command = arguments(directory, args.rounds, args.set)
-    call = Call(command, work / "undisturbed.log", on_start=copy)
+    call = _command(args).call(directory, work / "undisturbed.log", copy)
     code = call.end()
     if code != 0:
         sys.exit(f"chaos: the undisturbed run ended with exit code {code}: {call.said()}")
     return outcome(directory), moments(call, time.monotonic() - call.began)
 
 
-def _drawn(args: argparse.Namespace, kinds: list[str], parts: list[Moment]) -> list[Trial]:
+def _drawn(args: argparse.Namespace, kinds: dict[str, Kind], parts: list[Moment]) -> list[Trial]:
     """The trials, the same for the same seed: kinds in turn, each over all parts that suit it."""
     decks: dict[str, list[Moment]] = {}
     trials = []
     for number in range(max(args.trials, (args.only or 0) + 1)):
-        kind = kinds[number % len(kinds)]
+        kind = list(kinds)[number % len(kinds)]
         chance = random.Random(f"{args.seed}/{number}")
         if not decks.get(kind):
-            decks[kind] = [part for part in parts if KINDS[kind].suits(part)]
+            decks[kind] = [part for part in parts if kinds[kind].suits(part)]
             random.Random(f"{args.seed}/{kind}/{number}").shuffle(decks[kind])
         trials.append(Trial(number, kind, decks[kind].pop(), chance))
     return trials if args.only is None else [trials[args.only]]
@@ -119,16 +124,16 @@ def _run(trial: Trial, work: Path, whole: dict[str, str], args: argparse.Namespa
     if trial.kind == "full":
         _mount(place, work / "undisturbed")
     directory, began = place / "run", time.monotonic()
-    command = arguments(directory, args.rounds, args.set)
+    command = _command(args)
     snapshot = work / "snapshots" / str(trial.moment.number)
     if snapshot.exists():
         shutil.copytree(snapshot, directory)
     log = work / f"{trial.number:03d}"
-    code, tree = _struck(trial, Call(command, log.with_suffix(".log")), directory)
+    code, tree = _struck(trial, command.call(directory, log.with_suffix(".log")), directory)
     if trial.kind == "full":
         enlarge(place)
     while code != 0 and trial.calls <= _CALLS:
-        call = Call(command, log.with_suffix(f".{trial.calls}.log"))
+        call = command.call(directory, log.with_suffix(f".{trial.calls}.log"))
         trial.calls += 1
         code = call.end()
     if code != 0:
@@ -147,7 +152,7 @@ def _run(trial: Trial, work: Path, whole: dict[str, str], args: argparse.Namespa
 
 def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil.Process]]:
     """Strike ``call`` and wait for its end; returns its exit code, and what processes it had."""
-    kind = KINDS[trial.kind]
+    kind = (KINDS | IN_CONTAINER)[trial.kind]
     trial.missed = not call.reach(
         trial.moment, trial.chance.uniform(0, max(trial.moment.seconds, 0.05))
     )
@@ -170,6 +175,10 @@ def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil
     if kind.one_line and call.said().count("\n") > 1:
         trial.faults.append(f"more than a line: {call.said()[-500:]}")
     return code, tree
+
+
+def _command(args: argparse.Namespace) -> Command:
+    return Command(args.rounds, args.set, args.image)
 
 
 def _left(tree: list[psutil.Process]) -> list[str]:
@@ -227,7 +236,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="N", help="trial N alone")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--kinds", nargs="+", metavar="KIND", help=", ".join(KINDS | IN_CONTAINER))
+    parser.add_argument("--image", help="all runs in containers of it; kinds container and freeze")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="do not repeat what came before")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ SETTINGS = {
     "generate.samples": 4,
     "generate.max_tokens": 96,
     "generate.slots": 8,
+    "generate.weights": "f16",
     "generate.threads": 1,  # threads wait for the slowest one, which is long on a busy machine
     "verify.workers": 2,
     "verify.sandbox": "local",
@@ -38,9 +41,11 @@ SETTINGS = {
     "evaluate.max_tokens": 96,
 }
 _SLOWEST_S = 1800.0  # for a run that takes half a minute when it is alone
+_numbers = itertools.count()  # of containers
 
 
 Start = tuple[float, dict[str, Any]]  # of a stage: seconds, and its event
+Listener = Callable[["Call"], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ class Call:
     began: float = field(default_factory=time.monotonic)
     starts: list[Start] = field(default_factory=list)
     round: int = 0
-    on_start: Callable[[Call], None] | None = None  # hears that a stage has begun
+    on_start: Listener | None = None  # hears that a stage has begun
+    container: str | None = None  # the name of the one that it runs in
 
     def __post_init__(self) -> None:
         with self.log.open("wb") as log:
@@ -116,6 +122,23 @@ class Call:
         except psutil.NoSuchProcess:
             return []
 
+    @contextlib.contextmanager
+    def stand_still(self) -> Iterator[int]:
+        """Nothing of it goes on meanwhile; yields how many processes that are."""
+        if self.container is not None:
+            docker("pause", self.container)
+            yield int(docker("top", self.container).count("\n")) - 1
+            docker("unpause", self.container)
+            return
+        tree = self.tree()
+        for process in tree:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        yield len(tree)
+        for process in reversed(tree):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
     def end(self) -> int:
         """Wait for its end; returns its exit code."""
         code = self.process.wait(_SLOWEST_S)
@@ -127,12 +150,32 @@ class Call:
         return self.log.read_text(errors="replace")
 
 
-def arguments(directory: Path, rounds: int, settings: list[str]) -> list[str]:
-    """The command that makes the run in ``directory``."""
-    given = [f"{name}={json.dumps(value)}" for name, value in SETTINGS.items()]
-    pairs = [part for each in (*given, *settings) for part in ("--set", each)]
-    command = [*PROGRAM, "run", *pairs, "--rounds", str(rounds)]
-    return [*command, "--run-dir", str(directory), "--progress", "json"]
+@dataclass(frozen=True)
+class Command:
+    """The command that makes a run; in a container where there is an image for it."""
+
+    rounds: int
+    settings: list[str]
+    image: str | None = None
+
+    def call(self, directory: Path, log: Path, on_start: Listener | None = None) -> Call:
+        """Make, or go on with, the run in ``directory``."""
+        given = [f"{name}={json.dumps(value)}" for name, value in SETTINGS.items()]
+        pairs = [part for each in (*given, *self.settings) for part in ("--set", each)]
+        run = ["run", *pairs, "--rounds", str(self.rounds), "--progress", "json", "--run-dir"]
+        if self.image is None:
+            return Call([*PROGRAM, *run, str(directory)], log, on_start=on_start)
+        name = f"chaos-{os.getpid()}-{next(_numbers)}"
+        engine = ["docker", "run", "--rm", "--name", name, "--network", "none"]
+        folder = f"{directory.parent}:/data"
+        there = [*engine, "--volume", folder, self.image, *run, f"/data/{directory.name}"]
+        return Call(there, log, on_start=on_start, container=name)
+
+
+def docker(*arguments: str) -> str:
+    """What ``docker`` prints."""
+    command = ["docker", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def moments(call: Call, ended: float) -> list[Moment]:
@@ -150,18 +193,12 @@ def name_of(event: dict[str, Any]) -> str:
     return f"round {event['round']}, {event['title']}"
 
 
-def copier(directory: Path, snapshots: Path) -> Callable[[Call], None]:
+def copier(directory: Path, snapshots: Path) -> Listener:
     """Copies ``directory`` to ``snapshots/N`` when stage N begins, while all stands still."""
 
     def copy(call: Call) -> None:
-        tree = call.tree()
-        for process in tree:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.suspend()
-        shutil.copytree(directory, snapshots / str(len(call.starts)))
-        for process in reversed(tree):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.resume()
+        with call.stand_still():
+            shutil.copytree(directory, snapshots / str(len(call.starts)))
 
     return copy
 

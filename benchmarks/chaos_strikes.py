@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from chaos_run import Call, Moment
+from chaos_run import Call, Moment, docker
 
 # Appended to with every event: as the newest file they would be cut nearly every time.
 _TALKATIVE = {"events.jsonl", "log.txt"}
@@ -104,15 +104,17 @@ def stop(call: Call, directory: Path, chance: random.Random) -> str:
 
 def freeze(call: Call, directory: Path, chance: random.Random) -> str:
     """Everything stands still for a while and goes on, as with an engine's `pause`."""
-    tree, seconds = call.tree(), chance.uniform(6.0, 8.0)  # longer than any program may take
-    for process in tree:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.suspend()
-    time.sleep(seconds)
-    for process in reversed(tree):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.resume()
-    return f"{len(tree)} processes stood still for {seconds:.1f} s"
+    seconds = chance.uniform(6.0, 8.0)  # longer than any program may take
+    with call.stand_still() as processes:
+        time.sleep(seconds)
+    return f"{processes} processes stood still for {seconds:.1f} s"
+
+
+def kill_container(call: Call, directory: Path, chance: random.Random) -> str:
+    """As an engine does that is out of memory, or of patience."""
+    assert call.container is not None
+    docker("kill", call.container)
+    return "the container killed"
 
 
 def enlarge(disk: Path) -> None:
@@ -136,4 +138,10 @@ KINDS = {
     "full": Kind(fill, codes=(0, 2), one_line=True),
     "stop": Kind(stop, codes=(130,), ends_s=_STOP_S, one_line=True),
     "freeze": Kind(freeze, codes=(0,)),
+}
+# Where all of the run is in a container. Its processes are not the engine's client's children, so
+# that kinds that look for one of them are not among these; 137 is what the client makes of SIGKILL.
+IN_CONTAINER = {
+    "container": Kind(kill_container, codes=(137,)),
+    "freeze": KINDS["freeze"],
 }
