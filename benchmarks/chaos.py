@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from chaos_run import Call, Command, Moment, copier, moments, outcome
+from chaos_run import Call, Command, Moment, copier, docker, moments, outcome
 from chaos_strikes import IN_CONTAINER, KINDS, Kind, enlarge
 
 _CALLS = 3  # after the one that was struck: a call may go into the damage once more
@@ -77,7 +77,7 @@ def main() -> None:
     if unknown := [name for name in asked if name not in known]:
         sys.exit(f"chaos: --kinds {' '.join(unknown)}: give some of {', '.join(known)}")
     kinds = {name: known[name] for name in asked if name != "full" or _may_mount(work)}
-    if len(kinds) < len(asked):
+    if len(kinds) < len(set(asked)):
         print("full: left out, as only root may mount a small disk", flush=True)
     whole, parts = _undisturbed(work, args)
     print(f"undisturbed: {sum(part.seconds for part in parts):.0f} s, {whole['verdict']}")
@@ -143,6 +143,9 @@ def _run(trial: Trial, work: Path, whole: dict[str, str], args: argparse.Namespa
         found = outcome(directory)
         trial.faults += [f"another {name}" for name in whole if found.get(name) != whole[name]]
     trial.faults += _left(tree)
+    if args.image is not None:
+        left = docker("ps", "--all", "--quiet", "--filter", f"volume={place}")
+        trial.faults += [f"a container is left behind: {left.strip()}"] if left else []
     trial.seconds = time.monotonic() - began
     if trial.kind == "full":
         _keep_and_unmount(place, keep=bool(trial.faults))
@@ -158,7 +161,10 @@ def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil
     )
     tree = call.tree()
     if not trial.missed:
-        trial.told = kind.strike(call, directory, trial.chance)
+        try:
+            trial.told = kind.strike(call, directory, trial.chance)
+        except subprocess.CalledProcessError as error:  # an engine has no such container (any more)
+            trial.missed, trial.told = True, error.stderr.strip()
     struck = time.monotonic()
     code = call.end()
     if trial.missed:

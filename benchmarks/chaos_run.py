@@ -85,6 +85,14 @@ class Call:
         self._reader.start()
 
     def _read(self) -> None:
+        try:
+            self._hear()
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def _hear(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             try:
@@ -100,9 +108,6 @@ class Call:
                     if self.on_start is not None:
                         self.on_start(self)
                 self._changed.notify_all()
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
 
     def reach(self, moment: Moment, seconds: float) -> bool:
         """Wait until ``moment`` has lasted for ``seconds``; False if the call ended before."""
@@ -126,18 +131,23 @@ class Call:
     def stand_still(self) -> Iterator[int]:
         """Nothing of it goes on meanwhile; yields how many processes that are."""
         if self.container is not None:
+            processes = docker("top", self.container).count("\n") - 1
             docker("pause", self.container)
-            yield int(docker("top", self.container).count("\n")) - 1
-            docker("unpause", self.container)
+            try:
+                yield processes
+            finally:
+                docker("unpause", self.container)
             return
         tree = self.tree()
         for process in tree:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
-        yield len(tree)
-        for process in reversed(tree):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.resume()
+        try:
+            yield len(tree)
+        finally:
+            for process in reversed(tree):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def end(self) -> int:
         """Wait for its end; returns its exit code."""

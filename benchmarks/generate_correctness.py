@@ -52,7 +52,8 @@ def main() -> None:
         texts = {row.problem_id: row for row in ours.generate(wanted)}
     greedy = {key[0]: tokens for key, tokens in drawn.items()}
     one = _Forced(args, slots=args.slots)
-    figures = {
+    figures: dict[str, Any] = {
+        "weights": ours.stats.weights,
         **_greedy(args, one, wanted, greedy),
         **_logprobs(one, wanted, texts, greedy),
     }
@@ -65,7 +66,7 @@ def main() -> None:
 
 
 def _ours(args: argparse.Namespace, sampling: Sampling, slots: int) -> LlamaCppGenerator:
-    with opened_as(args.model, args.weights) as weights:
+    with opened_as(args.model, args.weights, args.threads) as weights:
         return LlamaCppGenerator(
             args.model, sampling, slots=slots, threads=args.threads, weights=weights
         )
@@ -90,7 +91,7 @@ class _Forced:
     """Logits along given tokens, of one sequence alone or of several side by side."""
 
     def __init__(self, args: argparse.Namespace, slots: int) -> None:
-        with opened_as(args.model, args.weights) as weights:
+        with opened_as(args.model, args.weights, args.threads) as weights:
             self.model = LlamaModel(args.model, gpu_layers=0, weights=weights)
         self.slots = slots
         cells = (slots + 1) * (1024 + args.max_tokens)

@@ -105,17 +105,21 @@ class _Replay:
         self._decoder.share(source, each.slot)
 
 
-def opened_as(path: Path, weights: Weights) -> AbstractContextManager[Path | None]:
-    """What is opened in the place of the model, as the product would with as many sequences."""
+def opened_as(path: Path, weights: Weights, threads: int) -> AbstractContextManager[Path | None]:
+    """What is opened in the place of the model, as the product does with many sequences.
+
+    Left to choose, it is what is faster; how many sequences and how much memory there are is not
+    looked at.
+    """
     unpacked = f16_shape(read_header(path), weights)
-    return f16_copy(path) if unpacked is not None else nullcontext()
+    return f16_copy(path, threads) if unpacked is not None else nullcontext()
 
 
 def run(work: dict[str, Any], prompts: list[list[int]], *, room: int) -> Limit:
     """Replay ``work`` with ``prompts``, one for each request, and the lengths in it."""
     c_time = CTime(bindings(), "llama_")
     path = Path(work["model"])
-    with opened_as(path, work["weights"]) as weights:
+    with opened_as(path, work["weights"], work["threads"]) as weights:
         model = LlamaModel(path, gpu_layers=-1, weights=weights)
     slots = work["slots"]
     cells = slots * room + max(map(len, prompts))

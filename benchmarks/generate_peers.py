@@ -47,7 +47,7 @@ def ours(work: Work) -> dict[str, Any]:
     steps = _Steps()
     path = Path(work["model"])
     began = time.perf_counter()
-    with generate_limit.opened_as(path, work["weights"]) as weights:
+    with generate_limit.opened_as(path, work["weights"], work["threads"]) as weights:
         generator = LlamaCppGenerator(
             path, sampling, slots=work["slots"], threads=work["threads"], weights=weights
         )

@@ -159,7 +159,6 @@ def _generate(config: Config, model: Asked, problems: Path, out: Path, options: 
         out=out,
         threads=config.generate.threads,
         gpu_layers=config.generate.gpu_layers,
-        weights=config.generate.weights,
     )
     run_stage("generate", request, ignore, out.with_suffix(".log"))
 

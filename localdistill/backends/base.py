@@ -45,7 +45,7 @@ class GenerationStats:
     slots: int = 0  # sequences decoded together at most; 0 where it is not told
     cells: int = 0  # tokens that the cache holds; 0 where there is none of ours
     gpu_layers: int = 0  # -1: all
-    weights: str = "stored"  # or f16: computed with in 16 bits
+    weights: str = ""  # stored or f16: the form that is computed with; empty: by a server
 
     @property
     def tokens_per_second(self) -> float:

@@ -58,6 +58,11 @@ def bindings() -> Any:
     return llama_cpp
 
 
+def cause() -> str:
+    """What llama.cpp has complained of since it was last asked for something, in brackets."""
+    return f" ({_complaints[0]})" if _complaints else ""
+
+
 def check_header(path: Path) -> None:
     """Refuse what is plainly no GGUF model, before C code reads it.
 
@@ -102,9 +107,8 @@ class LlamaModel:
         _complaints.clear()
         self.handle = self._lib.llama_model_load_from_file(str(weights or path).encode(), params)
         if not self.handle:
-            cause = f" ({_complaints[0]})" if _complaints else ""
             raise ModelError(
-                f"{path} cannot be read as a model{cause}; it may be damaged or cut short: "
+                f"{path} cannot be read as a model{cause()}; it may be damaged or cut short: "
                 "download or export it again"
             )
         self.vocab = self._lib.llama_model_get_vocab(self.handle)

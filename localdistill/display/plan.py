@@ -60,7 +60,7 @@ def rows(plan: Plan) -> list[tuple[str, int, str]]:
 
 def _repacked(plan: Plan) -> str:
     if plan.sizing.weights == "f16":
-        return "unpacked to 16 bits, which is faster on this processor"
+        return "unpacked to 16 bits, to be computed with"
     repacked = plan.shape.repacked
     return (
         f"of which {size(repacked)} are a copy for this processor" if repacked else "as in the file"

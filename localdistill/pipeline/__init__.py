@@ -68,11 +68,11 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
         session = Session(config, directory, journal, worked)
         stack.enter_context(kept_in(journal, path))
         stack.enter_context(RUNNING.telling(journal))
-        base = begin(session, ready)
-        journal.open(directory.events)
-        journal(planned(session))
-        session.time.know(base.gguf, config.rounds)
         with watched(session):
+            base = begin(session, ready)
+            journal.open(directory.events)
+            journal(planned(session))
+            session.time.know(base.gguf, config.rounds)
             result = all_rounds(session, base)
         journal(finished(result.evaluation, result.model, path))
         return result

@@ -1,12 +1,12 @@
 """A quantised model computed with in 16 bits, where that is faster.
 
 llama.cpp's products of many tokens with a quantised matrix round the tokens' values to 8 bits and
-multiply integers. A processor with AVX2 and nothing beyond it is faster with floats: Q4_K_M of a
-0.5B model, 16 to 64 sequences, 1.45 to 1.66 times (docs/performance.md). So the weights can be
-unpacked once, when a file is opened. A quantised weight is a product of a 16-bit scale (or two) and
-a small integer; rounded to 16 bits it is off by 1/2048 of itself at most (below 2**-14, by 2**-25).
-The integer arithmetic that is left out rounds each of the tokens' values by up to 1/254 of the
-largest in a block. llama.cpp's CUDA backend does the same with large batches.
+multiply integers. A processor with AVX2 and nothing beyond it is faster with floats
+(docs/performance.md). So the weights can be unpacked once, when a file is opened. A quantised
+weight is a product of a 16-bit scale (or two) and a small integer; rounded to 16 bits it is off by
+1/2048 of itself at most (below 2**-14, by 2**-25). The integer arithmetic that is left out rounds
+each of the tokens' values by up to 1/254 of the largest in a block. llama.cpp's CUDA backend does
+the same with large batches.
 
 The copy is in memory (memfd_create(2)), so that nothing of it is left whatever ends the process.
 """
@@ -22,34 +22,41 @@ from math import prod
 from pathlib import Path
 
 from localdistill.backends.llama_memory import ModelShape
-from localdistill.backends.llama_model import bindings
+from localdistill.backends.llama_model import bindings, cause
 from localdistill.errors import ModelError
 from localdistill.instructions import floats_are_faster
-from localdistill.quantization.ggml_types import F32, block_size
-from localdistill.quantization.gguf_file import GgufFile, TensorInfo
+from localdistill.quantization.ggml_types import BF16, F32, block_size
+from localdistill.quantization.gguf_file import GgufFile
 from localdistill.sampling import Weights
 from localdistill.stages.model_shape import shape_of
 
+_WIDE = (F32, BF16)
+_ALIGNMENT = 32  # of tensors; GGUF's default
 _BUFFER = 64 << 20  # bytes of rows that llama.cpp holds at once
 
 
 def f16_shape(gguf: GgufFile, weights: Weights) -> ModelShape | None:
     """What memory depends on with unpacked weights; None where they stay as they are.
 
-    That is where ``weights`` says so or, left to choose, where it would not be faster; and of files
-    that hold nothing quantised, and mixtures of experts, whose products were not measured.
+    That is where ``weights`` says so or, left to choose, where it would not be faster. And of files
+    that hold nothing quantised, or wider floats besides (they need not fit into 16 bits); whose
+    tensors are aligned in another way than llama.cpp writes them; and mixtures of experts, whose
+    products were not measured.
 
     Raises:
         ModelError: see ``shape_of``.
     """
-    if weights == "stored" or not hasattr(os, "memfd_create"):
+    if weights == "stored" or not hasattr(os, "memfd_create") or gguf.alignment != _ALIGNMENT:
         return None
     if weights == "auto" and not floats_are_faster():
         return None
     shape = shape_of(gguf)
-    if shape.experts or not any(map(_unpacked, gguf.tensors.values())):
+    matrices = [tensor for tensor in gguf.tensors.values() if len(tensor.dims) > 1]
+    quantised = [tensor for tensor in matrices if block_size(tensor.type)[0] > 1]
+    if shape.experts or not quantised or any(each.type in _WIDE for each in matrices):
         return None
-    sizes = {name: _size(tensor) for name, tensor in gguf.tensors.items()}
+    sizes = {name: tensor.size for name, tensor in gguf.tensors.items()}
+    sizes |= {tensor.name: 2 * prod(tensor.dims) for tensor in quantised}
     inputs = sizes.get("token_embd.weight", 0)
     return replace(
         shape,
@@ -61,41 +68,29 @@ def f16_shape(gguf: GgufFile, weights: Weights) -> ModelShape | None:
     )
 
 
-def _unpacked(tensor: TensorInfo) -> bool:
-    return len(tensor.dims) > 1 and block_size(tensor.type)[0] > 1
-
-
-def _size(tensor: TensorInfo) -> int:
-    # llama.cpp makes all matrices alike, those of 32 bits too.
-    matrix = len(tensor.dims) > 1 and (_unpacked(tensor) or tensor.type == F32)
-    return 2 * prod(tensor.dims) if matrix else tensor.size
-
-
 @contextmanager
-def f16_copy(path: Path) -> Iterator[Path]:
+def f16_copy(path: Path, threads: int) -> Iterator[Path]:
     """Where the model at ``path`` can be opened with its weights in 16 bits, for as long as needed.
 
     Once it has been opened (mapped) the copy lives as long as the model.
 
     Raises:
-        ModelError: llama.cpp could not unpack it.
+        ModelError: llama.cpp could not unpack it; the message is its own.
     """
     lib = bindings()
-    handle = os.memfd_create(f"f16 of {path.name}")
+    handle = os.memfd_create("weights in f16")
     try:
         there = Path(f"/proc/self/fd/{handle}")
         params = lib.llama_model_quantize_default_params()
         params.allow_requantize = True
         params.ftype = lib.LLAMA_FTYPE_MOSTLY_F16
         params.max_buf_size = _BUFFER
+        params.nthread = threads
         code = lib.llama_model_quantize(
             str(path).encode(), str(there).encode(), ctypes.byref(params)
         )
         if code != 0:
-            raise ModelError(
-                f"{path}: llama.cpp could not unpack its weights to 16 bits; "
-                "set weights to stored (--weights stored)"
-            )
+            raise ModelError(f"{path}: its weights cannot be unpacked to 16 bits{cause()}")
         yield there
     finally:
         os.close(handle)

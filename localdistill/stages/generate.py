@@ -8,7 +8,6 @@ with other settings.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from localdistill import control, memory
 from localdistill.backends.base import Generator
 from localdistill.backends.draw import chain
 from localdistill.cores import usable_cores
-from localdistill.errors import ConfigError
-from localdistill.events import Callback, Scalar, StageFinished
+from localdistill.errors import ConfigError, ModelError
+from localdistill.events import Callback, Notice, Scalar, StageFinished
 from localdistill.jsonl import (
     done_facts,
     is_done,
@@ -68,7 +67,7 @@ class GenerateSummary(BaseModel):
     threads: int  # 0: a server's affair
     cells: int  # tokens of the cache; 0 where it is not ours
     gpu_layers: int  # -1: all
-    weights: str = "stored"  # or f16: computed with in 16 bits
+    weights: str = ""  # stored or f16: the form that was computed with; empty: by a server
     # Of adaptive sampling: how many problems stopped for which reason.
     stopped: dict[str, int] = {}
     left_out: int = 0  # problems for which there was no time
@@ -102,8 +101,8 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
         weights=_weights(request),
     )
     sizing = choose_here(read_header(request.model), task)
-    unpacked = f16_copy(request.model) if sizing.weights == "f16" else nullcontext()
-    with unpacked as weights:
+
+    def opened(weights: Path | None) -> Generator:
         return LlamaCppGenerator(
             request.model,
             request.sampling,
@@ -115,11 +114,38 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
             weights=weights,
         )
 
+    if sizing.weights == "f16":
+        try:
+            with f16_copy(request.model, threads) as weights:
+                return opened(weights)
+        except ModelError:
+            if request.deterministic:
+                raise
+    return opened(None)
+
 
 def _weights(request: GenerateRequest) -> Weights:
     """Texts that are promised to be the same do not depend on what memory is free."""
     undecided = request.deterministic and request.weights == "auto"
     return "stored" if undecided else request.weights
+
+
+def _see_weights(request: GenerateRequest, generator: Generator, callback: Callback) -> None:
+    """Tell where weights are not computed with as they were to be.
+
+    Raises:
+        ConfigError: the same texts were promised.
+    """
+    wanted = _weights(request)
+    if request.server is not None or wanted in ("auto", generator.stats.weights):
+        return
+    text = f"{request.model.name}: its weights are not unpacked to 16 bits"
+    if request.deterministic:
+        raise ConfigError(
+            f"{text} by this llama.cpp, which --weights f16 and --deterministic call for; give "
+            "--weights stored and another --out"
+        )
+    callback(Notice(message=f"{text}: there is no room for it now, or no use"))
 
 
 def open_by_request(request: GenerateRequest, slots: int, threads: int) -> Generator:
@@ -166,6 +192,7 @@ def run(
         try:
             # All of them and not the missing ones: the context must not depend on where we resume.
             generator.prepare(wanted)
+            _see_weights(request, generator, callback)
             told = tell(generator, callback)
             resume.write_record(request.out, identity)
             with control.cooperative():

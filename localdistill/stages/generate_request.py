@@ -52,7 +52,12 @@ class GenerateRequest(BaseModel):
 
     @model_validator(mode="after")
     def _server_decides(self) -> Self:
-        if self.server is not None and (self.deterministic or self.threads is not None):
-            name = "--deterministic" if self.deterministic else "--threads"
+        ours = {
+            "--deterministic": self.deterministic,
+            "--threads": self.threads is not None,
+            "--weights": self.weights != "auto",
+        }
+        name = next((name for name, given in ours.items() if given), None)
+        if self.server is not None and name is not None:
             raise ValueError(f"{name} is the server's affair: leave it out with --server")
         return self

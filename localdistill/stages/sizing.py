@@ -23,7 +23,9 @@ from localdistill.types import Problem
 DEFAULT_SLOTS = 16
 # A GPU has more arithmetic to spare for the weights that it reads in a step. Not measured here.
 GPU_SLOTS = 64
-F16_SLOTS = 8  # with fewer, a pass waits for weights to be read, of which there are then more
+# With fewer a pass waits for weights to be read, of which there are more in 16 bits; and with fewer
+# than two for each thread (by calculation: more threads share the same memory).
+F16_SLOTS = 8
 MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
 CPU_BATCH = 256  # tokens in a forward pass
 # Samples are expected to be no longer than this, whatever they may: where more are, the youngest
@@ -81,17 +83,16 @@ def choose(
     Where memory is short the cache shrinks first, down to what one sample needs at its longest
     (others then make room for it), and then, unless the user chose it, the number of slots; on a
     GPU both before layers are left out. ``gpus`` are those that llama.cpp can use; none for a build
-    without. ``unpacked`` is the model with weights of 16 bits, which are taken where all of it fits
-    with nothing made smaller.
+    without. ``unpacked`` is the model with weights of 16 bits, where those can be had.
 
     Raises:
         MemoryShortage: that does not fit; the message has the figures and what would.
     """
     most = task.slots or min(GPU_SLOTS if gpus else DEFAULT_SLOTS, max(1, task.requests))
     if unpacked is not None:
-        wide = _with_f16(unpacked, task, most, free)
-        if wide is not None:
-            return wide
+        in_f16 = _with_f16(unpacked, task, most, free)
+        if in_f16 is not None:
+            return in_f16
     tried = [most]
     while not task.slots and not task.exact and tried[-1] > 1:
         tried.append(max(1, tried[-1] // 2))
@@ -112,20 +113,24 @@ def choose(
 
 
 def _with_f16(shape: ModelShape, task: Task, slots: int, free: int) -> Sizing | None:
-    """Everything at its largest with unpacked weights; None where that has no room.
+    """``slots`` with unpacked weights; None where that is not worth it, or has no room.
+
+    Left to choose, the cache must have its full size, and half of the memory is left to others:
+    the copy is not given up on demand, as a file's pages are.
 
     Raises:
-        MemoryShortage: it has none, and a promise of the same texts allows for nothing else.
+        MemoryShortage: it has no room, and a promise of the same texts allows for nothing else.
     """
-    if slots < F16_SLOTS and task.weights == "auto":
+    if task.weights != "auto":
+        found = _largest(shape, task, slots, 0, free, ())
+        if found is None and task.exact:
+            whole = _sizing(shape, task, slots, None, 0, free, ())
+            raise MemoryShortage(f"{_refused(task, whole)} Close other programs.")
+        return found and replace(found, weights="f16")
+    if min(slots, task.requests) < max(F16_SLOTS, 2 * task.threads):
         return None
     whole = _sizing(shape, task, slots, cells_for(shape, slots, task), 0, free, ())
-    if whole.taken <= _usable(free):
-        return replace(whole, weights="f16")
-    if task.exact and task.weights == "f16":
-        fix = "Set --weights to stored, or close other programs."
-        raise MemoryShortage(f"{_refused(task, whole)} {fix}")
-    return None
+    return replace(whole, weights="f16") if whole.taken <= free // 2 else None
 
 
 def _largest(

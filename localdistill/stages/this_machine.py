@@ -51,6 +51,7 @@ def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, i
         MemoryShortage: see ``choose``.
     """
     generate = config.generate
+    undecided = generate.weights == "auto"
     task = Task(
         max([generate.max_tokens, *(each.max_tokens for each in config.evaluate.grid().values())]),
         longest_prompt(problem for path in sets for problem in load(str(path)).problems),
@@ -60,13 +61,13 @@ def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, i
         gpu_layers=generate.gpu_layers,
         threads=generate.threads or 1,
         path=gguf,
-        weights=generate.weights,
+        weights="stored" if config.deterministic and undecided else generate.weights,
     )
     sizing = choose_here(read_header(gguf), task)
-    chosen = {
-        "slots": sizing.slots,
-        "gpu_layers": sizing.gpu_layers,
-        "weights": sizing.weights,
-    }
+    chosen: dict[str, object] = {"slots": sizing.slots}
+    if generate.gpu_layers is None:
+        chosen["gpu_layers"] = sizing.gpu_layers
+    if undecided:
+        chosen["weights"] = sizing.weights
     generate = generate.model_copy(update=chosen)
     return config.model_copy(update={"generate": generate}), sizing.cells

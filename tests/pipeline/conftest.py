@@ -36,7 +36,7 @@ def requests(monkeypatch, on_dev, diversities):
         fake_stage("verify", verify, callback, log, inherit)
 
     def fake_size(config, sets, gguf):
-        chosen = config.generate.model_copy(update={"slots": 5, "gpu_layers": 2})
+        chosen = config.generate.model_copy(update={"slots": 5, "gpu_layers": 2, "weights": "f16"})
         return config.model_copy(update={"generate": chosen}), 768
 
     def fake_passes(config, master):

@@ -16,6 +16,7 @@ def test_the_size_that_was_chosen_for_the_model_is_kept(requests, config, tmp_pa
     run(config, tmp_path)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert (manifest["slots"], manifest["gpu_layers"], manifest["cells"]) == (5, 2, 768)
+    assert manifest["weights"] == "f16"
     assert (manifest["micro_batch_tokens"], manifest["keep_activations"]) == (640, "products")
 
     def another_machine(*_):
@@ -29,7 +30,7 @@ def test_the_size_that_was_chosen_for_the_model_is_kept(requests, config, tmp_pa
     assert {(r.micro_batch_tokens, r.keep_activations) for r in trained} == {(640, "products")}
     sampled = [r for name, r in requests if name in ("generate", "decoding", "evaluate")]
     assert len(sampled) == 2 * 5  # both models on dev, each comparison on dev and on eval
-    assert {(r.slots, r.gpu_layers) for r in sampled} == {(5, 2)}
+    assert {(r.slots, r.gpu_layers, r.weights) for r in sampled} == {(5, 2, "f16")}
 
 
 def test_the_manifest_has_the_commit_of_a_model_of_the_hub(requests, config, tmp_path):

@@ -82,7 +82,10 @@ def test_a_stage_for_which_there_is_no_room_is_not_begun(requests, config, tmp_p
     assert requests == []
 
 
-def test_a_disk_that_gets_full_stops_the_stage_at_work(requests, config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("at_work", ["prepare", "train"])
+def test_a_disk_that_gets_full_stops_the_stage_at_work(
+    requests, config, tmp_path, monkeypatch, at_work
+):
     full = threading.Event()
     monkeypatch.setattr(room, "_LOOK_S", 0.01)
     monkeypatch.setattr(disk_use, "free_bytes", lambda path: 0 if full.is_set() else 1 << 40)
@@ -91,14 +94,14 @@ def test_a_disk_that_gets_full_stops_the_stage_at_work(requests, config, tmp_pat
     monkeypatch.setattr(RUNNING, "stop", lambda within_s=None: stopped.set())
 
     def stage(name, request, callback, log, inherit=()):
-        if name == "train":  # as a real one ends where it is stopped
+        if name == at_work:  # as a real one ends where it is stopped
             full.set()
             assert stopped.wait(60)
             raise Stopped
         return inner(name, request, callback, log, inherit)
 
     monkeypatch.setattr(pipeline.session, "run_stage", stage)
-    with pytest.raises(StorageError, match=r"train needs .* it goes on from here"):
+    with pytest.raises(StorageError, match=rf"{at_work} needs .* it goes on from here"):
         run(config, tmp_path)
     assert not RUNNING.stopping
     full.clear()

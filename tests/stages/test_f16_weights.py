@@ -15,7 +15,7 @@ from localdistill.quantization.ggml import slabs
 from localdistill.quantization.ggml_types import F16, F32
 from localdistill.quantization.gguf_file import read_header
 from localdistill.sampling import Sampling
-from localdistill.stages import f16_weights, generate
+from localdistill.stages import f16_weights, generate, this_machine
 from localdistill.stages.f16_weights import f16_copy, f16_shape
 from localdistill.stages.model_shape import shape_of
 from localdistill.types import Completion, Message
@@ -33,7 +33,7 @@ def open_files():
 
 def test_a_copy_has_the_same_weights_but_for_their_rounding():
     stored = read_header(SEED_MODEL)
-    with f16_copy(SEED_MODEL) as path:
+    with f16_copy(SEED_MODEL, 1) as path:
         copy = read_header(path)
         assert {each.type for each in copy.tensors.values()} == {F16, F32}
         assert copy.tensors.keys() == stored.tensors.keys()
@@ -45,7 +45,7 @@ def test_a_copy_has_the_same_weights_but_for_their_rounding():
 
 def test_the_shape_tells_the_bytes_that_a_copy_has():
     shape = f16_shape(read_header(SEED_MODEL), "f16")
-    with f16_copy(SEED_MODEL) as path:
+    with f16_copy(SEED_MODEL, 1) as path:
         copy = shape_of(read_header(path))
     assert shape == replace(copy, halves=True)
     assert shape.halves
@@ -53,7 +53,7 @@ def test_the_shape_tells_the_bytes_that_a_copy_has():
 
 def test_nothing_is_left_of_a_copy():
     before = open_files()
-    with f16_copy(SEED_MODEL) as path:
+    with f16_copy(SEED_MODEL, 1) as path:
         model = LlamaModel(SEED_MODEL, gpu_layers=0, weights=path)
     assert open_files() == before
     assert not path.exists()
@@ -74,7 +74,7 @@ def test_logits_differ_by_less_than_the_rounding_that_is_left_out():
         model.close()
         return found
 
-    with f16_copy(SEED_MODEL) as path:
+    with f16_copy(SEED_MODEL, 1) as path:
         copy = logits(path)
     stored = logits(None)
     assert copy.argmax() == stored.argmax()
@@ -94,22 +94,25 @@ def test_left_to_choose_it_is_what_is_faster(monkeypatch, faster):
 def test_mixtures_and_what_is_not_quantised_stay_as_they_are(tmp_path):
     experts = Model("qwen3moe", 2, 256, 4, 2, 64, 256, 1024, experts=(8, 2, 256))
     assert f16_shape(read_header(write(tmp_path / "experts.gguf", experts)), "f16") is None
-    with f16_copy(SEED_MODEL) as path:
+    with f16_copy(SEED_MODEL, 1) as path:
         assert f16_shape(read_header(path), "f16") is None
 
 
-def test_a_file_that_cannot_be_unpacked_is_named_with_a_way_out(tmp_path):
+def test_a_file_that_cannot_be_unpacked_is_named_with_the_cause(tmp_path):
     path = tmp_path / "cut.gguf"
     path.write_bytes(SEED_MODEL.read_bytes()[:-1000])
     before = open_files()
-    with pytest.raises(ModelError, match=r"cut\.gguf: .* set weights to stored"), f16_copy(path):
+    with (
+        pytest.raises(ModelError, match=r"cut\.gguf: its weights cannot be unpacked .*\("),
+        f16_copy(path, 1),
+    ):
         raise AssertionError
     assert open_files() == before
 
 
 def test_the_generator_tells_which_it_computes_with():
     asked = [GenerationRequest("p", 0, [Message(role="user", content="Add.")], 1)]
-    with f16_copy(SEED_MODEL) as path:
+    with f16_copy(SEED_MODEL, 1) as path:
         generator = LlamaCppGenerator(
             SEED_MODEL, Sampling(max_tokens=8), slots=1, threads=1, weights=path
         )
@@ -156,3 +159,41 @@ def test_the_same_texts_are_promised_with_the_same_weights(request_of, tmp_path)
     other = request_of(deterministic=True, weights="f16", out=tmp_path / "f16.jsonl")
     generate.run(other, ignore, open_generator=recording)
     assert opened == ["stored", "f16"]
+
+
+def test_where_it_cannot_be_unpacked_the_file_is_used_as_it_is(request_of, tmp_path, monkeypatch):
+    def failing(path, threads):
+        raise ModelError("no")
+
+    monkeypatch.setattr(generate, "f16_copy", failing)
+    events = []
+    found = generate.run(request_of(weights="f16"), events.append)
+    assert (found.weights, found.completions) == ("stored", 8)
+    notices = [event.message for event in events if event.kind == "notice"]
+    assert len(notices) == 1 and "not unpacked to 16 bits" in notices[0]
+    with pytest.raises(ModelError, match="no"):
+        asked = request_of(weights="f16", deterministic=True, out=tmp_path / "other.jsonl")
+        generate.run(asked, ignore)
+
+
+def test_the_same_texts_are_not_promised_where_the_form_cannot_be_had(request_of, monkeypatch):
+    monkeypatch.setattr(this_machine, "f16_shape", lambda gguf, weights: None)
+    with pytest.raises(generate.ConfigError, match="give --weights stored and another --out"):
+        generate.run(request_of(weights="f16", deterministic=True), ignore)
+
+
+def test_a_server_decides_on_its_weights(request_of):
+    with pytest.raises(ValueError, match="--weights is the server's affair"):
+        request_of(server="http://localhost:1", weights="f16")
+
+
+@pytest.mark.parametrize("change", [{"alignment": 64}, {"type": F32}])
+def test_files_whose_copy_would_not_open_or_hold_stay_as_they_are(change):
+    stored = read_header(SEED_MODEL)
+    if "type" in change:
+        name = next(name for name, each in stored.tensors.items() if len(each.dims) > 1)
+        changed = replace(stored.tensors[name], **change)
+        other = replace(stored, tensors={**stored.tensors, name: changed})
+    else:
+        other = replace(stored, **change)
+    assert f16_shape(other, "f16") is None

@@ -135,26 +135,43 @@ def test_a_gpu_takes_all_layers_or_as_many_as_it_has_room_for():
 WIDE = replace(SMALL, weights=1_260_000_000, repacked=0, halves=True)
 
 
-def test_unpacked_weights_where_everything_has_room_with_them():
-    assert choose(SMALL, TASK, free=16 * GB, unpacked=WIDE).weights == "f16"
+def test_unpacked_weights_where_half_of_the_memory_is_enough():
     whole = choose(SMALL, TASK, free=16 * GB, unpacked=WIDE)
-    assert whole.need.weights == WIDE.weights and whole.slots == DEFAULT_SLOTS
-    short = choose(SMALL, TASK, free=int(1.5 * GB), unpacked=WIDE)
-    assert short == choose(SMALL, TASK, free=int(1.5 * GB))
-    assert (short.weights, short.slots) == ("stored", DEFAULT_SLOTS)
+    assert (whole.weights, whole.slots) == ("f16", DEFAULT_SLOTS)
+    assert whole.need.weights == WIDE.weights
+    for free in (whole.taken * 2 - 2, int(1.2 * GB)):
+        short = choose(SMALL, TASK, free=free, unpacked=WIDE)
+        assert short == choose(SMALL, TASK, free=free)
+        assert (short.weights, short.slots) == ("stored", DEFAULT_SLOTS)
+    assert choose(SMALL, TASK, free=whole.taken * 2, unpacked=WIDE).weights == "f16"
 
 
-def test_few_samples_at_once_are_not_worth_unpacking():
-    few = replace(TASK, slots=F16_SLOTS - 1)
-    assert choose(SMALL, few, free=16 * GB, unpacked=WIDE).weights == "stored"
-    asked = replace(few, weights="f16")
-    assert choose(SMALL, asked, free=16 * GB, unpacked=WIDE).weights == "f16"
-    assert choose(SMALL, asked, free=int(1.2 * GB), unpacked=WIDE).weights == "stored"
+@pytest.mark.parametrize(
+    "few",
+    [
+        {"slots": F16_SLOTS - 1},
+        {"requests": F16_SLOTS - 1},
+        {"threads": DEFAULT_SLOTS // 2 + 1},
+    ],
+)
+def test_few_samples_at_once_are_not_worth_unpacking(few):
+    task = replace(TASK, **few)
+    assert choose(SMALL, task, free=16 * GB, unpacked=WIDE).weights == "stored"
+    assert choose(SMALL, replace(task, weights="f16"), free=16 * GB, unpacked=WIDE).weights == "f16"
+
+
+def test_once_chosen_unpacked_weights_go_after_the_cache_has_shrunk():
+    task = replace(TASK, weights="f16", max_tokens=4096)
+    plenty, less, none = (
+        choose(SMALL, task, free=int(free * GB), unpacked=WIDE) for free in (16, 2.4, 1.4)
+    )
+    assert [each.weights for each in (plenty, less, none)] == ["f16", "f16", "stored"]
+    assert less.cells < plenty.cells
 
 
 def test_where_texts_are_to_be_the_same_their_weights_are_too():
     task = replace(TASK, exact=True, weights="f16")
-    with pytest.raises(MemoryShortage, match="Set --weights to stored, or close other programs"):
+    with pytest.raises(MemoryShortage, match="Close other programs"):
         choose(SMALL, task, free=int(1.2 * GB), unpacked=WIDE)
     assert choose(SMALL, replace(task, weights="auto"), free=int(1.2 * GB), unpacked=WIDE)
 
@@ -236,3 +253,22 @@ def test_a_run_keeps_what_is_set_and_chooses_the_rest(tmp_path):
     assert settled(chosen, [problems], SEED_MODEL) == (chosen, cells)
     own = chosen.model_copy(update={"generate": chosen.generate.model_copy(update={"slots": 3})})
     assert settled(own, [problems], SEED_MODEL)[0].generate.slots == 3
+
+
+def test_what_a_user_has_set_stays_also_where_it_cannot_be_had(tmp_path, monkeypatch):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text('{"id": "1", "prompt": "Add."}\n')
+    monkeypatch.setattr(this_machine, "offloads", lambda: False)
+    monkeypatch.setattr(this_machine, "f16_shape", lambda gguf, weights: None)
+    config = build({"model": str(SEED_MODEL), "problems": str(problems)})
+    wish = config.generate.model_copy(update={"weights": "f16", "gpu_layers": -1})
+    found, _ = settled(config.model_copy(update={"generate": wish}), [problems], SEED_MODEL)
+    # Or the same command, which has the wish in it, would not go on with the run.
+    assert (found.generate.weights, found.generate.gpu_layers) == ("f16", -1)
+
+
+def test_where_texts_are_promised_the_form_of_weights_does_not_depend_on_memory(tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text('{"id": "1", "prompt": "Add."}\n')
+    given = {"model": str(SEED_MODEL), "problems": str(problems), "deterministic": True}
+    assert settled(build(given), [problems], SEED_MODEL)[0].generate.weights == "stored"
