@@ -97,12 +97,26 @@ def score(
             passed, total = counts.get(problem, (0, 0))
             counts[problem] = passed + (status == "passed"), total + 1
     counts = {name: counts[name] for name in dict.fromkeys(problem_ids) if name in counts}
+    return of_counts(model, counts, ks, how)
+
+
+def of_counts(
+    model: str,
+    counts: Mapping[str, tuple[int, int]],
+    ks: Sequence[int],
+    how: Confidence = USUAL,
+) -> ModelScore:
+    """pass@k over problems, from the samples of each that passed, of how many.
+
+    Raises:
+        StageFailed: there is a k for which no problem has samples enough.
+    """
     return ModelScore(
         model=model,
         problems=len(counts),
         samples=sum(total for _, total in counts.values()),
         pass_at=[_mean_pass_at(k, counts, model, how) for k in ks],
-        counts=counts,
+        counts=dict(counts),
     )
 
 

@@ -130,15 +130,16 @@ def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> 
         text = f"The comparison on {size} can show no gain, however large"
     else:
         text = f"The comparison on {size} finds a gain of {100 * effect:.1f} points in 4 of 5 cases"
-    coarse = effect is None or effect > _TOO_COARSE
-    if effect is not None and coarse:
-        text += ", smaller ones seldom"
-    if coarse:
-        text += ": name more problems, or raise evaluate.samples"
     fewest = min(samples_of(each, wanted.samples, wanted.ks) for each in wanted.grid().values())
     one = minimum_detectable_effect(problems, fewest, how=how)
+    coarse = [each for each in (effect, one) if each is None or each > _TOO_COARSE]
+    if effect is not None and effect in coarse:
+        text += ", smaller ones seldom"
     if fewest < wanted.samples and effect is not None and one is not None:
         text += f"; of {100 * one:.1f} points where greedy decoding turns out best (one sample)"
+    if coarse:
+        text += ". Name more problems to see less"
+        text += ", or raise evaluate.samples" if effect in coarse else ""
     callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
 
 

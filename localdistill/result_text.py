@@ -15,6 +15,7 @@ _UNSAFE = (
     "WARNING: THERE WAS NO SANDBOX (verify.sandbox = unsafe). Programs that the model wrote ran "
     "with your own rights: rely neither on the verdicts nor on this machine."
 )
+_SMALLEST_P = 1e-4  # about as small as so many flips of signs can tell
 _SAYING = {
     "better": "better",
     "worse": "worse",
@@ -85,9 +86,27 @@ def comparison(evaluation: EvalResult) -> list[str]:
         verdict = _SAYING[evaluation.verdict or "no evidence"]
         interval = f"{level} interval {low:+.1f} to {high:+.1f}"
         if evaluation.p_value is not None:
-            interval += f", p = {evaluation.p_value:.2g}"
+            small = evaluation.p_value < _SMALLEST_P
+            interval += f", p {'< 0.0001' if small else f'= {evaluation.p_value:.2g}'}"
         lines.append(f"Verdict: {verdict}: {gain:+.1f} points in pass@1, {interval}")
+        lines += _advice(evaluation)
     return [*lines, *openings(evaluation), *controls(evaluation)]
+
+
+def _advice(evaluation: EvalResult) -> list[str]:
+    """What the figures do not say by themselves."""
+    base = evaluation.baseline
+    lines = []
+    if base is not None and all(each.model != base.model for each in evaluation.choices):
+        lines.append(
+            "Note: no decoding was chosen for either model; a part of a gain may be what better "
+            "decoding alone would give"
+        )
+    if evaluation.verdict == "worse":
+        lines.append("Keep using the model that you had")
+    elif evaluation.verdict == "no evidence":
+        lines.append("Nothing speaks for using the new model instead of the one that you had")
+    return lines
 
 
 def controls(evaluation: EvalResult) -> list[str]:

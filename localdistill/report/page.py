@@ -13,12 +13,15 @@ import jinja2
 import localdistill
 from localdistill.jsonl import write_atomically
 from localdistill.report import (
+    confidence,
+    controls,
     costs,
     decoding,
     drawn,
     examples,
     problems,
     reading,
+    several,
     verdict,
     wording,
     work,
@@ -61,8 +64,9 @@ def render(path: Path) -> str:
 
 def _sections(run: Run, spent: costs.Costs) -> dict[str, Any]:
     pairs = problems.pairs(run.evaluation) if run.evaluation else []
-    hard = problems.by_difficulty(run.before.verdicts, run.after.verdicts)
-    labelled = problems.by_label(pairs, run.problems)
+    how = confidence.of(run.evaluation)
+    hard = problems.by_difficulty(run.before.verdicts, run.after.verdicts, how)
+    labelled = problems.by_label(pairs, run.problems, how)
     failed = problems.failures(run.before.verdicts, run.after.verdicts) if pairs else []
     rounds = work.dev_rounds(run)
     trainings = work.trained(run)
@@ -77,6 +81,8 @@ def _sections(run: Run, spent: costs.Costs) -> dict[str, Any]:
         "pairs_left": max(0, len(pairs) - _MOST_PROBLEMS),
         "moved": _moved(pairs),
         "hard": hard,
+        "control_shares": controls.shares(run.evaluation),
+        "several": several.on_dev(run.evaluation, how) if run.evaluation else None,
         "labelled": labelled,
         "failures": failed,
         "solved": examples.newly_solved(run, pairs),
@@ -136,6 +142,8 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "percent": wording.percent,
         "points": wording.points,
+        "level": wording.level,
+        "chance": wording.chance,
         "interval": wording.interval,
         "duration": wording.duration,
         "decoding": wording.decoding,

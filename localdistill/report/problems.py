@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from localdistill.metrics import difference_interval
+from localdistill.bootstrap import USUAL, Confidence, difference_interval
 from localdistill.report.wording import STATUS
 from localdistill.types import EvalResult, Problem, Status, Verdict
 
@@ -31,7 +31,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Group:
-    """Problems of one difficulty: mean pass@1 and the paired difference with its 95% interval."""
+    """Problems of one difficulty: mean pass@1 and the paired difference with its interval."""
 
     name: str
     problems: int
@@ -67,7 +67,9 @@ def pairs(evaluation: EvalResult) -> list[Pair]:
     return sorted(found, key=lambda pair: (-pair.gain, pair.problem))
 
 
-def by_difficulty(before: Iterable[Verdict], after: Iterable[Verdict]) -> list[Group]:
+def by_difficulty(
+    before: Iterable[Verdict], after: Iterable[Verdict], how: Confidence = USUAL
+) -> list[Group]:
     """Groups by how often the old model passed, without the pull of chance to the middle.
 
     A problem whose few samples happened to fail looks hard, and does better the next time even if
@@ -83,21 +85,21 @@ def by_difficulty(before: Iterable[Verdict], after: Iterable[Verdict]) -> list[G
         if all(split):
             for known, measured in (split, reversed(split)):
                 halves[_hardness(_share(known))][name].append((_share(measured), later))
-    return [_group(name, halves[name]) for name in _HARDNESS if name in halves]
+    return [_group(name, halves[name], how) for name in _HARDNESS if name in halves]
 
 
 def by_label(
-    found: Sequence[Pair], problems: Mapping[str, Problem], field: str = "difficulty"
+    found: Sequence[Pair], problems: Mapping[str, Problem], how: Confidence = USUAL
 ) -> list[Group]:
     """Groups by what the problem set itself says (``meta.difficulty``); empty where it does not."""
     groups: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
     for pair in found:
         problem = problems.get(pair.problem)
-        label = problem.meta.get(field) if problem else None
+        label = problem.meta.get("difficulty") if problem else None
         if isinstance(label, str | int | float):
             shares = pair.before[0] / pair.before[1], pair.after[0] / pair.after[1]
             groups[str(label)][pair.problem] = [shares]
-    return [_group(name, group) for name, group in sorted(groups.items())]
+    return [_group(name, group, how) for name, group in sorted(groups.items())]
 
 
 def failures(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[Failure]:
@@ -133,12 +135,14 @@ def _share(passes: Iterable[bool]) -> float:
     return sum(values) / len(values)
 
 
-def _group(name: str, problems: Mapping[str, Sequence[tuple[float, float]]]) -> Group:
+def _group(
+    name: str, problems: Mapping[str, Sequence[tuple[float, float]]], how: Confidence
+) -> Group:
     shares = np.array([np.mean(halves, axis=0) for halves in problems.values()])
     weights = np.array([len(halves) for halves in problems.values()], dtype=np.float64)
     before, after = np.average(shares, axis=0, weights=weights)
     gain = float(after - before)
     # The mean of a ratio, linearised: what a problem's weight and difference move it by.
     moved = gain + weights / weights.mean() * (shares[:, 1] - shares[:, 0] - gain)
-    low, high = difference_interval(np.round(moved, 12))
+    low, high = difference_interval(np.round(moved, 12), how)
     return Group(name, len(problems), float(before), float(after), gain, float(low), float(high))

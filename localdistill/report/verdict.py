@@ -7,10 +7,16 @@ from typing import Literal
 
 from localdistill.report.costs import Costs
 from localdistill.report.reading import Run
-from localdistill.report.wording import percent, plural, points, signed_range
+from localdistill.report.wording import level, percent, plural, points, signed_range
 from localdistill.types import EvalResult
 
 Tone = Literal["better", "worse", "none", "rejected", "open"]
+
+
+NOT_CHOSEN = (
+    "No decoding was chosen for either model: both were used in one way, which may not be the best "
+    "for yours. A part of a gain may be what better decoding alone would give."
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,17 @@ def headline(run: Run, costs: Costs) -> Headline:
 
 def against(evaluation: EvalResult) -> str:
     """What the new model was held against, and how both were decoded."""
-    base = evaluation.baseline
-    own = base is not None and any(each.model == base.model for each in evaluation.choices)
+    own = decoding_chosen(evaluation)
     return f"against your model with {'its own best' if own else 'the same'} decoding"
+
+
+def decoding_chosen(evaluation: EvalResult) -> bool:
+    """Whether the old model was compared as it does best, of several ways that were tried on dev.
+
+    Also where there is no old model, and so nothing to be misled about.
+    """
+    base = evaluation.baseline
+    return base is None or any(each.model == base.model for each in evaluation.choices)
 
 
 def _compared(evaluation: EvalResult) -> tuple[Tone, str, str]:
@@ -65,7 +79,7 @@ def _compared(evaluation: EvalResult) -> tuple[Tone, str, str]:
         "worse": ("worse", "Worse"),
     }
     tone, word = known.get(evaluation.verdict, ("none", "No evidence that it is better"))
-    interval = f"{evaluation.level:.0%} interval {signed_range(low, high)}"
+    interval = f"{level(evaluation.level)} interval {signed_range(low, high)}"
     rest = f"{points(gain)} points in pass@1, {interval}, {against(evaluation)}."
     return tone, word, rest
 
@@ -92,7 +106,12 @@ def _worse_on_dev(evaluation: EvalResult) -> str | None:
         return None
     return (
         f"On dev the new model does worse ({percent(new)}) than yours ({percent(old)}): by the "
-        "rules of the run it would not have been taken. Keep using yours."
+        "rules of the run it would not have been taken. "
+        + (
+            "The comparison above is on other problems, and is the one that counts."
+            if evaluation.verdict == "better"
+            else "Keep using yours."
+        )
     )
 
 
@@ -108,6 +127,8 @@ def _warnings(run: Run) -> list[str]:
         found.append(
             f"On general questions the new model has lost more than it may ({', '.join(failed)})."
         )
+    if run.evaluation is not None and not decoding_chosen(run.evaluation):
+        found.append(NOT_CHOSEN)
     worse = _worse_on_dev(run.evaluation) if run.evaluation else None
     found += [worse] if worse else []
     openings = run.evaluation.openings if run.evaluation else []

@@ -36,6 +36,16 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", _MINUS)
 
 
+def level(share: float) -> str:
+    """``0.95`` as ``95%`` and ``0.9995`` as ``99.95%``."""
+    return f"{100 * share:g}%"
+
+
+def chance(p: float) -> str:
+    """A p-value from so many flips of signs: no smaller than they can tell."""
+    return "below 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
 def signed_range(low: float, high: float) -> str:
     """``+22.5 to +31.1``, in points."""
     return f"{points(low)} to {points(high)}"

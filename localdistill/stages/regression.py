@@ -62,7 +62,7 @@ class RegressionCheck(Row):
     before: float
     after: float
     bound: float
-    passed: bool
+    passed: bool | None  # None: the old model answers too little for a loss to show
 
 
 class Worse(Row):
@@ -140,7 +140,7 @@ def compare(
     ]
     sound_before = sum(1 for _, then, _ in asked if not then)
     sound_after = sum(1 for question, _, answer in asked if not _flaws(question, answer))
-    fewest = sound_before - FORM_SHARE * len(QUESTIONS)
+    fewest = max(0.0, sound_before - FORM_SHARE * len(QUESTIONS))
     checks = [
         RegressionCheck(
             name="surprise",
@@ -154,14 +154,14 @@ def compare(
             before=sound_before,
             after=sound_after,
             bound=fewest,
-            passed=sound_after >= fewest,
+            passed=sound_after >= fewest if fewest > 0 else None,
         ),
     ]
     return Regression(
         questions=len(QUESTIONS),
         checks=checks,
         worse=worse,
-        passed=all(check.passed for check in checks),
+        passed=all(check.passed is not False for check in checks),
     )
 
 
@@ -172,9 +172,14 @@ def told_in_words(found: Regression) -> str:
         f"surprise at good answers {nats.before:.2f} to {nats.after:.2f} nats a token, "
         f"answers in the form asked for {form.before:.0f} to {form.after:.0f} of {found.questions}"
     )
+    if form.passed is None and found.passed:
+        return (
+            "Plain questions: whether the new model has lost anything there cannot be told, as the "
+            f"old one hardly answers them ({change})."
+        )
     if found.passed:
         return f"Plain questions: answered as before ({change})."
-    failed = " and ".join(check.name for check in found.checks if not check.passed)
+    failed = " and ".join(check.name for check in found.checks if check.passed is False)
     return f"Plain questions are answered worse than before ({failed}): {change}."
 
 

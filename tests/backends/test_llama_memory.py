@@ -10,6 +10,7 @@ import pytest
 
 from localdistill.backends.llama_memory import graph, need
 from localdistill.quantization.gguf_file import read_header
+from localdistill.stages.f16_weights import f16_shape
 from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import CPU_BATCH
 from tests.backends.headers import Model, Types, write
@@ -134,22 +135,30 @@ print(open("/proc/self/status").read())
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("weights", ["stored", "f16"])
 @pytest.mark.parametrize("slots", [1, 8, 32])
-def test_a_process_stays_below_its_plan_which_is_close(tmp_path, slots):
+def test_a_process_stays_below_its_plan_which_is_close(tmp_path, slots, weights):
     problems = tmp_path / "problems.jsonl"
     rows = ({"id": str(number), "prompt": f"Add {number}. " * 40} for number in range(2))
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
     request = {
-        "model": str(SEED_MODEL), "problems": str(problems), "samples": slots, "slots": slots,
-        "threads": 2, "sampling": {"max_tokens": 64}, "out": str(tmp_path / "out.jsonl"),
-    }  # fmt: skip
+        "model": str(SEED_MODEL),
+        "problems": str(problems),
+        "samples": slots,
+        "slots": slots,
+        "threads": 2,
+        "weights": weights,
+        "sampling": {"max_tokens": 64},
+        "out": str(tmp_path / "out.jsonl"),
+    }
     run = subprocess.run(
         [sys.executable, "-c", STAGE, json.dumps(request)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     cells = json.loads((tmp_path / "out.jsonl.done").read_text())["cells"]
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", run.stdout)[1]) * 1024
-    shape = shape_of(read_header(SEED_MODEL))
+    header = read_header(SEED_MODEL)
+    shape = f16_shape(header, "f16") if weights == "f16" else shape_of(header)
     planned = need(
         shape, sequences=slots + 1, cells=cells, batch=CPU_BATCH, threads=2, requests=2 * slots
     )

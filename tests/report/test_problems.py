@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from localdistill.bootstrap import Confidence
 from localdistill.report import plots, problems, reading
 from localdistill.types import Verdict
 from tests.report.making import PASSES
@@ -41,6 +42,15 @@ def test_difficulty_is_not_measured_by_the_samples_that_it_is_told_by():
 
 def test_a_problem_with_one_sample_has_no_difficulty():
     assert problems.by_difficulty([verdict("a", 0, True)], [verdict("a", 0, True)]) == []
+
+
+def test_groups_have_the_intervals_of_the_comparison(finished):
+    run = reading.read(finished.path)
+    pairs = problems.pairs(run.evaluation)
+    usual = problems.by_label(pairs, run.problems)
+    surer = problems.by_label(pairs, run.problems, Confidence(0.99))
+    for one, other in zip(usual, surer, strict=True):
+        assert other.high - other.low > one.high - one.low
 
 
 def test_groups_by_the_sets_own_difficulty(finished):

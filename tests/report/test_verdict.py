@@ -5,13 +5,18 @@ import json
 import pytest
 
 from localdistill.report import costs, reading
-from localdistill.report.verdict import headline
+from localdistill.report.verdict import NOT_CHOSEN, headline
 from localdistill.types import DecodingScore, Opening
 from tests.report.making import WORSE, Making, score, write
 
 
 def told(making):
     return headline(reading.read(making.path), costs.read(making.path / "events.jsonl"))
+
+
+def others(making):
+    """Warnings, but for that of decoding, which was not chosen in most runs here."""
+    return [each for each in told(making).warnings if each != NOT_CHOSEN]
 
 
 def test_better_with_the_difference_its_interval_and_against_what(finished):
@@ -21,13 +26,14 @@ def test_better_with_the_difference_its_interval_and_against_what(finished):
         "Better: +26.8 points in pass@1, 95% interval +22.5 to +31.1, "
         "against your model with the same decoding."
     )
-    assert found.warnings == []
+    assert found.warnings == [NOT_CHOSEN]
 
 
 def test_own_best_decoding_is_said_only_where_it_was_looked_for(finished):
     choice = DecodingScore(model="base", decoding={"temperature": 0.2}, score=score("base", 0.5))
     finished.evaluated(choices=[choice])
     assert "against your model with its own best decoding" in told(finished).rest
+    assert told(finished).warnings == []
     other = choice.model_copy(update={"model": "round-01"})
     finished.evaluated(choices=[other])
     assert "against your model with the same decoding" in told(finished).rest
@@ -45,6 +51,8 @@ def test_worse_and_no_evidence(finished):
 def test_a_level_of_its_own_is_named(finished):
     finished.evaluated(level=0.9)
     assert "90% interval" in told(finished).rest
+    finished.evaluated(level=0.9995)
+    assert "99.95% interval" in told(finished).rest
 
 
 def test_a_run_whose_only_round_was_rejected(making):
@@ -85,7 +93,7 @@ def test_a_run_at_work_says_how_far_it_is(making):
 )
 def test_what_the_verdict_must_be_read_with(finished, name, content, said):
     write(finished.path / name, content)
-    (warning,) = told(finished).warnings
+    (warning,) = others(finished)
     assert said in warning
 
 
@@ -117,6 +125,9 @@ def test_a_new_model_that_does_worse_on_dev_is_warned_of(finished):
     finished.evaluated(choices=[choice("base", 0.6), choice("round-01", 0.5)])
     (warning,) = told(finished).warnings
     assert "does worse (50.0%) than yours (60.0%)" in warning
+    assert "the one that counts" in warning and "Keep using yours" not in warning
+    finished.evaluated(**WORSE, choices=[choice("base", 0.6), choice("round-01", 0.5)])
+    assert "Keep using yours" in told(finished).warnings[0]
     finished.evaluated(choices=[choice("base", 0.6), choice("round-01", 0.6)])
     assert told(finished).warnings == []
 
@@ -125,7 +136,7 @@ def test_no_sandbox_and_a_second_look_at_eval_are_said(finished):
     finished.manifest(unsafe=True)
     look = Opening(at=1.0, candidate="round-01", candidate_hash="ab", problems=12, samples=4)
     finished.evaluated(openings=[look, look])
-    unsafe, opened = told(finished).warnings
+    unsafe, opened = others(finished)
     assert "no sandbox" in unsafe
     assert "2 times" in opened
 

@@ -97,6 +97,17 @@ class TestBounds:
         assert found.passed
         assert found.checks[1].before == 0
 
+    def test_where_the_old_model_answers_hardly_any_a_loss_cannot_be_told(self):
+        bad = [said("x " * 400, "length")] * 40
+        found = regression.compare([4.0] * 40, [4.0] * 40, GOOD[:4] + bad[4:], bad)
+        assert (found.checks[1].passed, found.checks[1].bound, found.passed) == (None, 0, True)
+        assert "cannot be told" in regression.told_in_words(found)
+        found = regression.compare([4.0] * 40, [9.0] * 40, bad, bad)
+        assert found.passed is False
+        assert "worse than before (surprise)" in regression.told_in_words(found)
+        found = regression.compare([4.0] * 40, [4.0] * 40, GOOD[:5] + bad[5:], bad)
+        assert found.checks[1].passed is False
+
 
 @pytest.mark.real
 class TestReal:

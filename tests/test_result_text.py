@@ -1,0 +1,39 @@
+"""What a run came to, as a person reads it in a terminal."""
+
+import pytest
+
+from localdistill import metrics
+from localdistill.result_text import comparison
+from localdistill.types import DecodingScore
+
+
+def score(model, passed, problems=60):
+    return metrics.of_counts(model, {str(n): (passed, 4) for n in range(problems)}, [1])
+
+
+def compared(old, new, choices=()):
+    result = metrics.compare("eval", score("round-01", new), score("base", old))
+    return comparison(result.model_copy(update={"choices": list(choices)}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (3, 1, "Keep using the model that you had"),
+        (2, 2, "Nothing speaks for using the new model instead of the one that you had"),
+    ],
+)
+def test_what_is_no_gain_ends_with_what_to_do(old, new, said):
+    assert said in compared(old, new)
+
+
+def test_a_gain_needs_no_advice():
+    lines = compared(1, 3)
+    assert not [line for line in lines if line.startswith(("Keep", "Nothing"))]
+    assert any("p < 0.0001" in line for line in lines)
+
+
+def test_a_decoding_that_was_not_chosen_is_told():
+    assert any("no decoding was chosen" in line for line in compared(1, 3))
+    tried = DecodingScore(model="base", decoding={"temperature": 0.0}, score=score("base", 1))
+    assert not any("no decoding was chosen" in line for line in compared(1, 3, [tried]))
