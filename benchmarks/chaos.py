@@ -4,7 +4,7 @@
     python benchmarks/chaos.py --only 17               # trial 17 of the same seed once more
     python benchmarks/chaos.py --kinds group full      # these only
     python benchmarks/chaos.py --quick                 # begin each where the stage to strike begins
-    python benchmarks/chaos.py --image localdistill    # in containers, which are killed or paused
+    python benchmarks/chaos.py --image NAME            # of which containers are struck as well
 
 A short deterministic run of the seed model is made once, undisturbed. In each trial the same run is
 begun in a new directory and struck once: kinds take turns, moments are drawn evenly over all stages
@@ -12,6 +12,9 @@ begun in a new directory and struck once: kinds take turns, moments are drawn ev
 completed, selected and judged, the file of each round's model, and the verdict must be those of the
 undisturbed run, and no process may be left. A full disk needs root, who may mount one; it is
 enlarged before the command goes on. The directory of a failed trial is kept.
+
+Where an engine has the image (NAME, else the one of the pages or of the tests), some runs are in
+containers, which are killed or paused, and are compared with an undisturbed run in one.
 
 Prints a line for each trial and, last, one line of JSON; exit code 1 if a trial failed.
 """
@@ -35,9 +38,21 @@ import psutil
 from chaos_run import Call, Command, Moment, copier, docker, moments, outcome
 from chaos_strikes import IN_CONTAINER, KINDS, Kind, enlarge
 
+_IMAGES = ("localdistill", "localdistill:test", "localdistill:passed")
 _CALLS = 3  # after the one that was struck: a call may go into the damage once more
 _GONE_S = 60.0  # for what the kernel ends by itself
 _ROOM = 3 << 28  # bytes of a small disk, beside what the run takes
+
+
+@dataclass
+class Ground:
+    """Where runs are made, and what the undisturbed one came to there."""
+
+    name: str
+    command: Command
+    kinds: dict[str, Kind]
+    whole: dict[str, str] = field(default_factory=dict)
+    parts: list[Moment] = field(default_factory=list)
 
 
 @dataclass
@@ -48,6 +63,7 @@ class Trial:
     kind: str
     moment: Moment
     chance: random.Random
+    ground: Ground
     told: str = ""
     faults: list[str] = field(default_factory=list)
     missed: bool = False  # the run had ended before it could be struck
@@ -72,18 +88,15 @@ def main() -> None:
     # Of a job in the background it is ignored, and would be by what is started here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     work = Path(tempfile.mkdtemp(prefix="chaos-", dir=args.dir))
-    known = KINDS if args.image is None else IN_CONTAINER
-    asked = args.kinds or list(known)
-    if unknown := [name for name in asked if name not in known]:
-        sys.exit(f"chaos: --kinds {' '.join(unknown)}: give some of {', '.join(known)}")
-    kinds = {name: known[name] for name in asked if name != "full" or _may_mount(work)}
-    if len(kinds) < len(set(asked)):
-        print("full: left out, as only root may mount a small disk", flush=True)
-    whole, parts = _undisturbed(work, args)
-    print(f"undisturbed: {sum(part.seconds for part in parts):.0f} s, {whole['verdict']}")
+    grounds = _grounds(args, work)
+    for ground in grounds:
+        _undisturbed(ground, work, args)
+        seconds = sum(part.seconds for part in ground.parts)
+        verdict = ground.whole["verdict"]
+        print(f"undisturbed, {ground.name}: {seconds:.0f} s, {verdict}", flush=True)
     trials = []
-    for trial in _drawn(args, kinds, parts):
-        _run(trial, work, whole, args)
+    for trial in _drawn(args, grounds):
+        _run(trial, work, args)
         print(trial.line(), flush=True)
         trials.append(trial)
     failed = [trial.number for trial in trials if trial.faults]
@@ -93,39 +106,71 @@ def main() -> None:
     sys.exit(1 if failed else 0)
 
 
-def _undisturbed(work: Path, args: argparse.Namespace) -> tuple[dict[str, str], list[Moment]]:
-    directory = work / "undisturbed" / "run"
-    directory.parent.mkdir()
-    copy = copier(directory, work / "snapshots") if args.quick else None
-    call = _command(args).call(directory, work / "undisturbed.log", copy)
+def _grounds(args: argparse.Namespace, work: Path) -> list[Ground]:
+    """This machine and, where there is an image, containers; each with the kinds that are asked."""
+    asked = args.kinds or [*KINDS, *IN_CONTAINER]
+    here = {name: KINDS[name] for name in asked if name in KINDS}
+    if "full" in here and not _may_mount(work):
+        del here["full"]
+        print("full: left out, as only root may mount a small disk", flush=True)
+    there = {name: IN_CONTAINER[name] for name in asked if name in IN_CONTAINER}
+    image = args.image or next(filter(_has_image, _IMAGES), None) if there else None
+    if there and image is None:
+        print(f"{', '.join(there)}: left out, as no engine here has an image", flush=True)
+    found = [Ground("here", Command(args.rounds, args.set), here)] if here else []
+    if image is not None:
+        found.append(Ground(f"in {image}", Command(args.rounds, args.set, image), there))
+    return found
+
+
+def _has_image(name: str) -> bool:
+    command = ["docker", "image", "inspect", name]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _place_of(ground: Ground, work: Path) -> Path:
+    return work / ("undisturbed" if ground.command.image is None else "undisturbed-container")
+
+
+def _undisturbed(ground: Ground, work: Path, args: argparse.Namespace) -> None:
+    place = _place_of(ground, work)
+    place.mkdir()
+    copy = copier(place / "run", place / "snapshots") if args.quick else None
+    call = ground.command.call(place / "run", place / "log.txt", copy)
     code = call.end()
     if code != 0:
         sys.exit(f"chaos: the undisturbed run ended with exit code {code}: {call.said()}")
-    return outcome(directory), moments(call, time.monotonic() - call.began)
+    ground.whole = outcome(place / "run")
+    ground.parts = moments(call, time.monotonic() - call.began)
 
 
-def _drawn(args: argparse.Namespace, kinds: dict[str, Kind], parts: list[Moment]) -> list[Trial]:
+def _drawn(args: argparse.Namespace, grounds: list[Ground]) -> list[Trial]:
     """The trials, the same for the same seed: kinds in turn, each over all parts that suit it."""
     decks: dict[str, list[Moment]] = {}
     trials = []
+    kinds = [(name, kind, ground) for ground in grounds for name, kind in ground.kinds.items()]
     for number in range(max(args.trials, (args.only or 0) + 1)):
-        kind = list(kinds)[number % len(kinds)]
+        name, kind, ground = kinds[number % len(kinds)]
         chance = random.Random(f"{args.seed}/{number}")
-        if not decks.get(kind):
-            decks[kind] = [part for part in parts if kinds[kind].suits(part)]
-            random.Random(f"{args.seed}/{kind}/{number}").shuffle(decks[kind])
-        trials.append(Trial(number, kind, decks[kind].pop(), chance))
+        if not decks.get(name):
+            decks[name] = [part for part in ground.parts if kind.suits(part)]
+            random.Random(f"{args.seed}/{name}/{number}").shuffle(decks[name])
+        trials.append(Trial(number, name, decks[name].pop(), chance, ground))
     return trials if args.only is None else [trials[args.only]]
 
 
-def _run(trial: Trial, work: Path, whole: dict[str, str], args: argparse.Namespace) -> None:
+def _run(trial: Trial, work: Path, args: argparse.Namespace) -> None:
+    command, whole = trial.ground.command, trial.ground.whole
+    like = _place_of(trial.ground, work)
     place = work / f"{trial.number:03d}"
     place.mkdir()
     if trial.kind == "full":
-        _mount(place, work / "undisturbed")
+        _mount(place, like)
     directory, began = place / "run", time.monotonic()
-    command = _command(args)
-    snapshot = work / "snapshots" / str(trial.moment.number)
+    snapshot = like / "snapshots" / str(trial.moment.number)
     if snapshot.exists():
         shutil.copytree(snapshot, directory)
     log = work / f"{trial.number:03d}"
@@ -143,7 +188,7 @@ def _run(trial: Trial, work: Path, whole: dict[str, str], args: argparse.Namespa
         found = outcome(directory)
         trial.faults += [f"another {name}" for name in whole if found.get(name) != whole[name]]
     trial.faults += _left(tree)
-    if args.image is not None:
+    if command.image is not None:
         left = docker("ps", "--all", "--quiet", "--filter", f"volume={place}")
         trial.faults += [f"a container is left behind: {left.strip()}"] if left else []
     trial.seconds = time.monotonic() - began
@@ -155,7 +200,7 @@ def _run(trial: Trial, work: Path, whole: dict[str, str], args: argparse.Namespa
 
 def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil.Process]]:
     """Strike ``call`` and wait for its end; returns its exit code, and what processes it had."""
-    kind = (KINDS | IN_CONTAINER)[trial.kind]
+    kind = trial.ground.kinds[trial.kind]
     trial.missed = not call.reach(
         trial.moment, trial.chance.uniform(0, max(trial.moment.seconds, 0.05))
     )
@@ -181,10 +226,6 @@ def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil
     if kind.one_line and call.said().count("\n") > 1:
         trial.faults.append(f"more than a line: {call.said()[-500:]}")
     return code, tree
-
-
-def _command(args: argparse.Namespace) -> Command:
-    return Command(args.rounds, args.set, args.image)
 
 
 def _left(tree: list[psutil.Process]) -> list[str]:
@@ -242,8 +283,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="N", help="trial N alone")
-    parser.add_argument("--kinds", nargs="+", metavar="KIND", help=", ".join(KINDS | IN_CONTAINER))
-    parser.add_argument("--image", help="all runs in containers of it; kinds container and freeze")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS | IN_CONTAINER)
+    parser.add_argument("--image", help=f"for containers; else one of {', '.join(_IMAGES)}")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="do not repeat what came before")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")

@@ -139,9 +139,9 @@ KINDS = {
     "stop": Kind(stop, codes=(130,), ends_s=_STOP_S, one_line=True),
     "freeze": Kind(freeze, codes=(0,)),
 }
-# Where all of the run is in a container. Its processes are not the engine's client's children, so
-# that kinds that look for one of them are not among these; 137 is what the client makes of SIGKILL.
+# Where all of the run is in a container, whose processes are not the engine's client's children.
+# 137 is what the client makes of SIGKILL.
 IN_CONTAINER = {
     "container": Kind(kill_container, codes=(137,)),
-    "freeze": KINDS["freeze"],
+    "pause": KINDS["freeze"],
 }

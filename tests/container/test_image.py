@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from localdistill.events import Recorded, StageStarted
 from localdistill.jsonl import read_rows
 from localdistill.types import Completion
 from tests.catalogue.test_stores import write_ollama
@@ -29,6 +31,18 @@ def test_it_holds_no_compiler():
     names = "gcc g++ cc c++ clang cmake ninja make"
     found = docker("run", "--rm", "--entrypoint", "sh", IMAGE, "-c", f"command -v {names}")
     assert found.stdout == ""
+
+
+def test_it_holds_its_bill_of_materials_and_the_converter():
+    share = "/opt/localdistill/share/localdistill"
+    found = docker("run", "--rm", "--entrypoint", "cat", IMAGE, f"{share}/sbom.cdx.json")
+    bill = json.loads(found.stdout)
+    assert bill["bomFormat"] == "CycloneDX"
+    assert {"torch", "unsloth", "llama_cpp_python"} <= {
+        each["name"].replace("-", "_") for each in bill["components"]
+    }
+    converter = f"{share}/llama.cpp/convert_hf_to_gguf.py"
+    assert docker("run", "--rm", "--entrypoint", "test", IMAGE, "-s", converter).returncode == 0
 
 
 def test_its_labels_say_what_it_is():
@@ -101,6 +115,39 @@ def test_a_container_that_is_stopped_ends_in_order_and_is_healthy_before(start):
         assert code == STOPPED, err  # and not 137, of a container that had to be killed
         assert "the same command goes on from here" in err
         assert owners(data) == {(0, 0)}
+
+
+def test_others_watch_from_containers_of_their_own_and_only_one_runs(start, data):
+    container = start(*SMALL, "--progress", "json", data=data)
+    for event in container.events():
+        if event["kind"] == "stage_progress":
+            break
+    assert "another run works in it" in refusal(start(*SMALL, data=data))
+    mounted = ("--volume", f"{data}:/data:ro")
+    watcher = start("watch", "/data/seed", "--progress", "json", options=mounted)
+    seen = []
+    reader = threading.Thread(
+        target=lambda: seen.extend((time.time(), event) for event in watcher.events())
+    )
+    reader.start()
+    code, out, err = container.wait()
+    assert code == 0, err + out
+    reader.join(60)
+    assert watcher.wait()[0] == 0
+    recorded = read_rows(data / "seed" / "events.jsonl", Recorded)
+    begun = {
+        (row.event.stage, row.event.title): row.at
+        for row in recorded
+        if isinstance(row.event, StageStarted)
+    }
+    late = [
+        at - begun[event["stage"], event["title"]]
+        for at, event in seen
+        if event["kind"] == "stage_started" and (event["stage"], event["title"]) in begun
+    ]
+    # Those that had begun before it came are told at once; of the others there are many.
+    assert sorted(late)[len(late) // 2] < 2
+    assert seen[-1][1]["kind"] == "finished"
 
 
 def becomes_healthy(container: Container) -> bool:
