@@ -223,6 +223,13 @@ def evaluate_verify():
     return found.add(StageProgress(stage="evaluate", done=143, total=374, info=info), after=3)
 
 
+def plain_questions():
+    found = exported(1).stage("evaluate", 374, "problems", 61, title="evaluate (dev)")
+    title = "plain questions"
+    found.add(StageStarted(stage="regression", title=title, total=160, unit="answers"))
+    return found.add(StageProgress(stage="regression", done=57), after=21)
+
+
 def paused():
     return train().add(Steered(wish="pause")).add(usage(), after=600)
 
@@ -270,6 +277,7 @@ MOMENTS = {
     "second_round": second_round,
     "evaluate": evaluate,
     "evaluate_verify": evaluate_verify,
+    "plain_questions": plain_questions,
     "paused": paused,
     "stopping": stopping,
     "end": end,

@@ -55,10 +55,19 @@ def status(view: View) -> Text:
     return Text.assemble((words, style), f" {worked} ")
 
 
+# Under which of a round's stages a person looks for the others.
+_PART_OF = {
+    "fetch": "prepare",
+    "diversity": "verify",
+    "budget": "select",
+    "regression": "evaluate",
+}
+
+
 def strip(view: View) -> Section:
     """The stages of a round, and which of them are done."""
     state, glyphs = view.state, view.glyphs
-    at_work = {stage.name for stage in state.at_work()}
+    at_work = {_PART_OF.get(stage.name, stage.name) for stage in state.at_work()}
     done = {entry.stage for entry in state.done if entry.round == state.round}
     line = Text(" ")
     for name in ("prepare", *ROUND, "evaluate"):
