@@ -1,7 +1,7 @@
 """A quantised model computed with in 16 bits, where that is faster.
 
 llama.cpp's products of many tokens with a quantised matrix round the tokens' values to 8 bits and
-multiply integers. A processor with AVX2 and nothing beyond it is faster with floats
+multiply integers. With most types a processor with AVX2 and nothing beyond it is faster with floats
 (docs/performance.md). So the weights can be unpacked once, when a file is opened. A quantised
 weight is a product of a 16-bit scale (or two) and a small integer; rounded to 16 bits it is off by
 1/2048 of itself at most (below 2**-14, by 2**-25). The integer arithmetic that is left out rounds
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +32,10 @@ from localdistill.sampling import Weights
 from localdistill.stages.model_shape import shape_of
 
 _WIDE = (F32, BF16)
+# ggml types that take 1.3 times as long as F16 or longer, 16 sequences at once: Q4_1, Q5_0, Q8_0,
+# Q3_K, Q6_K, IQ4_XS (benchmarks/weight_types.py). Q4_0 and Q4_K, which llama.cpp rearranges for
+# such processors, Q2_K and Q5_K have less to gain, or nothing; others were not measured.
+_SLOW = frozenset({3, 6, 8, 11, 14, 23})
 _ALIGNMENT = 32  # of tensors; GGUF's default
 _BUFFER = 64 << 20  # bytes of rows that llama.cpp holds at once
 
@@ -38,7 +43,7 @@ _BUFFER = 64 << 20  # bytes of rows that llama.cpp holds at once
 def f16_shape(gguf: GgufFile, weights: Weights) -> ModelShape | None:
     """What memory depends on with unpacked weights; None where they stay as they are.
 
-    That is where ``weights`` says so or, left to choose, where it would not be faster. And of files
+    That is where ``weights`` says so or, left to choose, where little would be gained. And of files
     that hold nothing quantised, or wider floats besides (they need not fit into 16 bits); whose
     tensors are aligned in another way than llama.cpp writes them; and mixtures of experts, whose
     products were not measured.
@@ -48,7 +53,7 @@ def f16_shape(gguf: GgufFile, weights: Weights) -> ModelShape | None:
     """
     if weights == "stored" or not hasattr(os, "memfd_create") or gguf.alignment != _ALIGNMENT:
         return None
-    if weights == "auto" and not floats_are_faster():
+    if weights == "auto" and not (floats_are_faster() and _mostly_slow(gguf)):
         return None
     shape = shape_of(gguf)
     matrices = [tensor for tensor in gguf.tensors.values() if len(tensor.dims) > 1]
@@ -66,6 +71,15 @@ def f16_shape(gguf: GgufFile, weights: Weights) -> ModelShape | None:
         output=sizes.get("output.weight", inputs),
         inputs=inputs,
     )
+
+
+def _mostly_slow(gguf: GgufFile) -> bool:
+    """Whether most of the arithmetic is with types for which floats are clearly faster."""
+    values = Counter[bool]()
+    for tensor in gguf.tensors.values():
+        if len(tensor.dims) > 1:
+            values[tensor.type in _SLOW] += prod(tensor.dims)
+    return values[True] > values[False]
 
 
 @contextmanager

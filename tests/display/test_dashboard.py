@@ -88,7 +88,7 @@ def test_wide_characters_and_long_names_fit_too():
 def test_the_smallest_terminal_shows_the_work_and_the_last_line(moment):
     text = text_of(drawn(moment, (40, 10)))
     names = {"generate_and_verify": "generate", "second_round": "generate"}
-    names["evaluate_verify"] = "evaluate"
+    names["evaluate_verify"], names["plain_questions"] = "evaluate", "plain questio"
     names |= dict.fromkeys(("paused", "stopping"), "train")
     shown = {"end": "Verdict: better", "error": "its process was killed"}
     assert shown.get(moment, names.get(moment, moment)) in text

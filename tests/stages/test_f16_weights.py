@@ -19,7 +19,7 @@ from localdistill.stages import f16_weights, generate, this_machine
 from localdistill.stages.f16_weights import f16_copy, f16_shape
 from localdistill.stages.model_shape import shape_of
 from localdistill.types import Completion, Message
-from tests.backends.headers import Model, write
+from tests.backends.headers import Model, Types, write
 from tests.backends.reference import SEED_MODEL
 
 
@@ -89,6 +89,20 @@ def test_left_to_choose_it_is_what_is_faster(monkeypatch, faster):
     assert (f16_shape(stored, "auto") is not None) is faster
     assert f16_shape(stored, "f16") is not None
     assert f16_shape(stored, "stored") is None
+
+
+def test_types_that_are_as_fast_by_themselves_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(f16_weights, "floats_are_faster", lambda: True)
+
+    def file_of(kind, output):
+        model = Model("qwen2", 2, 256, 4, 2, 64, 512, 512, kind=kind, output=output)
+        return read_header(write(tmp_path / "model.gguf", model))
+
+    slow = file_of(Types.Q6_K, Types.Q4_K)
+    assert f16_shape(slow, "auto") == f16_shape(slow, "f16") is not None
+    fast = file_of(Types.Q4_K, Types.Q6_K)
+    assert f16_shape(fast, "auto") is None
+    assert f16_shape(fast, "f16") is not None
 
 
 def test_mixtures_and_what_is_not_quantised_stay_as_they_are(tmp_path):

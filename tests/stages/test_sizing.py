@@ -163,7 +163,7 @@ def test_few_samples_at_once_are_not_worth_unpacking(few):
 def test_once_chosen_unpacked_weights_go_after_the_cache_has_shrunk():
     task = replace(TASK, weights="f16", max_tokens=4096)
     plenty, less, none = (
-        choose(SMALL, task, free=int(free * GB), unpacked=WIDE) for free in (16, 2.4, 1.4)
+        choose(SMALL, task, free=int(free * GB), unpacked=WIDE) for free in (16, 2.0, 1.4)
     )
     assert [each.weights for each in (plenty, less, none)] == ["f16", "f16", "stored"]
     assert less.cells < plenty.cells
