@@ -64,7 +64,8 @@ def test_of_a_finished_run_it_shows_the_end(directory, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "  train done" in lines
     assert sum("said again" in line for line in lines) == 1
-    assert lines[-2].startswith("Verdict: better: +20.0 points")
+    assert lines[-3].startswith("Verdict: better: +20.0 points")
+    assert "no decoding was chosen" in lines[-2]
     assert lines[-1] == "Model: run/model.gguf"
 
 

@@ -58,8 +58,13 @@ def bindings() -> Any:
     return llama_cpp
 
 
+def forget_causes() -> None:
+    """What llama.cpp complains of from now on is what is asked next."""
+    _complaints.clear()
+
+
 def cause() -> str:
-    """What llama.cpp has complained of since it was last asked for something, in brackets."""
+    """What llama.cpp has complained of since ``forget_causes``, in brackets; or nothing."""
     return f" ({_complaints[0]})" if _complaints else ""
 
 
@@ -104,7 +109,7 @@ class LlamaModel:
         self._lib = bindings()
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
-        _complaints.clear()
+        forget_causes()
         self.handle = self._lib.llama_model_load_from_file(str(weights or path).encode(), params)
         if not self.handle:
             raise ModelError(

@@ -23,7 +23,7 @@ from math import prod
 from pathlib import Path
 
 from localdistill.backends.llama_memory import ModelShape
-from localdistill.backends.llama_model import bindings, cause
+from localdistill.backends.llama_model import bindings, cause, forget_causes
 from localdistill.errors import ModelError
 from localdistill.instructions import floats_are_faster
 from localdistill.quantization.ggml_types import BF16, F32, block_size
@@ -92,6 +92,7 @@ def f16_copy(path: Path, threads: int) -> Iterator[Path]:
         ModelError: llama.cpp could not unpack it; the message is its own.
     """
     lib = bindings()
+    forget_causes()
     handle = os.memfd_create("weights in f16")
     try:
         there = Path(f"/proc/self/fd/{handle}")

@@ -136,8 +136,7 @@ def _see_weights(request: GenerateRequest, generator: Generator, callback: Callb
     Raises:
         ConfigError: the same texts were promised.
     """
-    wanted = _weights(request)
-    if request.server is not None or wanted in ("auto", generator.stats.weights):
+    if _weights(request) != "f16" or generator.stats.weights == "f16":
         return
     text = f"{request.model.name}: its weights are not unpacked to 16 bits"
     if request.deterministic:

@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_unpacked_is_named_with_the_cause(tmp_path):
     path.write_bytes(SEED_MODEL.read_bytes()[:-1000])
     before = open_files()
     with (
-        pytest.raises(ModelError, match=r"cut\.gguf: its weights cannot be unpacked .*\("),
+        pytest.raises(ModelError, match=r"cut\.gguf: its weights cannot be unpacked to 16 bits"),
         f16_copy(path, 1),
     ):
         raise AssertionError
