@@ -44,7 +44,12 @@ def shared(evaluation: EvalResult, control: ControlScore) -> Shared:
         else (0.0, 0.0)
     )
     training = _TRAINING.get(control.name, f"Training of the kind {control.name}")
-    whole = f" of the {points(evaluation.gain)}" if evaluation.gain is not None else ""
+    if control.gain <= 0:
+        alone = f"gives nothing ({points(control.gain)} points)"
+    elif evaluation.gain is not None and evaluation.gain > 0:
+        alone = f"gives {points(control.gain)} of the {points(evaluation.gain)} points"
+    else:
+        alone = f"gives {points(control.gain)} points"
     if low > 0:
         rest = "the run's own examples give more than that"
     elif high < 0:
@@ -56,6 +61,6 @@ def shared(evaluation: EvalResult, control: ControlScore) -> Shared:
         more,
         low,
         high,
-        f"{training} alone gives {points(control.gain)}{whole} points; {rest} "
+        f"{training} alone {alone}; {rest} "
         f"({points(more)}, {level(evaluation.level)} interval {signed_range(low, high)}).",
     )

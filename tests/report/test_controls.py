@@ -36,6 +36,15 @@ def test_a_control_is_held_against_the_runs_own_model(finished, shares, gain, sa
     assert found.sentence.split(";")[0] in page.render(finished.path).replace("&#39;", "'")
 
 
+def test_a_control_that_loses_gives_nothing(finished):
+    worse = control("shuffled", [0] * len(AFTER), -0.3)
+    (found,) = controls.shares(finished.evaluated(controls=[worse]))
+    assert "alone gives nothing (−30.0 points)" in found.sentence
+    gained = control("shuffled", AFTER, 0.1)
+    (found,) = controls.shares(finished.evaluated(controls=[gained], gain=-0.1))
+    assert "alone gives +10.0 points;" in found.sentence
+
+
 def test_without_common_problems_nothing_is_made_up(finished):
     strange = control("references", [], 0.1)
     evaluation = finished.evaluated(controls=[strange])
