@@ -36,7 +36,7 @@ from pathlib import Path
 
 import psutil
 from chaos_run import Call, Command, Moment, copier, docker, moments, outcome
-from chaos_strikes import IN_CONTAINER, KINDS, Kind, enlarge
+from chaos_strikes import IN_CONTAINER, KINDS, Kind, Missed, enlarge
 
 _IMAGES = ("localdistill", "localdistill:test", "localdistill:passed")
 _CALLS = 3  # after the one that was struck: a call may go into the damage once more
@@ -208,6 +208,8 @@ def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil
     if not trial.missed:
         try:
             trial.told = kind.strike(call, directory, trial.chance)
+        except Missed as error:
+            trial.missed, trial.told = True, str(error)
         except subprocess.CalledProcessError as error:  # an engine has no such container (any more)
             trial.missed, trial.told = True, error.stderr.strip()
     struck = time.monotonic()

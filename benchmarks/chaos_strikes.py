@@ -21,6 +21,13 @@ _TALKATIVE = {"events.jsonl", "log.txt"}
 _STOP_S = 10.0  # within which a run must have stopped when it is asked to
 
 
+_PATIENCE_S = 20.0  # for what is to be struck to be there
+
+
+class Missed(Exception):
+    """There was nothing to strike."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A way to strike: when it can be done, what it does, and how the call may end then."""
@@ -49,21 +56,30 @@ def kill_stage(call: Call, directory: Path, chance: random.Random) -> str:
             if "localdistill.stages.process" in process.cmdline():
                 process.kill()
                 return "kill -9 of the stage's process"
-    return "no process of a stage"
+    raise Missed("no process of a stage")
 
 
 def kill_pit(call: Call, directory: Path, chance: random.Random) -> str:
-    """A process of the sandbox, or all of them."""
-    there = []
-    for process in call.tree()[1:]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if any(word.endswith("sandbox/boot.py") for word in process.cmdline()):
-                there.append(process)
+    """A process of the sandbox, or all of them, as soon as there are any."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not (there := _of_sandbox(call)):
+        if call.process.poll() is not None or time.monotonic() > deadline:
+            raise Missed("no process of the sandbox")
+        time.sleep(0.01)
     struck = there if chance.random() < 0.5 else chance.sample(there, min(1, len(there)))
     for process in struck:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     return f"kill -9 of {len(struck)} of {len(there)} processes of the sandbox"
+
+
+def _of_sandbox(call: Call) -> list[psutil.Process]:
+    found = []
+    for process in call.tree()[1:]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any(word.endswith("sandbox/boot.py") for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 def truncate(call: Call, directory: Path, chance: random.Random) -> str:
