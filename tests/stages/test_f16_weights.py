@@ -112,7 +112,7 @@ def test_mixtures_and_what_is_not_quantised_stay_as_they_are(tmp_path):
         assert f16_shape(read_header(path), "f16") is None
 
 
-def test_a_file_that_cannot_be_unpacked_is_named_with_the_cause(tmp_path):
+def test_a_file_that_cannot_be_unpacked_is_named_and_nothing_is_left_open(tmp_path):
     path = tmp_path / "cut.gguf"
     path.write_bytes(SEED_MODEL.read_bytes()[:-1000])
     before = open_files()
