@@ -95,9 +95,8 @@ def comparison(evaluation: EvalResult) -> list[str]:
 
 def _advice(evaluation: EvalResult) -> list[str]:
     """What the figures do not say by themselves."""
-    base = evaluation.baseline
     lines = []
-    if base is not None and all(each.model != base.model for each in evaluation.choices):
+    if not evaluation.decoding_chosen:
         lines.append(
             "Note: no decoding was chosen for either model; a part of a gain may be what better "
             "decoding alone would give"

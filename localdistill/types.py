@@ -278,3 +278,12 @@ class EvalResult(Row):
     choices: list[DecodingScore] = Field(default_factory=list)
     openings: list[Opening] = Field(default_factory=list)  # of this set by this run, this one last
     controls: list[ControlScore] = Field(default_factory=list)
+
+    @property
+    def decoding_chosen(self) -> bool:
+        """Whether the baseline was compared as it does best, of what was tried on dev.
+
+        Also where there is no baseline, and so nothing to be misled about.
+        """
+        base = self.baseline
+        return base is None or any(each.model == base.model for each in self.choices)

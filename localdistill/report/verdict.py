@@ -55,17 +55,8 @@ def headline(run: Run, costs: Costs) -> Headline:
 
 def against(evaluation: EvalResult) -> str:
     """What the new model was held against, and how both were decoded."""
-    own = decoding_chosen(evaluation)
+    own = evaluation.decoding_chosen
     return f"against your model with {'its own best' if own else 'the same'} decoding"
-
-
-def decoding_chosen(evaluation: EvalResult) -> bool:
-    """Whether the old model was compared as it does best, of several ways that were tried on dev.
-
-    Also where there is no old model, and so nothing to be misled about.
-    """
-    base = evaluation.baseline
-    return base is None or any(each.model == base.model for each in evaluation.choices)
 
 
 def _compared(evaluation: EvalResult) -> tuple[Tone, str, str]:
@@ -127,7 +118,7 @@ def _warnings(run: Run) -> list[str]:
         found.append(
             f"On general questions the new model has lost more than it may ({', '.join(failed)})."
         )
-    if run.evaluation is not None and not decoding_chosen(run.evaluation):
+    if run.evaluation is not None and not run.evaluation.decoding_chosen:
         found.append(NOT_CHOSEN)
     worse = _worse_on_dev(run.evaluation) if run.evaluation else None
     found += [worse] if worse else []
