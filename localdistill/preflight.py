@@ -138,7 +138,7 @@ def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> 
     if fewest < wanted.samples and effect is not None and one is not None:
         text += f"; of {100 * one:.1f} points where greedy decoding turns out best (one sample)"
     if coarse:
-        text += ". Name more problems to see less"
+        text += ". To find smaller ones name more problems"
         text += ", or raise evaluate.samples" if effect in coarse else ""
     callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
 
