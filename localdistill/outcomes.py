@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from localdistill.bootstrap import USUAL, Confidence, difference_interval
 from localdistill.errors import ConfigError
 from localdistill.jsonl import write_atomically
-from localdistill.metrics import pass_at_1
+from localdistill.metrics import paired_differences, pass_at_1
 from localdistill.types import EvalResult, ModelScore, Row
 
 
@@ -27,6 +28,10 @@ class ArmScore(Row):
     gain_high: float | None
     verdict: Literal["better", "no evidence", "worse"] | None
     chosen: bool = False  # its model is the round's
+    # Paired difference of the chosen one to this one, likewise; None: it is the chosen one
+    behind: float | None = None
+    behind_low: float | None = None
+    behind_high: float | None = None
 
 
 class LeftOutArm(Row):
@@ -74,10 +79,25 @@ def arm_score(name: str, examples: int, tokens: int, found: EvalResult) -> ArmSc
     )
 
 
-def with_choice(arms: list[ArmScore]) -> list[ArmScore]:
-    """``arms`` with the one marked that has the highest pass@1; of equal ones the first."""
+def with_choice(arms: list[ArmScore], how: Confidence = USUAL) -> list[ArmScore]:
+    """``arms`` with the one marked that has the highest pass@1; of equal ones the first.
+
+    The others are held against it, problem by problem, with intervals as ``how`` says. They are of
+    the data by which it was chosen, and so favour it a little.
+    """
     best = max(arms, key=lambda arm: pass_at_1(arm.score))
-    return [arm.model_copy(update={"chosen": arm is best}) for arm in arms]
+    return [arm.model_copy(update=_against(arm, best, how)) for arm in arms]
+
+
+def _against(arm: ArmScore, best: ArmScore, how: Confidence) -> dict[str, bool | float]:
+    if arm is best:
+        return {"chosen": True}
+    differences = paired_differences(best.score.counts, arm.score.counts)
+    if not differences.size:
+        return {"chosen": False}
+    low, high = difference_interval(differences, how)
+    behind = float(differences.mean())
+    return {"chosen": False, "behind": behind, "behind_low": low, "behind_high": high}
 
 
 def read_comparison(path: Path) -> Comparison | None:

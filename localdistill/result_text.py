@@ -123,22 +123,29 @@ def strategies(found: Comparison) -> list[str]:
     ranked = sorted(found.arms, key=lambda arm: -pass_at_1(arm.score))
     level = f"{100 * found.level:g}%"
     rows = [
-        ("strategy", "examples", "tokens", "pass@1 on dev", f"gain in points ({level} interval)")
-    ]
+        (
+            "strategy", "examples", "tokens", "pass@1 on dev",
+            f"gain in points ({level} interval)", "behind *",
+        )
+    ]  # fmt: skip
     for arm in ranked:
-        gain = "-"
-        if arm.gain is not None and arm.gain_low is not None and arm.gain_high is not None:
-            interval = f"{points(arm.gain_low)} to {points(arm.gain_high)}"
-            gain = f"{points(arm.gain)} ({interval})"
+        gain = _with_interval(arm.gain, arm.gain_low, arm.gain_high)
+        behind = _with_interval(arm.behind, arm.behind_low, arm.behind_high)
         name = f"{arm.name} *" if arm.chosen else arm.name
         score = f"{100 * pass_at_1(arm.score):.1f}%"
-        rows.append((name, f"{arm.examples:,}", f"{arm.tokens:,}", score, gain))
+        rows.append((name, f"{arm.examples:,}", f"{arm.tokens:,}", score, gain, behind))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"Strategies, each trained on up to {found.tokens_each:,} tokens (*: the run's model)"]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append(f"  {'  '.join(cells).rstrip()}")
     return lines + [f"  {entry.name}: no model: {entry.reason}" for entry in found.left_out]
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or low is None or high is None:
+        return "-"
+    return f"{points(value)} ({points(low)} to {points(high)})"
 
 
 def points(share: float) -> str:

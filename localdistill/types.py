@@ -255,6 +255,7 @@ class ControlScore(Row):
     gain: float
     gain_low: float
     gain_high: float
+    decoding: dict[str, Any] | None = None  # its best on dev, or the new model's; as in EvalResult
 
 
 class EvalResult(Row):

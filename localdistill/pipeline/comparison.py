@@ -98,7 +98,12 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
         OutOfTime: there is no time for it.
         LocaldistillError: see ``stages.evaluate``.
     """
+    chosen = base.sampling
     mine, base = _as_opened(session, mine, base)
+    if base.sampling != chosen:
+        text = "The starting model is compared as it was decoded when eval was opened, not by the"
+        text += " choice on dev that was made since; so is the new model."
+        session.callback(Notice(level="warning", message=text))
     folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
     samples = _samples(session, mine.sampling)
     make_time(session, "eval", samples + _samples(session, base.sampling), models=2)
@@ -120,9 +125,6 @@ def _as_opened(session: Session, mine: Contender, base: Contender) -> tuple[Cont
     """
     before = _opened_with(session, base.model)
     if before is not None and before != base.sampling:
-        text = "The starting model is compared as it was decoded when eval was opened, not by the"
-        text += " choice on dev that was made since; so is the new model."
-        session.callback(Notice(level="warning", message=text))
         mine, base = replace(mine, sampling=before), replace(base, sampling=before)
     before = _opened_with(session, mine.model)
     return (mine if before is None else replace(mine, sampling=before)), base
@@ -147,6 +149,7 @@ def compare_control(session: Session, mine: Contender, base: Contender, out: Pat
     Raises:
         LocaldistillError: see ``stages.evaluate``.
     """
+    mine, base = _as_opened(session, mine, base)
     folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
     return _compare(session, "eval", (mine, base), folders, out)
 

@@ -15,7 +15,7 @@ from localdistill import controls, rejection
 from localdistill.errors import ConfigError
 from localdistill.events import Notice
 from localdistill.jsonl import is_done, read_rows, write_whole
-from localdistill.pipeline.comparison import compare_control
+from localdistill.pipeline.comparison import compare_control, on_dev
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.training import Arm, train_and_export
@@ -107,8 +107,10 @@ def _score(
             quant=config.export.quant,
         ),
     )
-    # Decoded as the model that it stands beside.
-    result = compare_control(session, replace(best, model=model), base, paths.evaluation)
+    # As every model here: by its own best decoding, where the run's model was given that.
+    chosen = best.choice is not None and len(best.choice.scores) > 1
+    control = on_dev(session, model) if chosen else replace(best, model=model)
+    result = compare_control(session, control, base, paths.evaluation)
     if result.gain is None or result.gain_low is None or result.gain_high is None:
         return None
     return ControlScore(
@@ -117,4 +119,5 @@ def _score(
         gain=result.gain,
         gain_low=result.gain_low,
         gain_high=result.gain_high,
+        decoding=result.candidate_decoding,
     )

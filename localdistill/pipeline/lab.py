@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from localdistill import rejection
+from localdistill.bootstrap import Confidence
 from localdistill.durable import to_disk, tree_to_disk
 from localdistill.events import Notice
 from localdistill.jsonl import is_done, marker, write_atomically
@@ -81,10 +82,11 @@ def _compared(session: Session, number: int, base: Model) -> Comparison:
             session.callback(Notice(level="warning", message=text))
     if not scored and error is not None:
         raise error
+    evaluated = session.config.evaluate
     return Comparison(
-        arms=with_choice(scored),
+        arms=with_choice(scored, Confidence(evaluated.level, evaluated.interval)),
         tokens_each=shares.tokens_each,
-        level=session.config.evaluate.level,
+        level=evaluated.level,
         left_out=left_out,
     )
 

@@ -23,6 +23,10 @@ class Arm(Row):
     gain_high: float | None = None
     verdict: str | None = None
     chosen: bool = False
+    # Paired difference of the chosen one to this one.
+    behind: float | None = None
+    behind_low: float | None = None
+    behind_high: float | None = None
 
 
 class LeftOutArm(Row):

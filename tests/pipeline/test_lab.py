@@ -14,7 +14,8 @@ from tests.pipeline.helpers import example, run, score
 
 _DEV = {"arm-tests": 0.5, "arm-none": 0.7, "arm-confidence": 0.6}
 # Each model is decoded as it does best.
-_BEST = {**_DEV, "base": 0.2, "round-01": 0.7}
+_CONTROL = {"t1": 0.3, "t0.7": 0.3, "greedy": 0.5, "t0.6-p0.95": 0.4}
+_BEST = {**_DEV, "base": 0.2, "round-01": 0.7, "control-references": _CONTROL}
 
 
 @pytest.fixture
@@ -166,13 +167,13 @@ def test_controls_are_made_after_the_verdict_and_change_nothing_of_it(lab, confi
     said = []
     built = configuration.build({**config, "controls": ["references", "shuffled"]})
     result = pipeline.run(built, tmp_path / "run", said.append)
-    assert [name for name, _ in lab][-6:-1] == [
-        "evaluate", "budget", "train", "export", "evaluate",
+    assert [name for name, _ in lab][-7:-1] == [
+        "evaluate", "budget", "train", "export", "decoding", "evaluate",
     ]  # fmt: skip
     opened = (tmp_path / "run" / "openings.jsonl").read_text().splitlines()
     assert len(opened) == 1  # for the run's own model
     mine, control = named(lab, "evaluate")[-2:]
-    assert control.candidate.sampling == mine.candidate.sampling
+    assert (mine.candidate.sampling.greedy, control.candidate.sampling.greedy) == (False, True)
     assert control.baseline == mine.baseline
     folder = tmp_path / "run" / "controls" / "references"
     trained = named(lab, "train")[1]
@@ -191,3 +192,26 @@ def test_controls_are_made_after_the_verdict_and_change_nothing_of_it(lab, confi
     assert any("no control shuffled" in getattr(event, "message", "") for event in said)
     text = result_text.result_text(result)
     assert "training on the reference solutions: +40.0 points" in text
+
+
+@pytest.mark.parametrize("decode", ["same", "best"])
+def test_a_control_is_decoded_as_the_runs_model_where_nothing_was_chosen(
+    lab, config, tmp_path, decode
+):
+    path = tmp_path / "train.jsonl"
+    row = {**json.loads(path.read_text()), "id": "p", "reference": "def f(x):\n    return x"}
+    path.write_text(json.dumps(row) + "\n")
+    run(config, tmp_path, controls=["references"], evaluate={"decode": decode, "temperature": 0.7})
+    asked = [request.model.label for request in named(lab, "decoding")]
+    assert ("control-references" in asked) == (decode == "best")
+    mine, control = named(lab, "evaluate")[-2:]
+    same = control.candidate.sampling == mine.candidate.sampling
+    assert same == (decode == "same")
+
+
+def test_the_best_strategy_is_held_against_each_other_one(lab, config, tmp_path):
+    result = run(config, tmp_path, compare=["tests", "none"])
+    behind = {arm.name: (arm.behind, arm.behind_low) for arm in result.comparison.arms}
+    assert behind["none"] == (None, None)
+    assert behind["tests"][0] == pytest.approx(0.2)
+    assert "+20.0 (" in result_text.result_text(result)
