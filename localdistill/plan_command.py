@@ -14,8 +14,9 @@ from localdistill import disk_use, gpus, memory, starting_points
 from localdistill.catalogue import memory as estimates
 from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.load import read_catalogue
-from localdistill.config import TrainConfig
+from localdistill.config import EvaluateConfig, TrainConfig
 from localdistill.cores import usable_cores
+from localdistill.detectable import what_can_be_shown
 from localdistill.display.plan import Plan, show
 from localdistill.display.plan_disk import show_disk
 from localdistill.display.plan_train import Row, TrainPlan, show_training
@@ -57,6 +58,11 @@ def add_plan_command(commands: Any) -> None:
     )
     parser.add_argument("--model", help=f"{starting_points.HELP}; else the seed model")
     parser.add_argument("--problems", help="[FORMAT:]FILE[#PART], for the length of prompts")
+    text = "what models will be compared on: how large a gain that can find"
+    parser.add_argument("--eval-problems", metavar="PROBLEMS", help=text)
+    samples = EvaluateConfig().samples
+    text = f"of each of those, evaluate.samples ({samples})"
+    parser.add_argument("--eval-samples", type=int, default=samples, metavar="N", help=text)
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
     parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto")
@@ -83,6 +89,10 @@ def run_plan_command(options: argparse.Namespace) -> None:
     """
     if options.rounds < 1:
         raise ConfigError(f"--rounds {options.rounds}: give 1 or more.")
+    if options.eval_samples < 1:
+        raise ConfigError(f"--eval-samples {options.eval_samples}: give 1 or more.")
+    # Read before anything is shown, as it may be no problem set.
+    compared = len(load(options.eval_problems).problems) if options.eval_problems else 0
     subject = _subject(options.model)
     wish = _wish(options)
     _show_generation(subject, options)
@@ -93,6 +103,9 @@ def run_plan_command(options: argparse.Namespace) -> None:
         show_training(_training(subject.name, subject.training, wish), sys.stdout)
         sys.stdout.write("\n")
         _show_disk(subject.training, subject.gguf, options)
+    if compared:
+        text, _ = what_can_be_shown(EvaluateConfig(samples=options.eval_samples), compared)
+        sys.stdout.write(f"\n{text}\n")
 
 
 def _show_disk(training: Trainable, gguf: Path | None, options: argparse.Namespace) -> None:

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill import disk_use, manifest, memory, selection, trainers
-from localdistill.bootstrap import Confidence
 from localdistill.config import Config
 from localdistill.controls import without_references
-from localdistill.decodings import samples_of
+from localdistill.detectable import what_can_be_shown
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import done_facts, is_done
 from localdistill.markers import is_cut_short
-from localdistill.power import minimum_detectable_effect
 from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
@@ -32,7 +30,6 @@ _LESS_MEMORY = (
     "Close other programs, or take a smaller model or (--model FILE.gguf) a smaller quantisation."
 )
 _NEAR_ONE = 0.1  # of the temperature
-_TOO_COARSE = 0.1  # a smallest gain that is found, above which it is seldom there
 Available = Callable[[], int]
 
 
@@ -122,25 +119,8 @@ def _check_dev(config: Config, problems: int) -> None:
 
 def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> None:
     """Tell how large a gain must be to be found, before a night is spent on what shows nothing."""
-    wanted = config.evaluate
-    how = Confidence(wanted.level, wanted.interval)
-    size = f"{problems} problems with {wanted.samples} samples each"
-    effect = minimum_detectable_effect(problems, wanted.samples, how=how)
-    if effect is None:
-        text = f"The comparison on {size} can show no gain, however large"
-    else:
-        text = f"The comparison on {size} finds a gain of {100 * effect:.1f} points in 4 of 5 cases"
-    fewest = min(samples_of(each, wanted.samples, wanted.ks) for each in wanted.grid().values())
-    one = minimum_detectable_effect(problems, fewest, how=how)
-    coarse = [each for each in (effect, one) if each is None or each > _TOO_COARSE]
-    if effect is not None and effect in coarse:
-        text += ", smaller ones seldom"
-    if fewest < wanted.samples and effect is not None and one is not None:
-        text += f"; of {100 * one:.1f} points where greedy decoding turns out best (one sample)"
-    if coarse:
-        text += ". To find smaller ones name more problems"
-        text += ", or raise evaluate.samples" if effect in coarse else ""
-    callback(Notice(level="warning" if coarse else "info", message=f"{text}."))
+    text, coarse = what_can_be_shown(config.evaluate, problems)
+    callback(Notice(level="warning" if coarse else "info", message=text))
 
 
 def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:

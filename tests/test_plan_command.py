@@ -40,7 +40,7 @@ def test_prompts_are_those_of_the_problems(capsys):
 def test_the_slots_that_were_asked_for_are_kept_or_refused(capsys, monkeypatch):
     _, shown, _ = plan(capsys, "--slots", 3)
     assert "3 samples at once" in shown
-    monkeypatch.setattr(memory, "available_bytes", lambda: 99_000_000)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 102_300_000)
     code, shown, told = plan(capsys, "--slots", 250)
     assert (code, shown) == (2, "")
     assert "250 samples at once" in told and "Lower --slots to " in told
@@ -159,3 +159,19 @@ def test_what_does_not_fit_here_is_said_with_what_would(capsys, monkeypatch):
     assert code == 0
     assert "Here: " in shown and "Lower train.max_length to " in shown
     assert next(row for name, row in table(shown).items() if "here" in name)[0] == "no"
+
+
+def test_how_large_a_gain_the_comparison_finds_is_told_before_the_night(capsys):
+    problems = SEED_MODEL.parent / "problems" / "eval.jsonl"
+    _, without, _ = plan(capsys)
+    assert "The comparison" not in without
+    found = []
+    for samples in (2, 8):
+        code, shown, _ = plan(capsys, "--eval-problems", problems, "--eval-samples", samples)
+        assert code == 0
+        assert f"on 200 problems with {samples} samples each finds a gain of" in shown
+        found.append(float(re.search(r"a gain of ([0-9.]+) points", shown)[1]))
+    assert found[0] > found[1] > 0
+    code, shown, told = plan(capsys, "--eval-problems", problems, "--eval-samples", 0)
+    assert (code, shown) == (2, "")
+    assert "--eval-samples 0: give 1 or more" in told

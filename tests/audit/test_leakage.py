@@ -82,6 +82,9 @@ def test_of_five_hundred_unrelated_pairs_at_most_two_are_taken_for_one(evaluatio
     kinds = {problem.meta["kind"] for problem in mine}
     others = chooser.sample([p for p in training if p.meta["kind"] not in kinds], 20)
     assert len(near_duplicates(mine, others)) <= 2
+    # Each pair by itself, as one problem may be taken for several others.
+    alone = [pair for one in mine for other in others for pair in near_duplicates([one], [other])]
+    assert len(alone) <= 2
 
 
 def problem(name, prompt, reference=None, tests=None, entry_point="f"):
