@@ -150,12 +150,18 @@ RUN python /src/scripts/install.py --venv /opt/localdistill --set cuda --llama-c
 RUN cd /opt/localdistill/lib/python3*/site-packages \
     && rm -rf include lib pandas/tests pyarrow/include pyarrow/tests torch/include torch/test
 
+FROM dependencies-cuda AS sbom-cuda
+COPY requirements/audit.lock /src/requirements/
+COPY scripts/audit.py scripts/sbom.py /src/scripts/
+RUN python /src/scripts/sbom.py --python /opt/localdistill/bin/python --out /sbom.cdx.json
+
 FROM common AS cuda
 # Triton, with which Unsloth makes its kernels, compiles a few lines of C for each at run time.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=dependencies-cuda /opt/localdistill /opt/localdistill
+COPY --from=sbom-cuda /sbom.cdx.json /opt/localdistill/share/localdistill/sbom.cdx.json
 COPY --from=project /out/ /
 # llama.cpp finds the CUDA libraries that PyTorch has brought; the driver's own comes from the machine.
 RUN ls -d /opt/localdistill/lib/python3*/site-packages/nvidia/*/lib >/etc/ld.so.conf.d/localdistill.conf && ldconfig

@@ -1,6 +1,7 @@
 # make run    install what is missing into .venv, then run on the bundled seed model
 # make test   install what is missing, then run all tests
 # make chaos  install what is missing, then strike CHAOS=50 runs at random moments; each must go on to the same result
+# make locks  install what is missing, then check that requirements/*.lock are what the pins resolve to
 # make audit  look up known vulnerabilities of all that is locked
 # make tiers  install what is missing, then test the sandbox in each of its tiers (TIERS='docker compose': in these)
 VENV ?= .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 
 CHAOS ?= 50
 
-.PHONY: install run test tiers chaos audit check bench clean
+.PHONY: install run test tiers chaos locks audit check bench clean
 
 install:
 	@$(PYTHON) scripts/install.py --venv $(VENV) --dev $(INSTALL_ARGS)
@@ -25,6 +26,9 @@ tiers: install
 
 chaos: install
 	@$(BIN)/python benchmarks/chaos.py --trials $(CHAOS) $(ARGS)
+
+locks: install
+	@$(BIN)/python scripts/lock.py --check && echo "locks: all are what the pins resolve to" || [ $$? = 69 ]
 
 audit:
 	@$(PYTHON) scripts/audit.py --venv $(VENV)-audit

@@ -1,7 +1,7 @@
 """Write requirements/*.lock: every package of a dependency set with its hashes (needs `uv`).
 
-    python3 scripts/lock.py            # resolve again, after a change of the pins
-    python3 scripts/lock.py --check    # only tell whether the locks are what the pins resolve to
+    .venv/bin/python scripts/lock.py            # resolve again, after a change of the pins
+    .venv/bin/python scripts/lock.py --check    # only tell whether the locks are what the pins give
 
 Resolved for Linux on x86-64 and every Python from 3.11 on, from PyPI. `scripts/install.py` installs
 from them. PyTorch is not in the lock of the CPU set: its CPU build stands on another index, and its
@@ -11,6 +11,7 @@ wheel differs from machine to machine that offers one. What that build depends o
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+UNREACHABLE = 69  # exit code where there is no index (EX_UNAVAILABLE of sysexits.h)
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 # What PyTorch's CPU build depends on (its `Requires-Dist`); the general one has the CUDA libraries.
 _TORCH_ON_CPU = (
@@ -66,9 +68,10 @@ def _compile(
     files: tuple[str, ...], kept: Path, *, on_cpu: bool = False, alone: bool = False
 ) -> str:
     """What uv resolves ``files`` to."""
-    uv = shutil.which("uv")
+    beside = Path(sys.executable).parent
+    uv = shutil.which("uv", path=os.pathsep.join((str(beside), os.environ.get("PATH", ""))))
     if uv is None:
-        sys.exit("lock: uv not found; `pip install uv` brings it.")
+        sys.exit("lock: uv not found; `make install` brings it.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # uv takes the platforms of a universal resolution from a project's file only.
@@ -94,8 +97,12 @@ def _compile(
             "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate",
             "--quiet", *options,
         ]  # fmt: skip
-        done = subprocess.run(command, cwd=folder, check=False)
+        done = subprocess.run(command, cwd=folder, check=False, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
+            sys.stderr.write(done.stderr)
+            if "Failed to fetch" in done.stderr:
+                sys.stderr.write("lock: the index cannot be reached; nothing is known.\n")
+                sys.exit(UNREACHABLE)
             sys.exit("lock: the pins do not resolve; uv's message stands above.")
         return out.read_text(encoding="utf-8")
 
