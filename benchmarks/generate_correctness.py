@@ -4,9 +4,12 @@
 
 Three comparisons with llama.cpp decoding one sequence at a time:
 
-- greedy: `--prompts` problems, decoded together and by a loop over `Llama.create_completion`. At
-  the first token at which two texts part, the gap between the two best logits must be below the
-  noise: the most that such a gap changes between a sequence alone and the same one in a full batch.
+- greedy: `--prompts` problems, decoded together and by a loop over `Llama.generate`. At the first
+  token at which two texts part, the gap between the two best logits must be below the noise: the
+  most that such a gap changes between a sequence alone and the same one in a full batch. Where
+  weights are unpacked to 16 bits (docs/decisions/0015) there are two loops: one on the same
+  unpacked weights (`greedy`), which shows what batching changes, and one on the file as it is
+  (`file_greedy`), which shows what both change, with gaps and noise of the file as it is.
 - sampled: `--draws` samples of one prompt, for both sampler orders. The frequencies of the first
   tokens, those of later positions among the samples with the commonest beginning, against the
   exact distribution (Pearson's chi-squared, cells that expect under 5 pooled; Bonferroni).
@@ -35,7 +38,7 @@ from localdistill.backends.llama_model import LlamaModel
 from localdistill.backends.sample import Sample
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
-from localdistill.sampling import Sampling
+from localdistill.sampling import Sampling, Weights
 
 CHAIN = {"temperature": 1.6, "top_k": 20, "top_p": 0.8}  # the paper's for Qwen3-4B-Instruct
 POSITIONS = 4
@@ -51,12 +54,18 @@ def main() -> None:
     with _ours(args, sampling, args.slots) as ours:
         texts = {row.problem_id: row for row in ours.generate(wanted)}
     greedy = {key[0]: tokens for key, tokens in drawn.items()}
-    one = _Forced(args, slots=args.slots)
+    one = _Forced(args, args.weights)
     figures: dict[str, Any] = {
         "weights": ours.stats.weights,
-        **_greedy(args, one, wanted, greedy),
+        **_greedy(args, args.weights, one, wanted, greedy),
         **_logprobs(one, wanted, texts, greedy),
     }
+    if ours.stats.weights == "f16":
+        stored = _greedy(args, "stored", _Forced(args, "stored"), wanted, greedy)
+        figures |= {f"file_{name}": value for name, value in stored.items()}
+    if not args.draws:
+        print(json.dumps(figures))
+        return
     drawn.clear()
     for order in ("paper", "llama.cpp"):
         figures |= _sampled(
@@ -90,13 +99,13 @@ def _record_tokens(into: dict[tuple[str, int], list[int]]) -> None:
 class _Forced:
     """Logits along given tokens, of one sequence alone or of several side by side."""
 
-    def __init__(self, args: argparse.Namespace, slots: int) -> None:
-        with opened_as(args.model, args.weights, args.threads) as weights:
+    def __init__(self, args: argparse.Namespace, form: Weights) -> None:
+        with opened_as(args.model, form, args.threads) as weights:
             self.model = LlamaModel(args.model, gpu_layers=0, weights=weights)
-        self.slots = slots
-        cells = (slots + 1) * (1024 + args.max_tokens)
+        self.slots = args.slots
+        cells = (self.slots + 1) * (1024 + args.max_tokens)
         self.decoder = LlamaDecoder(
-            self.model, sequences=slots + 1, cells=cells, threads=args.threads
+            self.model, sequences=self.slots + 1, cells=cells, threads=args.threads
         )
 
     def rows(
@@ -148,16 +157,18 @@ def _logprob_of(rows: np.ndarray, tokens: list[int]) -> np.ndarray:
 
 def _greedy(
     args: argparse.Namespace,
+    form: Weights,
     one: _Forced,
     wanted: list[GenerationRequest],
     greedy: dict[str, list[int]],
 ) -> dict[str, float]:
     import llama_cpp
 
-    loop = llama_cpp.Llama(
-        str(args.model), n_ctx=2048, n_threads=args.threads, n_threads_batch=args.threads,
-        n_batch=512, flash_attn=True, verbose=False,
-    )  # fmt: skip
+    with opened_as(args.model, form, args.threads) as weights:
+        loop = llama_cpp.Llama(
+            str(weights or args.model), n_ctx=2048, n_batch=512, flash_attn=True, verbose=False,
+            n_threads=args.threads, n_threads_batch=args.threads,
+        )  # fmt: skip
     others = _others(one, wanted, greedy)
     noise, gaps, equal = 0.0, [], 0
     for number, request in enumerate(wanted):

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from localdistill.decodings import USUAL, grid
 from localdistill.errors import ConfigError
@@ -59,6 +66,10 @@ class GenerateConfig(Sampling):
     def _adaptive_needs_overlap(self) -> Self:
         if self.adaptive and self.overlap is False:
             raise ValueError("adaptive goes by verdicts that come meanwhile, and needs overlap")
+        if self.adaptive and self.samples < 2:
+            raise ValueError(
+                "adaptive draws two samples of each problem first: samples = 2 or more"
+            )
         return self
 
     def sampling(self) -> Sampling:
@@ -135,6 +146,11 @@ class EvaluateConfig(Sampling):
     decode: Literal["best", "same"] = "best"
     decodings: list[dict[str, Any]] = Field(default=[dict(table) for table in USUAL])
     general: bool = True  # ask both models plain questions as well: see stages.regression
+
+    @field_validator("ks")
+    @classmethod
+    def _with_one(cls, ks: list[int]) -> list[int]:
+        return sorted({1, *ks})  # models are chosen and compared by pass@1
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:

@@ -3,6 +3,7 @@
     LocaldistillError
     ├── UserError                 the user can fix it: one line that names the fix, exit code 2
     │   ├── ConfigError           a configuration, option or run directory that does not fit
+    │   ├── NothingSelected       no completion to train on
     │   ├── ProblemSetError       a problem file that cannot be read as one
     │   ├── ModelError            a model file or folder that cannot be used
     │   ├── SandboxUnavailable    no sandbox tier holds on this machine
@@ -40,6 +41,10 @@ class UserError(LocaldistillError):
 
 class ConfigError(UserError):
     """A configuration, option or run directory that does not fit."""
+
+
+class NothingSelected(UserError):
+    """There is no completion to train on: no adapter, the model before it stands."""
 
 
 class ProblemSetError(UserError):

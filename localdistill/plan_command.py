@@ -28,7 +28,7 @@ from localdistill.quantization.start import find_gguf
 from localdistill.stages import this_machine, train_here
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import Task, longest_prompt
+from localdistill.stages.sizing import MAX_SLOTS, Task, longest_prompt
 from localdistill.stages.train_shape import Trainable, trainable
 from localdistill.stages.train_sizing import Wish
 from localdistill.stages.train_table import machines, outcome
@@ -92,7 +92,7 @@ def run_plan_command(options: argparse.Namespace) -> None:
     if options.eval_samples < 1:
         raise ConfigError(f"--eval-samples {options.eval_samples}: give 1 or more.")
     # Read before anything is shown, as it may be no problem set.
-    compared = len(load(options.eval_problems).problems) if options.eval_problems else 0
+    compared = _with_tests(options.eval_problems) if options.eval_problems else 0
     subject = _subject(options.model)
     wish = _wish(options)
     _show_generation(subject, options)
@@ -125,6 +125,18 @@ def _show_disk(training: Trainable, gguf: Path | None, options: argparse.Namespa
     show_disk(parts, rounds, disk_use.free_bytes(place), place, sys.stdout)
 
 
+def _with_tests(problems: str) -> int:
+    """How many of ``problems`` models can be compared on.
+
+    Raises:
+        ConfigError: none of them.
+    """
+    count = sum(problem.tests is not None for problem in load(problems).problems)
+    if not count:
+        raise ConfigError(f"--eval-problems {problems}: none has tests to compare by.")
+    return count
+
+
 def _subject(given: str | None) -> _Subject:
     if given is not None and not Path(given).exists():
         entry = next((entry for entry in read_catalogue() if entry.name == given), None)
@@ -154,13 +166,15 @@ def _show_generation(subject: _Subject, options: argparse.Namespace) -> None:
     if path is None:
         sys.stdout.write("\n".join(_without_file(subject)) + "\n")
         return
-    prompt = longest_prompt(load(options.problems).problems) if options.problems else _PROMPT
+    problems = load(options.problems).problems if options.problems else []
+    prompt = longest_prompt(problems) if problems else _PROMPT
     gguf, threads = read_header(path), options.threads or usable_cores()
     task = Task(
         options.max_tokens,
         prompt,
         options.slots,
         samples=options.samples,
+        requests=len(problems) * options.samples if problems else MAX_SLOTS,
         path=path,
         threads=threads,
         weights=options.weights,

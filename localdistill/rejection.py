@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from localdistill.durable import restore, write_twice
-from localdistill.errors import ConfigError, ExportRejected, TrainingDiverged
+from localdistill.errors import ConfigError, ExportRejected, NothingSelected, TrainingDiverged
 from localdistill.run_dir import RoundDir
 from localdistill.stages.parity.checks import failed_check
 from localdistill.types import Rejection
 
 # What ends a round and not the run.
-CAUSES = (ExportRejected, TrainingDiverged)
+CAUSES = (ExportRejected, NothingSelected, TrainingDiverged)
 
 
 def earlier(paths: RoundDir) -> Rejection | None:

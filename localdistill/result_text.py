@@ -162,8 +162,8 @@ def decodings(evaluation: EvalResult) -> list[str]:
     ):
         tried = [each for each in evaluation.choices if score and each.model == score.model]
         best = next((each for each in tried if each.chosen), None)
-        if len(tried) > 1 and best is not None and chosen is not None:
-            sampling = Sampling(**chosen)
+        if len(tried) > 1 and best is not None and best.decoding == chosen:
+            sampling = Sampling(**best.decoding)
             how = "greedily" if sampling.greedy else f"at {sampling.told()}"
             value = f"{100 * pass_at_1(best.score):.1f}% pass@1 on dev"
             lines.append(f"{label} decodes best {how}: {value}, the best of {len(tried)} ways")
@@ -178,7 +178,8 @@ def openings(evaluation: EvalResult) -> list[str]:
     return [
         f"Note: {evaluation.problem_set} has been opened {len(evaluation.openings)} times by this "
         f"run ({looked}). If you went on because of what it showed, it is no clean test any more: "
-        "name fresh --eval-problems in a new run to be sure."
+        "name fresh --eval-problems in a new run to be sure. What earlier looks have shown is in "
+        "evaluation-*.json."
     ]
 
 

@@ -282,9 +282,14 @@ class EvalResult(Row):
 
     @property
     def decoding_chosen(self) -> bool:
-        """Whether the baseline was compared as it does best, of what was tried on dev.
+        """Whether the baseline was compared as it does best, of several ways that dev tried.
 
-        Also where there is no baseline, and so nothing to be misled about.
+        Also where there is no baseline, and so nothing to be misled about. Not where eval was
+        opened in another way, before the choice was made.
         """
-        base = self.baseline
-        return base is None or any(each.model == base.model for each in self.choices)
+        if self.baseline is None:
+            return True
+        tried = [each for each in self.choices if each.model == self.baseline.model]
+        best = [each.decoding for each in tried if each.chosen]
+        used = self.baseline_decoding
+        return len(tried) > 1 and (used is None or used in best)

@@ -35,5 +35,9 @@ def test_a_gain_needs_no_advice():
 
 def test_a_decoding_that_was_not_chosen_is_told():
     assert any("no decoding was chosen" in line for line in compared(1, 3))
-    tried = DecodingScore(model="base", decoding={"temperature": 0.0}, score=score("base", 1))
-    assert not any("no decoding was chosen" in line for line in compared(1, 3, [tried]))
+    tried = [
+        DecodingScore(model="base", decoding=how, score=score("base", 1), chosen=best)
+        for how, best in (({"temperature": 0.0}, True), ({"temperature": 1.0}, False))
+    ]
+    assert not any("no decoding was chosen" in line for line in compared(1, 3, tried))
+    assert any("no decoding was chosen" in line for line in compared(1, 3, tried[:1]))

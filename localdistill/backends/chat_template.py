@@ -16,6 +16,10 @@ from localdistill.bounded import OutOfBounds, bounded
 from localdistill.errors import ModelError
 from localdistill.types import Message
 
+# Some templates (Llama 3.x) write today's date into the system message. A run over midnight, and a
+# file that is continued the next day, must not see other prompts: it is always the day that those
+# templates name where they are told none.
+_TODAY = datetime(2024, 7, 26)
 _LONGEST = 1 << 24  # characters of a rendered prompt; no model's context holds as many
 _HOSTILE = "the model's chat template makes too much of a prompt"
 
@@ -57,7 +61,7 @@ class ChatTemplate:
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise_exception
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        environment.globals["strftime_now"] = _TODAY.strftime
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         try:
             with bounded():  # expressions of constants are computed here

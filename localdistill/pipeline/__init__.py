@@ -34,7 +34,8 @@ from pathlib import Path
 
 from localdistill import preflight
 from localdistill.config import Config
-from localdistill.deadline import worked_seconds
+from localdistill.deadline import OutOfTime, worked_seconds
+from localdistill.errors import ConfigError
 from localdistill.events import Callback, RunStarted
 from localdistill.pipeline.beginning import begin
 from localdistill.pipeline.end import finished, kept_in
@@ -69,10 +70,25 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
         stack.enter_context(kept_in(journal, path))
         stack.enter_context(RUNNING.telling(journal))
         with watched(session):
-            base = begin(session, ready)
+            base = _begun(session, ready)
             journal.open(directory.events)
             journal(planned(session))
             session.time.know(base.gguf, config.rounds)
             result = all_rounds(session, base)
         journal(finished(result.evaluation, result.model, path))
         return result
+
+
+def _begun(session: Session, ready: preflight.Ready) -> Model:
+    """The starting model, prepared.
+
+    Raises:
+        ConfigError: --hours was too little even for that.
+        LocaldistillError: see ``begin``.
+    """
+    try:
+        return begin(session, ready)
+    except OutOfTime as error:
+        message = f"--hours {session.config.hours:g} is too little to prepare the starting model"
+        message = f"{message} ({error}). Name more hours: the same command goes on from here."
+        raise ConfigError(message) from error

@@ -98,11 +98,11 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
         OutOfTime: there is no time for it.
         LocaldistillError: see ``stages.evaluate``.
     """
-    chosen = base.sampling
+    chosen = mine.sampling, base.sampling
     mine, base = _as_opened(session, mine, base)
-    if base.sampling != chosen:
-        text = "The starting model is compared as it was decoded when eval was opened, not by the"
-        text += " choice on dev that was made since; so is the new model."
+    if (mine.sampling, base.sampling) != chosen:
+        text = "Models are compared as they were decoded when eval was opened, not by the choice on"
+        text += " dev that was made since."
         session.callback(Notice(level="warning", message=text))
     folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
     samples = _samples(session, mine.sampling)

@@ -109,7 +109,7 @@ def _score(
     )
     # As every model here: by its own best decoding, where the run's model was given that.
     chosen = best.choice is not None and len(best.choice.scores) > 1
-    control = on_dev(session, model) if chosen else replace(best, model=model)
+    control = on_dev(session, model) if chosen else replace(best, model=model, choice=None)
     result = compare_control(session, control, base, paths.evaluation)
     if result.gain is None or result.gain_low is None or result.gain_high is None:
         return None

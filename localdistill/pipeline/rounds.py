@@ -88,10 +88,10 @@ def all_rounds(session: Session, base: Model) -> RunResult:
 
 
 def _verdict(session: Session, finalist: Contender, base: Contender) -> EvalResult | None:
+    set_aside(session, finalist.model.label)  # that of another look is kept under its name
     try:
         result = compare_on_eval(session, finalist, base)
     except OutOfTime as error:
         session.time.omit("evaluate", f"The comparison of the models on eval, as {error}.")
-        set_aside(session, finalist.model.label)
         return None
     return with_controls(session, result, finalist, base) if session.config.controls else result

@@ -62,7 +62,8 @@ class Session:
             follow = verify.model_copy(update={"follow": True})
             self._see_room("generate", generate)
             log, inherit = self.directory.log, (self.directory.stage_lock,)
-            generate_and_verify(generate, follow, self.callback, log, inherit)
+            with self.time.watched() as started:
+                generate_and_verify(generate, follow, self.callback, log, inherit, started)
         else:
             with self.time.measured(generate.out) as tested:
                 self.stage("generate", generate)

@@ -138,13 +138,18 @@ class Timekeeper:
         """
         if not self.limited:
             return None
-        left = self.deadline.left()
-        if self._began is not None:
-            left = min(left, self._given - (self.deadline.now() - self._began))
+        left = self._left()
         seconds = time_plan.train_seconds(left, self._given, self._bytes)
         if left < time_plan.least_seconds(self._bytes) / 2:
             raise OutOfTime("there was no time left to train")
         return self.deadline.moment(seconds)
+
+    def _left(self) -> float:
+        """Seconds of the round at work, or of the run where there is none."""
+        left = self.deadline.left()
+        if self._began is not None:
+            left = min(left, self._given - (self.deadline.now() - self._began))
+        return left
 
     def problems(self, whole: Path, part: Path, drawn: int, models: int, share: float) -> None:
         """Choose the problems that models are compared on, to fit into ``share`` of what is left.
@@ -158,7 +163,8 @@ class Timekeeper:
         """
         rows = read_rows(whole, Problem)
         speed = self._speed or Measured(1, 1.0)
-        left = share * self.deadline.left() - models * self._start
+        # What is left of the round, where there are others to come.
+        left = share * self._left() - models * self._start
         count = time_plan.problems_that_fit(left, len(rows), drawn, speed)
         if count == 0:
             raise OutOfTime(f"there was no time for a comparison on {whole.stem}")
@@ -203,23 +209,23 @@ class Timekeeper:
 class _Watch:
     def __init__(self, seconds: float) -> None:
         self.fired = False
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
         self._timer.start()
 
     def take(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
+        self._children.append(child)
 
     def cancel(self) -> None:
         self._timer.cancel()
 
     def _end(self) -> None:
         self.fired = True
-        if self._child is None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            try:
+                child.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                child.kill()

@@ -108,7 +108,7 @@ def alone(run: Run) -> str | None:
     sampled = run.config.generate.sampling()
     plain = next((each for each in own if each.decoding == sampled.model_dump()), None)
     plain = plain or _at(own, sampled.temperature)
-    if chosen is None or plain is None:
+    if chosen is None or plain is None or len(own) == 1:
         return None
     if plain is chosen:
         return "Your model does best with the decoding that it was sampled with."

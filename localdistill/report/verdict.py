@@ -126,7 +126,8 @@ def _warnings(run: Run) -> list[str]:
     if len(openings) > 1:
         found.append(
             f"This run has looked at its evaluation problems {len(openings)} times. What has been "
-            "looked at and then changed is no longer a test: only the first look counts in full."
+            "looked at and then changed is no longer a test: only the first look counts in full "
+            f"({openings[0].candidate}; the results of earlier looks are in evaluation-*.json)."
         )
     if run.omitted is not None and run.omitted.items:
         hours = f" of {run.omitted.hours:g} hours" if run.omitted.hours else ""

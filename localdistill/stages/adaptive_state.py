@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from localdistill import control
 from localdistill.errors import WriterGone
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import parse_row
@@ -112,9 +113,11 @@ class Sampled:
 
         Raises:
             WriterGone: *verify* has ended.
+            Stopped: the run is to end here.
         """
         self._feed.begin_to_wait()
         while not self.look():
+            control.check()
             self._feed.wait()
 
     def _judge(self, key: Key, status: Status) -> None:

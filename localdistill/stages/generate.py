@@ -31,6 +31,7 @@ from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import check_template
 from localdistill.sampling import Weights
 from localdistill.stages import generate_resume as resume
+from localdistill.stages.adaptive_rule import FIRST_WAVE
 from localdistill.stages.f16_weights import f16_copy
 from localdistill.stages.generate_request import MAX_THREADS, GenerateRequest
 from localdistill.stages.generate_server import notes_of, open_server, tell
@@ -130,6 +131,17 @@ def _weights(request: GenerateRequest) -> Weights:
     return "stored" if undecided else request.weights
 
 
+def _as_begun(request: GenerateRequest) -> GenerateRequest:
+    """``request`` with as many layers on the GPU as there were when its file was begun.
+
+    Texts that are promised to be the same do not depend on what memory of a GPU is free now.
+    """
+    if not request.deterministic or request.server is not None or request.gpu_layers is not None:
+        return request
+    layers = resume.begun_with(request.out, "gpu_layers")
+    return request if layers is None else request.model_copy(update={"gpu_layers": layers})
+
+
 def _see_weights(request: GenerateRequest, generator: Generator, callback: Callback) -> None:
     """Tell where weights are not computed with as they were to be.
 
@@ -168,8 +180,14 @@ def run(
     """
     if request.adaptive and request.verdicts is None:
         raise ConfigError("--adaptive goes by verdicts: give --verdicts, as `verify --follow` has.")
+    if request.adaptive and request.samples < FIRST_WAVE:
+        raise ConfigError(
+            f"--adaptive draws {FIRST_WAVE} samples of each problem before it chooses: "
+            f"give --samples {FIRST_WAVE} or more, which it shares out."
+        )
     if request.server is None and not is_done(request.out):  # a finished file outlives its model
         check_model(request.model)  # before the whole file is read for its hash
+    request = _as_begun(request)
     slots, threads = request.slots or DEFAULT_SLOTS, request.threads or usable_cores()
     problems = load(request.problems, request.limit).problems
     wanted = requests(request, problems)
@@ -193,6 +211,8 @@ def run(
             generator.prepare(wanted)
             _see_weights(request, generator, callback)
             told = tell(generator, callback)
+            if request.deterministic and request.server is None:
+                identity["gpu_layers"] = generator.stats.gpu_layers
             resume.write_record(request.out, identity)
             with control.cooperative():
                 stopped = work(generator)

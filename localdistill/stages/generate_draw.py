@@ -17,7 +17,7 @@ from localdistill.stages.adaptive_planner import Planner
 from localdistill.stages.adaptive_source import AdaptiveSource, RequestOf
 from localdistill.stages.adaptive_waves import Waves, recorded
 from localdistill.stages.generate_progress import Progress
-from localdistill.stages.generate_until import UntilSource, chunks_until
+from localdistill.stages.generate_until import Until, UntilSource, chunks_until
 from localdistill.types import Completion
 
 Took = Callable[[Completion], None]
@@ -53,7 +53,7 @@ class Drawing:
 
 
 def fixed(
-    drawing: Drawing, missing: resume.Work, chunk: int | None, until: float | None = None
+    drawing: Drawing, missing: resume.Work, chunk: int | None, until: Until | None = None
 ) -> None:
     """Draw ``missing``, in chunks of ``chunk`` if that is given; see ``generate_until``."""
     if chunk is not None:

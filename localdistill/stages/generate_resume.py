@@ -124,6 +124,15 @@ def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
     return begun
 
 
+def begun_with(out: Path, name: str) -> Any:
+    """What the record of ``out`` says of ``name``; None where it says nothing, or is damaged."""
+    try:
+        begun = json.loads(record(out).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return begun.get(name) if isinstance(begun, dict) else None
+
+
 def write_record(out: Path, identity: dict[str, Any]) -> None:
     """Write down what the rows of ``out`` are made with, as ``check_same`` has found them to be.
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 from localdistill.backends.base import GenerationRequest
-from localdistill.jsonl import read_rows, write_atomically
 from localdistill.stages.generate_resume import Work
 from localdistill.types import Completion
 
@@ -28,11 +27,25 @@ def shuffled(work: Work, seed: int) -> list[GenerationRequest]:
     return sorted(work, key=lambda request: rank[request.problem_id])
 
 
+@dataclass(frozen=True)
+class Until:
+    """The moment at which no new problem is begun.
+
+    ``samples`` of each problem are wanted, of which so many are drawn one after the other as
+    ``turns`` says, where slots are fewer.
+    """
+
+    moment: float  # of ``time.monotonic``
+    samples: int
+    turns: int = 1
+
+
 class UntilSource:
     """``RequestSource`` of ``work`` that hands out no new problem when ``until`` is near.
 
-    Near is what the slowest completion so far took. At least one problem is handed out, unless
-    there are samples of ``begun`` ones, which come first.
+    Near is what the slowest completion so far took, as often as a problem's samples need their
+    turn. At least one problem is handed out, unless there are samples of ``begun`` ones, which come
+    first.
 
     Args:
         work: requests, those of a problem together.
@@ -42,7 +55,7 @@ class UntilSource:
     """
 
     def __init__(
-        self, work: Work, begun: set[str], until: float, clock: Clock = time.monotonic
+        self, work: Work, begun: set[str], until: Until, clock: Clock = time.monotonic
     ) -> None:
         first = [request for request in work if request.problem_id in begun]
         then = [request for request in work if request.problem_id not in begun]
@@ -60,7 +73,7 @@ class UntilSource:
             return None
         now = self._clock()
         if request.problem_id not in self._begun:
-            if self._begun and now + self._slowest > self._until:
+            if self._begun and now + self._until.turns * self._slowest > self._until.moment:
                 self._over = True
                 return None
             self._begun.add(request.problem_id)
@@ -75,27 +88,30 @@ class UntilSource:
 
 
 def chunks_until(
-    chunks: Iterable[Work], until: float, clock: Clock = time.monotonic
+    chunks: Iterable[Work], until: Until, clock: Clock = time.monotonic
 ) -> Iterator[Work]:
-    """``chunks`` until the moment that is as long before ``until`` as the slowest of them took.
+    """``chunks`` until the next whole problems would end later than ``until``.
 
-    At least one.
+    Chunks between two moments at which no problem is half drawn belong together: all of them are
+    drawn or none, at least the first ones. Each is taken to need as long as the slowest so far.
     """
     slowest, first = 0.0, True
-    for chunk in chunks:
-        began = clock()
-        if not first and began + slowest > until:
+    for group in _whole_problems(chunks, until.samples):
+        if not first and clock() + slowest * len(group) > until.moment:
             return
-        yield chunk  # it is drawn meanwhile
-        first, slowest = False, max(slowest, clock() - began)
+        for chunk in group:
+            began = clock()
+            yield chunk  # it is drawn meanwhile
+            slowest = max(slowest, clock() - began)
+        first = False
 
 
-def keep_whole_problems(out: Path, samples: int) -> None:
-    """Take the rows of problems with fewer than ``samples`` out of ``out``."""
-    rows = read_rows(out, Completion) if out.exists() else []
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.problem_id] = counts.get(row.problem_id, 0) + 1
-    whole = [row for row in rows if counts[row.problem_id] >= samples]
-    if whole and len(whole) < len(rows):
-        write_atomically(out, "".join(row.model_dump_json() + "\n" for row in whole))
+def _whole_problems(chunks: Iterable[Work], samples: int) -> Iterator[list[Work]]:
+    group: list[Work] = []
+    for chunk in chunks:
+        group.append(chunk)
+        if chunk[-1].sample == samples - 1:
+            yield group
+            group = []
+    if group:
+        yield group

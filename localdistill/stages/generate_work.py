@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 
 from localdistill.backends.base import GenerationRequest, Generator
@@ -19,7 +20,7 @@ from localdistill.stages.adaptive_planner import Planner
 from localdistill.stages.adaptive_state import Sampled
 from localdistill.stages.generate_progress import Progress
 from localdistill.stages.generate_request import GenerateRequest
-from localdistill.stages.generate_until import keep_whole_problems, shuffled
+from localdistill.stages.generate_until import Until, shuffled
 from localdistill.types import Problem
 
 # Draws with a generator; returns how many problems stopped for which reason, if that was decided.
@@ -69,9 +70,11 @@ def fixed(
     def work(generator: Generator) -> dict[str, int]:
         progress = Progress(callback, done, tokens, lambda now: len(wanted) - now)
         drawing = draw.Drawing(generator, request.out, progress)
-        draw.fixed(drawing, missing, chunk, request.until)
+        until = None
         if request.until is not None:
-            keep_whole_problems(request.out, request.samples)
+            turns = math.ceil(request.samples / (generator.stats.slots or slots))
+            until = Until(request.until, request.samples, turns)
+        draw.fixed(drawing, missing, chunk, until)
         progress.report()
         return {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from localdistill.events import Callback, Event, StageStarted
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
 from localdistill.stages.verify import VerifyRequest
+
+Started = Callable[[subprocess.Popen[bytes]], None]
 
 # How much testing gives way to drawing. The forward passes use all cores and wait for the slowest
 # of their threads, so a test beside one costs more than its own time; between passes there is room.
@@ -26,10 +28,12 @@ def generate_and_verify(
     callback: Callback,
     log: Path,
     inherit: Sequence[int] = (),
+    started: Started | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run both in processes of their own; returns their summaries.
 
-    ``verify`` begins when ``generate`` has said that it began, and holds the lock by which the
+    Each is handed to ``started``, so that another thread can end it. ``verify`` begins when
+    ``generate`` has said that it began, and holds the lock by which the
     other knows that it is at work. An error in either ends both, as does an interrupt. ``callback``
     is called from two threads, but never by both at a time.
 
@@ -37,15 +41,20 @@ def generate_and_verify(
         LocaldistillError: see ``run_stage``; of two errors the one that was not for the other.
     """
     told = _OneAtATime(callback)
-    beside = _Beside(verify, told, log, inherit)
+    beside = _Beside(verify, told, log, inherit, started)
 
     def forward(event: Event, /) -> None:
         told(event)
         if isinstance(event, StageStarted):
             beside.begin(event.total)
 
+    def took(child: subprocess.Popen[bytes]) -> None:
+        beside.watch(child)
+        if started is not None:
+            started(child)
+
     try:
-        drawn = run_stage("generate", generate, forward, log, inherit, started=beside.watch)
+        drawn = run_stage("generate", generate, forward, log, inherit, started=took)
     except LocaldistillError as error:
         if isinstance(error, WriterGone):
             beside.wait()  # it is testing that ended first: why?
@@ -73,13 +82,19 @@ class _Beside:
     """``verify`` in a thread of this process, which runs it in a process of its own."""
 
     def __init__(
-        self, request: VerifyRequest, callback: Callback, log: Path, inherit: Sequence[int]
+        self,
+        request: VerifyRequest,
+        callback: Callback,
+        log: Path,
+        inherit: Sequence[int],
+        started: Started | None,
     ) -> None:
         self.error: BaseException | None = None
         self._request = request
         self._callback = callback
         self._log = log
         self._inherit = inherit
+        self._started = started
         self._other: subprocess.Popen[bytes] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._summary: dict[str, Any] = {}
@@ -121,6 +136,8 @@ class _Beside:
             self._child = child
             if self._over:
                 child.terminate()
+        if self._started is not None:
+            self._started(child)
 
     def result(self) -> dict[str, Any]:
         """Wait for its end and return its summary."""

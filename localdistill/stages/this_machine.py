@@ -12,7 +12,7 @@ from localdistill.problems import load
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.stages.f16_weights import f16_shape
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import Sizing, Task, choose, longest_prompt
+from localdistill.stages.sizing import MAX_SLOTS, Sizing, Task, choose, longest_prompt
 
 
 def offloads() -> bool:
@@ -52,10 +52,13 @@ def settled(config: Config, sets: Iterable[Path], gguf: Path) -> tuple[Config, i
     """
     generate = config.generate
     undecided = generate.weights == "auto"
+    problems = [load(str(path)).problems for path in sets]
+    most = max(map(len, problems), default=0) * max(generate.samples, config.evaluate.samples)
     task = Task(
         max([generate.max_tokens, *(each.max_tokens for each in config.evaluate.grid().values())]),
-        longest_prompt(problem for path in sets for problem in load(str(path)).problems),
+        longest_prompt(problem for some in problems for problem in some),
         generate.slots,
+        requests=max(MAX_SLOTS, most),  # of one stage: each takes a little memory
         samples=1 if generate.adaptive else min(generate.samples, config.evaluate.samples),
         exact=config.deterministic,
         gpu_layers=generate.gpu_layers,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from localdistill import __version__, memory, trainers
 from localdistill.durable import tree_to_disk
-from localdistill.errors import ConfigError, ModelError, TrainingDiverged
+from localdistill.errors import ConfigError, ModelError, NothingSelected, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
 from localdistill.quantization.adapter import adapter_digest
@@ -148,7 +148,7 @@ def _read(data: Path) -> list[TrainingExample]:
         raise ConfigError(f"{data} {what}; `localdistill select` writes such a file.")
     examples = read_rows(data, TrainingExample)
     if not examples:
-        raise ConfigError(f"{data} is empty. {_NO_EXAMPLES}")
+        raise NothingSelected(f"{data} is empty. {_NO_EXAMPLES}")
     for number, example in enumerate(examples, start=1):
         roles = [message.role for message in example.messages]
         if len(roles) < 2 or roles[-1] != "assistant":

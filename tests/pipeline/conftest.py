@@ -31,7 +31,7 @@ def requests(monkeypatch, on_dev, diversities):
         seen.append((name, request))
         return answer(name, request, on_dev, diversities)
 
-    def fake_pair(generate, verify, callback, log, inherit=()):
+    def fake_pair(generate, verify, callback, log, inherit=(), started=None):
         fake_stage("generate", generate, callback, log, inherit)
         fake_stage("verify", verify, callback, log, inherit)
 

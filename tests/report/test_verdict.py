@@ -30,13 +30,24 @@ def test_better_with_the_difference_its_interval_and_against_what(finished):
 
 
 def test_own_best_decoding_is_said_only_where_it_was_looked_for(finished):
-    choice = DecodingScore(model="base", decoding={"temperature": 0.2}, score=score("base", 0.5))
-    finished.evaluated(choices=[choice])
+    cold, greedy = {"temperature": 0.2}, {"temperature": 0.0}
+    one, best = (
+        DecodingScore(model="base", decoding=how, score=score("base", value), chosen=how is greedy)
+        for how, value in ((cold, 0.4), (greedy, 0.5))
+    )
+    finished.evaluated(choices=[one, best], baseline_decoding=greedy)
     assert "against your model with its own best decoding" in told(finished).rest
     assert told(finished).warnings == []
-    other = choice.model_copy(update={"model": "round-01"})
-    finished.evaluated(choices=[other])
-    assert "against your model with the same decoding" in told(finished).rest
+    not_chosen = [
+        {"choices": [each.model_copy(update={"model": "round-01"}) for each in (one, best)]},
+        {"choices": [best], "baseline_decoding": greedy},  # one way is no choice
+        # Eval was opened before the choice was made.
+        {"choices": [one, best], "baseline_decoding": cold},
+    ]
+    for changes in not_chosen:
+        finished.evaluated(**changes)
+        assert "against your model with the same decoding" in told(finished).rest
+        assert NOT_CHOSEN in told(finished).warnings
 
 
 def test_worse_and_no_evidence(finished):
@@ -123,13 +134,13 @@ def test_a_new_model_that_does_worse_on_dev_is_warned_of(finished):
         )
 
     finished.evaluated(choices=[choice("base", 0.6), choice("round-01", 0.5)])
-    (warning,) = told(finished).warnings
+    (warning,) = others(finished)
     assert "does worse (50.0%) than yours (60.0%)" in warning
     assert "the one that counts" in warning and "Keep using yours" not in warning
     finished.evaluated(**WORSE, choices=[choice("base", 0.6), choice("round-01", 0.5)])
-    assert "Keep using yours" in told(finished).warnings[0]
+    assert "Keep using yours" in others(finished)[0]
     finished.evaluated(choices=[choice("base", 0.6), choice("round-01", 0.6)])
-    assert told(finished).warnings == []
+    assert others(finished) == []
 
 
 def test_no_sandbox_and_a_second_look_at_eval_are_said(finished):

@@ -3,12 +3,12 @@
 import pytest
 
 from localdistill.backends.base import GenerationRequest
-from localdistill.jsonl import JsonlWriter, is_done, read_rows
+from localdistill.jsonl import is_done
 from localdistill.stages import generate
 from localdistill.stages.generate_until import (
+    Until,
     UntilSource,
     chunks_until,
-    keep_whole_problems,
     shuffled,
 )
 from localdistill.types import Completion
@@ -56,29 +56,32 @@ def drain(source, clock, took):
 
 def test_no_problem_is_begun_that_would_end_too_late_and_begun_ones_are_finished():
     clock = Clock()
-    source = UntilSource(work("abcd"), set(), 5.0, clock)
+    source = UntilSource(work("abcd"), set(), Until(5.0, 2), clock)
     # At 4 s a third would begin: its samples of 2 s would end after 5.
     assert drain(source, clock, 2.0) == [("a", 0), ("a", 1)]
     clock = Clock()
-    source = UntilSource(work("abcd"), set(), 5.0, clock)
+    source = UntilSource(work("abcd"), set(), Until(5.0, 2), clock)
     assert drain(source, clock, 1.1) == [(name, n) for name in "ab" for n in (0, 1)]
 
 
 def test_one_problem_is_drawn_however_late_it_is():
     clock = Clock()
-    assert drain(UntilSource(work("ab"), set(), -1.0, clock), clock, 1.0) == [("a", 0), ("a", 1)]
+    assert drain(UntilSource(work("ab"), set(), Until(-1.0, 2), clock), clock, 1.0) == [
+        ("a", 0),
+        ("a", 1),
+    ]
 
 
 def test_what_was_begun_before_a_kill_comes_first_and_is_finished():
     clock = Clock()
     missing = [request("a", 1), *work("b"), request("c", 0)]
-    source = UntilSource(missing, {"c", "x"}, -1.0, clock)
+    source = UntilSource(missing, {"c", "x"}, Until(-1.0, 2), clock)
     assert drain(source, clock, 1.0) == [("c", 0)]
 
 
 def test_all_is_drawn_where_there_is_time():
     clock = Clock()
-    assert len(drain(UntilSource(work("abc"), set(), 100.0, clock), clock, 1.0)) == 6
+    assert len(drain(UntilSource(work("abc"), set(), Until(100.0, 2), clock), clock, 1.0)) == 6
 
 
 def test_the_order_is_random_repeatable_and_keeps_problems_together():
@@ -95,23 +98,37 @@ def test_the_order_is_random_repeatable_and_keeps_problems_together():
 
 def test_chunks_end_when_the_next_would_be_late():
     clock = Clock()
+    chunks = [work(name) for name in "abcd"]
     seen = []
-    for chunk in chunks_until(["a", "b", "c", "d"], 5.0, clock):
+    for chunk in chunks_until(chunks, Until(5.0, 2), clock):
         seen.append(chunk)
         clock.now += 2.0
-    assert seen == ["a", "b"]
+    assert seen == chunks[:2]
     clock.now = 9.0
-    assert list(chunks_until(["a", "b"], 5.0, clock)) == ["a"]
+    assert list(chunks_until(chunks, Until(5.0, 2), clock)) == chunks[:1]
 
 
-def test_a_problem_without_all_of_its_samples_is_taken_out(tmp_path):
-    out = tmp_path / "completions.jsonl"
-    with JsonlWriter(out) as writer:
-        writer.write(row("a", 0), row("b", 0), row("a", 1))
-    keep_whole_problems(out, 2)
-    assert [each.key for each in read_rows(out, Completion)] == [("a", 0), ("a", 1)]
-    keep_whole_problems(out, 3)  # one that is not whole is better than none
-    assert len(read_rows(out, Completion)) == 2
+def test_chunks_end_where_no_problem_is_half_drawn():
+    given = work("abcdef", samples=3)  # 18 samples, in chunks of 4: whole problems every third
+    chunks = [given[start : start + 4] for start in range(0, 18, 4)]
+    clock = Clock()
+    assert list(chunks_until(chunks, Until(-1.0, 3), clock)) == chunks[:3]
+    seen = []
+    for chunk in chunks_until(chunks, Until(4.9, 3), clock):  # two more end at 5.0
+        seen.append(chunk)
+        clock.now += 1.0
+    assert seen == chunks[:3]
+    clock.now = 0.0
+    for chunk in chunks_until(chunks, Until(5.0, 3), clock):
+        seen.append(chunk)
+        clock.now += 1.0
+    assert seen[3:] == chunks
+
+
+def test_a_problem_whose_samples_take_turns_needs_that_much_longer():
+    clock = Clock()
+    source = UntilSource(work("abcd"), set(), Until(5.0, 2, turns=4), clock)
+    assert drain(source, clock, 1.0) == [("a", 0), ("a", 1)]
 
 
 class OneByOne(FakeGenerator):
@@ -147,8 +164,9 @@ def test_a_stage_that_was_killed_finishes_the_problem_it_had_begun(stage):
     assert {row.problem_id for row in stage.rows()} == begun
 
 
-def test_in_chunks_only_whole_problems_are_left(stage, monkeypatch):
+def test_in_chunks_only_whole_problems_are_drawn(stage, monkeypatch):
     monkeypatch.setattr(test_generate, "FakeGenerator", FakeGenerator)
-    summary = stage.run(until=0.0, deterministic=True)  # a chunk of 4, of which one is of p1
-    assert {row.problem_id for row in stage.rows()} == {"p0"}
-    assert (summary.completions, summary.left_out) == (3, 2)
+    # Two of its three samples fit into a chunk: the second chunk has the third.
+    summary = stage.run(until=0.0, deterministic=True, slots=2, samples=3)
+    assert {row.problem_id for row in stage.rows()} == {"p0", "p1"}
+    assert (summary.completions, summary.left_out) == (6, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from localdistill import trainers
-from localdistill.errors import ConfigError, StageFailed, TrainingDiverged
+from localdistill.errors import ConfigError, NothingSelected, StageFailed, TrainingDiverged
 from localdistill.events import StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import JsonlWriter, is_done
 from localdistill.stages import train
@@ -180,7 +180,7 @@ def test_nothing_of_somebody_elses_is_deleted(fake, ask):
 
 def test_no_examples_is_an_error_that_names_what_to_do(fake, ask):
     ask.data.write_text("")
-    with pytest.raises(ConfigError, match=r"generate\.samples.*select\.strategy"):
+    with pytest.raises(NothingSelected, match=r"generate\.samples.*select\.strategy"):
         train.run(ask, lambda event: None)
     assert not ask.out.exists()
 
