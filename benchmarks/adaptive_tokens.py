@@ -52,27 +52,28 @@ def _round(folder: Path, args: argparse.Namespace, *, adaptive: bool) -> dict[st
     log = folder / "log.txt"
     problems = {"problems": args.problems, "limit": args.limit}
     began = time.monotonic()
+    generate = GenerateRequest(
+        **problems,
+        model=args.model,
+        samples=args.samples,
+        sampling=Sampling(temperature=args.temperature, max_tokens=args.max_tokens),
+        seed=args.seed,
+        out=completions,
+        slots=args.slots,
+        threads=cores,
+        adaptive=adaptive,
+        keep=args.keep,
+        verdicts=verdicts,
+    )
+    verify = VerifyRequest(
+        **problems, completions=completions, out=verdicts, workers=cores, follow=adaptive
+    )
     with open_display("plain", args.progress) as display:
-        drawn, _ = generate_and_verify(
-            GenerateRequest(
-                **problems,
-                model=args.model,
-                samples=args.samples,
-                sampling=Sampling(temperature=args.temperature, max_tokens=args.max_tokens),
-                seed=args.seed,
-                out=completions,
-                slots=args.slots,
-                threads=cores,
-                adaptive=adaptive,
-                keep=args.keep,
-                verdicts=verdicts,
-            ),
-            VerifyRequest(
-                **problems, completions=completions, out=verdicts, workers=cores, follow=True
-            ),
-            display,
-            log,
-        )
+        if adaptive:
+            drawn, _ = generate_and_verify(generate, verify, display, log)
+        else:  # one after the other, as a round on a CPU does
+            drawn = run_stage("generate", generate, display, log)
+            run_stage("verify", verify, display, log)
         selected = run_stage(
             "select",
             SelectRequest(

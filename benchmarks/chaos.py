@@ -38,7 +38,7 @@ import psutil
 from chaos_run import Call, Command, Moment, copier, docker, moments, outcome
 from chaos_strikes import IN_CONTAINER, KINDS, Kind, Missed, enlarge
 
-_IMAGES = ("localdistill", "localdistill:test", "localdistill:passed")
+_IMAGES = ("localdistill:test", "localdistill:passed", "localdistill")  # that of the tests first
 _CALLS = 3  # after the one that was struck: a call may go into the damage once more
 _GONE_S = 60.0  # for what the kernel ends by itself
 _ROOM = 3 << 28  # bytes of a small disk, beside what the run takes

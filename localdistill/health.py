@@ -51,23 +51,29 @@ def _told(path: Path) -> float:
     """When the events at ``path`` last told of work, Unix time in seconds.
 
     What the machine is using is told by a thread of its own, however long a stage is silent. A run
-    that is paused is as it should be.
+    that is paused is as it should be; the unit of work that was under way may have told of its end
+    after that.
     """
-    last = path.stat().st_mtime
+    last, told = path.stat().st_mtime, None
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
         for line in reversed(file.read().splitlines()):
+            if told is not None and b'"wish"' not in line and b'"run_started"' not in line:
+                continue
             try:
                 row = json.loads(line)
-                last = float(row["at"])
+                at = float(row["at"])
                 kind, wish = row["event"]["kind"], row["event"].get("wish")
             except (ValueError, LookupError, TypeError, AttributeError):
                 continue
             if wish == "pause":
                 return time.time()
-            if kind != "usage":
-                return last
-    return last  # the oldest that was looked at: nothing has been told since
+            last = at if told is None else last
+            if kind != "usage" and told is None:
+                told = at
+            if wish is not None or kind == "run_started":
+                break
+    return last if told is None else told  # ``last``: the oldest, nothing has been told since
 
 
 def held_locks(text: str) -> set[int]:

@@ -48,6 +48,11 @@ class Ending:
 
         return take
 
+    @property
+    def exit_code(self) -> int:
+        """That of the run, as far as it is known."""
+        return 1 if self._end is None else self._end.exit_code
+
     def __enter__(self) -> Self:
         return self
 

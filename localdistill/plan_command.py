@@ -102,13 +102,15 @@ def run_plan_command(options: argparse.Namespace) -> None:
     else:
         show_training(_training(subject.name, subject.training, wish), sys.stdout)
         sys.stdout.write("\n")
-        _show_disk(subject.training, subject.gguf, options)
+        _show_disk(subject.training, subject.gguf, options, compared)
     if compared:
         text, _ = what_can_be_shown(EvaluateConfig(samples=options.eval_samples), compared)
         sys.stdout.write(f"\n{text}\n")
 
 
-def _show_disk(training: Trainable, gguf: Path | None, options: argparse.Namespace) -> None:
+def _show_disk(
+    training: Trainable, gguf: Path | None, options: argparse.Namespace, compared: int
+) -> None:
     """What a run takes; of a file that is yet to be made, as much as 4.5 bits a weight."""
     rounds = options.rounds
     path = Path(training.path)
@@ -119,7 +121,10 @@ def _show_disk(training: Trainable, gguf: Path | None, options: argparse.Namespa
         made=training.stored if path.is_file() else 0,
     )
     problems = len(load(options.problems).problems) if options.problems else 0
-    drawn = disk_use.Drawn(problems * options.samples * rounds, options.max_tokens)
+    # Both models on eval, and each of them in every way of decoding on as many problems of dev.
+    ways = 2 + (1 + rounds) * len(EvaluateConfig().grid())
+    completions = problems * options.samples * rounds + ways * compared * options.eval_samples
+    drawn = disk_use.Drawn(completions, options.max_tokens)
     place = options.run_dir or default_home()
     parts = disk_use.parts(model, rounds, options.keep, drawn)
     show_disk(parts, rounds, disk_use.free_bytes(place), place, sys.stdout)

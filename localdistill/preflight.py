@@ -75,7 +75,7 @@ def check(
     if saved is not None and splits is None and not finished:
         _check_dev(saved, done_facts(request.out["dev"])["count"])
     if not finished:  # else it is only shown
-        if saved is None:
+        if saved is None or not directory.manifest.exists():  # nothing has been prepared
             check_room(config, outlook, directory.path)
         # As it was chosen when the run was begun, if it was.
         trained = is_done(directory.round(config.rounds).adapter)

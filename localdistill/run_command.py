@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from localdistill import starting_points, steering
 from localdistill.config import Config
 from localdistill.display import open_run_display
 from localdistill.display.answers import printable
+from localdistill.display.base import RunDisplay
 from localdistill.display.keys import Keys
 from localdistill.models import default_home
 from localdistill.on_finish import Ending
@@ -28,19 +30,30 @@ def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], 
     from localdistill import pipeline, result_text
 
     as_json = options.progress == "json"
-    with Ending(options.on_finish, last_line=as_json) as ending:
-        config = configured(options)
-        directory = options.run_dir or default_home() / starting_points.name_of(Path(config.model))
-        ending.run_dir = directory
-        quiet = options.progress in ("json", "none")
-        with contextlib.ExitStack() as stack:
-            keys = Keys(None if quiet else sys.stdin, steering.on_key)
-            told = _KEYS if keys.active else ""
-            display = stack.enter_context(open_run_display(options.progress, sys.stdout, told))
-            stack.enter_context(keys)
-            result = pipeline.run(config, directory, ending.through(display))
-            report = write_at_the_end(directory, display)
-        if not as_json:
-            print(printable(result_text.result_text(result, report)), flush=True)  # noqa: T201
+    ending = Ending(options.on_finish, last_line=as_json)
+    shown: RunDisplay | None = None
+    try:
+        with ending:
+            config = configured(options)
+            directory = options.run_dir or default_home() / starting_points.name_of(
+                Path(config.model)
+            )
+            ending.run_dir = directory
+            quiet = options.progress in ("json", "none")
+            with contextlib.ExitStack() as stack:
+                keys = Keys(None if quiet else sys.stdin, steering.on_key)
+                told = _KEYS if keys.active else ""
+                shown = open_run_display(options.progress, sys.stdout, told)
+                stack.enter_context(shown)
+                stack.enter_context(keys)
+                result = pipeline.run(config, directory, ending.through(shown))
+                report = write_at_the_end(directory, shown)
+            if not as_json and not shown.stuck:
+                print(printable(result_text.result_text(result, report)), flush=True)  # noqa: T201
+    finally:
+        if shown is not None and shown.stuck:
+            # A terminal that takes nothing (Ctrl-S, a connection that hangs) must not keep the
+            # end from whoever waits for it; Python's own would wait for the stream.
+            os._exit(ending.exit_code)
     if result.evaluation is None and not result.model.round:
         sys.exit(1)

@@ -17,7 +17,7 @@ from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.cores import usable_cores
 from localdistill.durable import restore, write_twice
-from localdistill.errors import ConfigError, StorageError, UserError
+from localdistill.errors import ConfigError, GpuLost, StorageError, UserError
 from localdistill.jsonl import is_done
 from localdistill.memory import size
 
@@ -175,8 +175,10 @@ class RunDir:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
-        # The run that this call began is of no use to anybody if nothing has been drawn yet.
-        if isinstance(error, UserError | OSError) and not self.has_samples():
+        # The run that this call began is of no use to anybody if nothing has been drawn yet. But
+        # what a full disk or a lost GPU has ended goes on, with the model that was prepared.
+        mishap = isinstance(error, StorageError | GpuLost | OSError) and self.config.exists()
+        if isinstance(error, UserError | OSError) and not self.has_samples() and not mishap:
             self._take_away()
         self.close()
 

@@ -62,7 +62,10 @@ def run_watch_command(options: argparse.Namespace) -> None:
         if at_work:
             stack.enter_context(display)
             stack.enter_context(keys)
-            watcher.follow(display)
+            try:
+                watcher.follow(display)
+            except KeyboardInterrupt:  # the watcher has had enough, and no run is stopped
+                watcher.left.set()
         else:
             display.show_record()
     if options.progress not in ("json", "none"):

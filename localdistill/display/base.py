@@ -30,6 +30,10 @@ class Display(Protocol):
 class RunDisplay(Display, Protocol):
     """A display of a whole run, which may have happened before."""
 
+    @property
+    def stuck(self) -> bool:
+        """Whether its stream must not be written to, or even closed, after its end."""
+
     def take(self, event: Event, at: float, *, quietly: bool = False) -> None:
         """Take an event that happened ``at``; ``quietly``: do not speak of it by itself."""
 
@@ -39,6 +43,8 @@ class RunDisplay(Display, Protocol):
 
 class StreamDisplay:
     """A display that has nothing to set up on the screen and nothing to clear away."""
+
+    stuck = False
 
     def __call__(self, event: Event, /) -> None:
         """Take one event."""

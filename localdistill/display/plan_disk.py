@@ -16,7 +16,10 @@ def show_disk(
     from rich.table import Table
 
     console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Disk of a run of {rounds} {'round' if rounds == 1 else 'rounds'}, at the most")
+    many = "round" if rounds == 1 else "rounds"
+    console.print(
+        f"Disk of a run of {rounds} {many}, at the most (without --compare and --controls)"
+    )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), show_header=False)
     table.add_column()
     table.add_column(justify="right")

@@ -62,16 +62,23 @@ def run(config: Config, path: Path, callback: Callback) -> RunResult:
     journal(RunStarted(model=config.model, directory=str(path), log=log, rounds=config.rounds))
     with contextlib.ExitStack() as stack:
         started = time.monotonic()
-        ready = preflight.check(config, RunDir(path), journal)
+        # Locked before the checks, which may take minutes: a second call is refused at once.
         directory = stack.enter_context(RunDir(path))
+        ready = preflight.check(config, directory, journal)
         config = directory.adopt(config)
         worked = worked_seconds(directory.events) + time.monotonic() - started
         session = Session(config, directory, journal, worked)
         stack.enter_context(kept_in(journal, path))
         stack.enter_context(RUNNING.telling(journal))
         with watched(session):
+            # Watchers see how the model is prepared. A call that goes on with a run may be refused
+            # after that, and then leaves it as it was.
+            new = not directory.manifest.exists()
+            if new:
+                journal.open(directory.events)
             base = _begun(session, ready)
-            journal.open(directory.events)
+            if not new:
+                journal.open(directory.events)
             journal(planned(session))
             session.time.know(base.gguf, config.rounds)
             result = all_rounds(session, base)

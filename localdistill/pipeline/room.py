@@ -36,6 +36,8 @@ def watched(session: Session) -> Iterator[None]:
         while not over.wait(_LOOK_S):
             try:
                 session.disk.look()
+            except OSError:  # a place that cannot be looked at for a moment
+                continue
             except StorageError as error:
                 found.append(error)
                 RUNNING.stop(_WITHIN_S)

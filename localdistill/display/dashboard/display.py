@@ -87,9 +87,19 @@ class Dashboard:
     ) -> None:
         self._over.set()
         self._thread.join(_PATIENCE_S)
+        if self.stuck:
+            return
         with contextlib.suppress(OSError):
             self._screen.leave()
             self.show_record()
+
+    @property
+    def stuck(self) -> bool:
+        """The terminal takes nothing: whoever writes to this stream now waits, maybe for ever.
+
+        The painting thread holds the stream's lock, for which no signal ends the waiting.
+        """
+        return self._over.is_set() and self._thread.is_alive()
 
     def show_record(self) -> None:
         """What stays in the terminal's history: a line for each finished stage and warning."""
