@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 
@@ -73,3 +74,36 @@ def test_locks_that_are_waited_for_or_of_another_kind_are_not_held():
         "3: FLOCK  ADVISORY  READ 45 08:01:79 0 EOF\n"
     )
     assert health.held_locks(text) == {1234}
+
+
+def rows(run, *events):
+    """``events.jsonl`` of events that were told so many seconds ago."""
+    now = time.time()
+    lines = [json.dumps({"at": now - ago, "event": event}) for ago, event in events]
+    (run / "events.jsonl").write_text("\n".join(lines) + "\n")
+
+
+STARTED, WORK = {"kind": "run_started"}, {"kind": "stage_progress", "done": 1}
+PAUSE, RESUME = ({"kind": "steered", "wish": wish} for wish in ("pause", "resume"))
+USAGE = {"kind": "usage"}
+
+
+def test_what_the_machine_uses_is_no_sign_of_work(at_work):
+    rows(at_work, (SILENT_S, WORK), (0, USAGE))
+    assert health.main() == 1
+    rows(at_work, (SILENT_S, STARTED), (60, WORK), (0, USAGE))
+    assert health.main() == 0
+
+
+def test_a_paused_run_is_healthy_also_where_its_unit_of_work_ended_after_that(at_work):
+    rows(at_work, (SILENT_S, STARTED), (SILENT_S, PAUSE), (0, USAGE))
+    assert health.main() == 0
+    rows(at_work, (SILENT_S + 9, STARTED), (SILENT_S + 5, PAUSE), (SILENT_S, WORK), (0, USAGE))
+    assert health.main() == 0
+
+
+def test_a_pause_that_is_over_or_of_an_earlier_call_is_none(at_work):
+    rows(at_work, (SILENT_S + 9, PAUSE), (SILENT_S + 5, RESUME), (SILENT_S, WORK), (0, USAGE))
+    assert health.main() == 1
+    rows(at_work, (SILENT_S + 9, PAUSE), (SILENT_S + 5, STARTED), (SILENT_S, WORK), (0, USAGE))
+    assert health.main() == 1

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from localdistill import config as configuration
-from localdistill.errors import ConfigError
+from localdistill.errors import ConfigError, GpuLost, StorageError
 from localdistill.run_dir import RunDir
 
 CONFIG = configuration.build({"model": "m.gguf", "problems": "p.jsonl"})
@@ -162,3 +162,20 @@ def test_rounds_and_patience_may_be_raised_and_nothing_else_is_written(tmp_path)
         for fewer in ({"rounds": 2, "stop_after": 0}, {"rounds": 3, "stop_after": 1}):
             with pytest.raises(ConfigError, match="another configuration"):
                 directory.adopt(asked(**fewer))
+
+
+@pytest.mark.parametrize("error", [StorageError("full"), GpuLost("gone"), OSError(28, "full")])
+def test_what_a_mishap_has_ended_stays_though_nothing_was_drawn(tmp_path, error):
+    path = tmp_path / "run"
+    with pytest.raises(type(error)), RunDir(path) as directory:
+        directory.adopt(CONFIG)
+        (directory.start / "master").mkdir(parents=True)
+        raise error
+    assert (path / "start" / "master").is_dir()
+
+
+def test_before_a_run_is_begun_nothing_is_left_by_a_mishap(tmp_path):
+    path = tmp_path / "run"
+    with pytest.raises(StorageError), RunDir(path):
+        raise StorageError("no room for it")
+    assert not path.exists()

@@ -131,3 +131,15 @@ def test_who_leaves_is_told_that_the_run_goes_on(directory, capsys, monkeypatch)
         write(directory, STARTED, STAGE)
         assert watch(RunDir(directory.path)) == 0
     assert "The run goes on" in capsys.readouterr().out
+
+
+def test_ctrl_c_leaves_and_stops_nothing(directory, capsys, monkeypatch):
+    class Interrupted(threading.Event):
+        def wait(self, seconds):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch_command.threading, "Event", Interrupted)
+    with directory:
+        write(directory, STARTED, STAGE)
+        assert watch(RunDir(directory.path)) == 0
+    assert "The run goes on" in capsys.readouterr().out

@@ -87,11 +87,6 @@ class Dashboard:
     ) -> None:
         self._over.set()
         self._thread.join(_PATIENCE_S)
-        if self.stuck:
-            return
-        with contextlib.suppress(OSError):
-            self._screen.leave()
-            self.show_record()
 
     @property
     def stuck(self) -> bool:
@@ -115,6 +110,9 @@ class Dashboard:
                     size, painted = found, now
                     self._screen.paint(self.frame(size), size)
                 self._over.wait(_LOOK_S)
+            # In this thread too: it may wait for ever, which is told by ``stuck``.
+            self._screen.leave()
+            self.show_record()
 
 
 def print_record(state: RunState, stream: TextIO, glyphs: Glyphs) -> None:
