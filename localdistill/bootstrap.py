@@ -72,7 +72,8 @@ def difference_interval(differences: _Floats, how: Confidence = USUAL) -> Interv
     By the bootstrap over problems, with these exceptions:
 
     - with fewer than two problems nothing is known: -1 to 1;
-    - where no problem differs: 0 to 0;
+    - where no problem differs: as far from zero as Wilson's interval says that problems may differ
+      of which none was seen to, as each differs by 1 at most;
     - where all differ by the same amount, the Wilson interval, carried over from 0..1 to -1..1;
     - where fewer problems differ than could show anything (6 at 95%), it is stretched to hold zero.
     """
@@ -81,7 +82,8 @@ def difference_interval(differences: _Floats, how: Confidence = USUAL) -> Interv
     if np.ptp(differences) > 0:
         low, high = _bootstrap(differences, how)
     elif differences[0] == 0:
-        return 0.0, 0.0
+        _, most = wilson(0.0, differences.size, how)
+        return -most, most
     else:
         share = (float(differences[0]) + 1) / 2
         low, high = (2 * end - 1 for end in wilson(share, differences.size, how))

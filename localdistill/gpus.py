@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,15 +26,20 @@ def gpus() -> list[Gpu]:
 
 
 def read(nvml: Any) -> list[Gpu]:
-    """All GPUs that ``nvml`` (the module ``pynvml``, or what stands for it) tells of."""
+    """The GPUs that ``nvml`` (the module ``pynvml``, or what stands for it) tells of.
+
+    Without those that ``CUDA_VISIBLE_DEVICES`` hides from CUDA. Its numbers are taken for NVML's
+    (the bus's order): CUDA's own are the same where all GPUs are alike, or with
+    ``CUDA_DEVICE_ORDER=PCI_BUS_ID``.
+    """
     try:
         nvml.nvmlInit()
     except nvml.NVMLError:
         return []
     try:
         found = []
-        for number in range(nvml.nvmlDeviceGetCount()):
-            handle = nvml.nvmlDeviceGetHandleByIndex(number)
+        every = [nvml.nvmlDeviceGetHandleByIndex(n) for n in range(nvml.nvmlDeviceGetCount())]
+        for handle in _visible(nvml, every, os.environ.get("CUDA_VISIBLE_DEVICES")):
             memory = nvml.nvmlDeviceGetMemoryInfo(handle)
             name = nvml.nvmlDeviceGetName(handle)
             text = name.decode() if isinstance(name, bytes) else str(name)
@@ -43,3 +49,26 @@ def read(nvml: Any) -> list[Gpu]:
         return []
     finally:
         nvml.nvmlShutdown()
+
+
+def _visible(nvml: Any, every: list[Any], wish: str | None) -> list[Any]:
+    """Those of ``every`` that ``wish`` names by number or (the beginning of) their UUID.
+
+    As CUDA reads it: what follows a name that is none is not visible either.
+    """
+    if wish is None:
+        return every
+    found: list[Any] = []
+    for name in (part.strip() for part in wish.split(",")):
+        if name.isdigit() and int(name) < len(every):
+            found.append(every[int(name)])
+        elif name.startswith("GPU-"):
+            found += [each for each in every if _uuid(nvml, each).startswith(name)][:1]
+        else:
+            break
+    return found
+
+
+def _uuid(nvml: Any, handle: Any) -> str:
+    uuid = nvml.nvmlDeviceGetUUID(handle)
+    return uuid.decode() if isinstance(uuid, bytes) else str(uuid)

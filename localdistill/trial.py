@@ -20,6 +20,7 @@ from localdistill.config import Config
 from localdistill.errors import ConfigError
 from localdistill.events import ignore
 from localdistill.jsonl import read_rows
+from localdistill.last_end import gave_no_model, uncompared_round
 from localdistill.quantization.start import find_gguf
 from localdistill.run_dir import RunDir
 from localdistill.sampling import Sampling
@@ -88,7 +89,11 @@ def models_of(path: Path, *, greedy: bool = False) -> Models:
             raise ConfigError(f"{gguf}: is not there any more, so the two cannot be compared.")
     before, after = (
         _sampling(config, given, greedy)
-        for given in (evaluation.baseline_decoding, evaluation.candidate_decoding)
+        for given in (
+            (None, None)
+            if evaluation is None
+            else (evaluation.baseline_decoding, evaluation.candidate_decoding)
+        )
     )
     return Models(
         old=Asked("your model", old, before),
@@ -195,13 +200,16 @@ def _answers(
     ]
 
 
-def _chosen(run: RunDir, config: Config) -> tuple[int, EvalResult]:
-    """The round whose model the run has chosen, and the comparison that it was chosen by."""
+def _chosen(run: RunDir, config: Config) -> tuple[int, EvalResult | None]:
+    """The round whose model the run has chosen, and the comparison, if there was time for one."""
     try:
         evaluation = EvalResult.model_validate_json(run.evaluation.read_bytes())
     except FileNotFoundError:
+        if (uncompared := uncompared_round(run)) is not None:
+            return uncompared, None
         rounds = range(1, config.rounds + 1)
-        if all(run.round(number).rejected.is_file() for number in rounds):
+        rejected = all(run.round(number).rejected.is_file() for number in rounds)
+        if rejected or gave_no_model(run):
             why = f"every round was rejected; {run.round(1).rejected} says why"
             message = f"{run.path}: has no new model to compare with ({why})."
             raise ConfigError(message) from None

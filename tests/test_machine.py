@@ -70,11 +70,27 @@ class Nvml:
     def nvmlDeviceGetName(self, handle):
         return b"old" if handle else "new"
 
+    def nvmlDeviceGetUUID(self, handle):
+        return b"GPU-b1" if handle else "GPU-a0"
 
-def test_gpus_are_read_and_the_library_is_closed():
+
+def test_gpus_are_read_and_the_library_is_closed(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     nvml = Nvml()
     assert read(nvml) == [Gpu("new", 8000, 5000), Gpu("old", 8001, 5001)]
     assert nvml.open == 0
+
+
+@pytest.mark.parametrize(
+    ("wish", "names"),
+    [
+        ("0", ["new"]), ("1,0", ["old", "new"]), (" 1 ", ["old"]), ("", []), ("-1", []),
+        ("0,7,1", ["new"]), ("GPU-b", ["old"]), ("GPU-a0,GPU-b1", ["new", "old"]),
+    ],
+)  # fmt: skip
+def test_gpus_that_cuda_does_not_see_are_not_reckoned_with(monkeypatch, wish, names):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", wish)
+    assert [gpu.name for gpu in read(Nvml())] == names
 
 
 def test_without_a_driver_there_are_none():

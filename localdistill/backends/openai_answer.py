@@ -45,6 +45,9 @@ class Answer:
     completion: Completion
     usage: Usage
     unusual: str | None = None  # a finish_reason for which there is no word here
+    whole: str = ""  # the text as it came
+    only_closed: bool = False  # its thinking has a closing tag, and no opening one
+    ambiguous: bool = False  # cut off by its length without a tag: thoughts, or an answer
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def read(
     if reason in _FAILED:
         raise Garbled(f"the server ended it with '{reason}'")
     text, thinking = _parts(message)
+    whole, only_closed = text, thinking is not None and _only_closed(message)
     finish: Literal["stop", "length"] = "stop" if reason in _STOPPED else "length"
     ended: EndedBy | None = None
     if reason in _STOPPED or reason == "length":
@@ -109,6 +113,9 @@ def read(
         ),
         usage,
         None if ended else str(reason),
+        whole=whole,
+        only_closed=only_closed,
+        ambiguous=thinking is None and reason not in _STOPPED,
     )
 
 
@@ -164,6 +171,12 @@ def _parts(message: Mapping[str, Any]) -> tuple[str, str | None]:
         if answer != text:
             thinking = text.removesuffix(answer).rstrip().removesuffix(CLOSE).strip()
     return answer, thinking
+
+
+def _only_closed(message: Mapping[str, Any]) -> bool:
+    """Whether a message with thinking has it in its text, which begins inside of it."""
+    text = message.get("content")
+    return isinstance(text, str) and CLOSE in text and split_thinking(text)[0] is None
 
 
 def _cut_after_program(text: str, entry_point: str | None) -> str | None:

@@ -26,6 +26,7 @@ from localdistill.backends.openai_answer import Answer
 from localdistill.backends.openai_answer import read as read_answer
 from localdistill.backends.openai_client import Client, Json, Retry
 from localdistill.backends.openai_model import ServedModel, meet
+from localdistill.backends.openai_thinking import Thoughts
 from localdistill.errors import UserError
 from localdistill.sampling import Sampling
 from localdistill.types import Completion
@@ -80,6 +81,7 @@ class OpenAIServerGenerator:
         self._timeout_s = timeout_s
         self._retry = retry or Retry()
         self._model: ServedModel | None = None  # found by prepare
+        self._thoughts = Thoughts()
         # Made when first needed: a generator that is never used leaves nothing open.
         self._runner: asyncio.Runner | None = None
         self._client: Client | None = None
@@ -114,13 +116,17 @@ class OpenAIServerGenerator:
         if isinstance(requests, Sequence):
             self.prepare(requests)
             requests = ListSource(requests)
-        flying: set[asyncio.Task[Completion]] = set()
+        flying: set[asyncio.Task[Answer]] = set()
         since = time.perf_counter()
         try:
             while True:
                 waited = not flying  # for the source, which is not time of generation
-                if not self._fill(flying, requests):
-                    return
+                if not self._fill(flying, requests, wait=not self._thoughts.holds):
+                    if not self._thoughts.holds:
+                        return
+                    # Whoever decides what is drawn next may wait for these.
+                    yield from self._thoughts.release()
+                    continue
                 since = time.perf_counter() if waited else since
                 ended = self._run(_some_of(flying))
                 now = time.perf_counter()
@@ -129,26 +135,31 @@ class OpenAIServerGenerator:
                 flying -= ended
                 self.stats.in_flight = len(flying)
                 troubles = [task.exception() for task in ended]
-                yield from (task.result() for task in ended if task.exception() is None)
+                for task in ended:
+                    if task.exception() is None:
+                        yield from self._thoughts.take(task.result())
                 if tick is not None:
                     tick(self.stats)  # may stand still while the run is paused
                     since += time.perf_counter() - now
                 for trouble in filter(None, troubles):
+                    yield from self._thoughts.release()
                     raise trouble
         finally:
             self._cancel(flying)
 
-    def _fill(self, flying: set[asyncio.Task[Completion]], source: RequestSource) -> bool:
-        """Start requests while there are slots; false where all is done."""
+    def _fill(
+        self, flying: set[asyncio.Task[Answer]], source: RequestSource, *, wait: bool
+    ) -> bool:
+        """Start requests while there are slots; false where there are none at all."""
         while len(flying) < self.slots:
-            request = source.take(wait=not flying)
+            request = source.take(wait=wait and not flying)
             if request is None:
                 break
             flying.add(self._loop().create_task(self._complete(request)))
         self.stats.in_flight = len(flying)
         return bool(flying)
 
-    async def _complete(self, request: GenerationRequest) -> Completion:
+    async def _complete(self, request: GenerationRequest) -> Answer:
         model = self._model
         assert model is not None  # noqa: S101 - prepare has found it
 
@@ -162,7 +173,7 @@ class OpenAIServerGenerator:
         self.stats.prefill_tokens += answer.usage.computed
         self.stats.decoded_tokens += answer.usage.completion
         self._note_oddities(answer, model.make.name)
-        return answer.completion
+        return answer
 
     def _note_oddities(self, answer: Answer, server: str) -> None:
         notes = []
@@ -196,7 +207,7 @@ class OpenAIServerGenerator:
         assert self._runner is not None  # noqa: S101 - _loop has made it
         return self._runner.run(work)
 
-    def _cancel(self, flying: set[asyncio.Task[Completion]]) -> None:
+    def _cancel(self, flying: set[asyncio.Task[Answer]]) -> None:
         """Close the connections of what still runs, by which a server knows to stop."""
         self.stats.in_flight = 0
         if flying and self._runner is not None:
@@ -225,13 +236,13 @@ class OpenAIServerGenerator:
 
 
 async def _some_of(
-    flying: set[asyncio.Task[Completion]],
-) -> set[asyncio.Task[Completion]]:
+    flying: set[asyncio.Task[Answer]],
+) -> set[asyncio.Task[Answer]]:
     done, _ = await asyncio.wait(flying, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
     return done
 
 
-async def _all_of(flying: set[asyncio.Task[Completion]]) -> None:
+async def _all_of(flying: set[asyncio.Task[Answer]]) -> None:
     await asyncio.gather(*flying, return_exceptions=True)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from localdistill.config import Config
 from localdistill.deadline import Deadline
 from localdistill.disk_use import Watch
-from localdistill.events import Callback
+from localdistill.events import Callback, Event, StageStarted
 from localdistill.jsonl import done_facts, is_done
 from localdistill.manifest import record_sandbox
 from localdistill.pipeline.timekeeper import Timekeeper
@@ -36,21 +36,22 @@ class Session:
         self.time = Timekeeper(Deadline(config.hours, worked), directory.omitted, callback)
         self.disk = Watch(directory.path)
 
-    def stage(self, name: str, request: BaseModel) -> dict[str, Any]:
+    def stage(self, name: str, request: BaseModel, of: str = "") -> dict[str, Any]:
         """Run stage ``name`` in a process of its own; returns its summary.
+
+        ``of`` stands in its title, where a round has several of that name.
 
         Raises:
             LocaldistillError: see ``run_stage``.
             OutOfTime: it was ended some time after the run's end.
         """
         inherit = (self.directory.stage_lock,)
+        callback = _titled(self.callback, of) if of else self.callback
         self._see_room(name, request)
         with self.time.watched() as started:
             if started is None:
-                return run_stage(name, request, self.callback, self.directory.log, inherit)
-            return run_stage(
-                name, request, self.callback, self.directory.log, inherit, started=started
-            )
+                return run_stage(name, request, callback, self.directory.log, inherit)
+            return run_stage(name, request, callback, self.directory.log, inherit, started=started)
 
     def sample(self, generate: GenerateRequest, verify: VerifyRequest) -> None:
         """Draw completions and test them, one after the other or side by side.
@@ -99,3 +100,14 @@ class Session:
         facts = done_facts(verdicts) if is_done(verdicts) else {}
         if facts.get("tier") is not None:
             record_sandbox(self.directory, SandboxUse.model_validate(facts))
+
+
+def _titled(callback: Callback, of: str) -> Callback:
+    """``callback`` with ``of`` in the titles of the stages that it is told of."""
+
+    def take(event: Event, /) -> None:
+        if isinstance(event, StageStarted):
+            event = event.model_copy(update={"title": f"{event.title} ({of})"})
+        callback(event)
+
+    return take

@@ -60,6 +60,7 @@ def train_and_export(session: Session, arm: Arm) -> Model:
     """
     config, paths = session.config, arm.paths
     made = is_done(paths.adapter)
+    of = "" if arm.label.startswith("round-") else arm.label  # the others are beside a round's own
     trained = session.stage(
         "train",
         train.TrainRequest(
@@ -72,6 +73,7 @@ def train_and_export(session: Session, arm: Arm) -> Model:
             deterministic=config.deterministic,
             **config.train.model_dump(exclude={"start"}),
         ),
+        of,
     )
     if trained.get("out_of_time"):
         text = f"Round {arm.round}: training ended after step {trained['steps']}"
@@ -88,5 +90,6 @@ def train_and_export(session: Session, arm: Arm) -> Model:
             data=arm.data,
             threads=config.generate.threads,
         ),
+        of,
     )
     return Model(arm.label, paths.model, paths.merged, arm.round)

@@ -18,7 +18,9 @@ from localdistill.catalogue.load import read_catalogue
 from localdistill.config import Config
 from localdistill.errors import ConfigError, ModelError
 from localdistill.jsonl import done_facts, is_done, iter_rows
+from localdistill.last_end import gave_no_model, uncompared_round
 from localdistill.models import hub_origin
+from localdistill.outcomes import read_comparison
 from localdistill.publishing.card import Base, Card, Round, shown
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.gguf_file import read_header
@@ -73,7 +75,7 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         base=base,
         problems=_problems(config),
         counts=_counts(run),
-        strategy=config.select.strategy,
+        strategy=_strategy(run, config),
         rounds=[
             _round(run.round(n), n)
             for n in range(1, number + 1)
@@ -118,7 +120,10 @@ def label(number: int) -> str:
 def _chosen(run: RunDir, evaluation: EvalResult | None, rounds: int) -> int:
     path = run.path
     if evaluation is None:
-        if all(run.round(number).rejected.is_file() for number in range(1, rounds + 1)):
+        if (uncompared := uncompared_round(run)) is not None:
+            return uncompared
+        rejected = all(run.round(number).rejected.is_file() for number in range(1, rounds + 1))
+        if rejected or gave_no_model(run):
             why = run.round(1).rejected
             raise ConfigError(f"{path}: every round was rejected, so there is no model. See {why}.")
         raise ConfigError(
@@ -197,6 +202,13 @@ def _problems(config: Config) -> dict[str, str]:
     return {split: shown(spec) for split, spec in sets.items() if spec is not None}
 
 
+def _strategy(run: RunDir, config: Config) -> str:
+    """By which the model's examples were selected: with ``--compare`` the best one's."""
+    found = read_comparison(run.comparison) if config.compare else None
+    chosen = [arm.name for arm in found.arms if arm.chosen] if found is not None else []
+    return chosen[0] if chosen else config.select.strategy
+
+
 def _counts(run: RunDir) -> dict[str, int]:
     paths = {split: run.problems(split) for split in ("train", "dev", "eval")}
     return {split: _lines(path) for split, path in paths.items() if path.is_file()}
@@ -208,8 +220,10 @@ def _lines(path: Path) -> int:
 
 
 def _round(paths: RoundDir, number: int) -> Round:
-    # All rounds' where the base was trained again.
-    trained_on = paths.accumulated if paths.accumulated.is_file() else paths.selected
+    # All rounds' where the base was trained again; its share of tokens where strategies were
+    # compared.
+    made = [path for path in (paths.accumulated, paths.trained) if path.is_file()]
+    trained_on = made[0] if made else paths.selected
     examples = list(iter_rows(trained_on, TrainingExample))
     verdicts: Iterable[Verdict] = ()
     tested = paths.verdicts.is_file()

@@ -7,7 +7,7 @@ import pytest
 from localdistill import config as configuration
 from localdistill import pipeline, result_text
 from localdistill.errors import ConfigError, ExportRejected, UserError
-from localdistill.events import Notice
+from localdistill.events import Notice, StageStarted
 from localdistill.jsonl import mark_done, write_whole
 from localdistill.types import EvalResult
 from tests.pipeline.helpers import example, run, score
@@ -41,6 +41,7 @@ def lab(requests, monkeypatch, on_dev):
                 cuts.append({"name": source.name, "examples": int(not empty), "tokens": 7})
             return {"tokens_each": 7, "cuts": cuts}
         if name == "train":
+            more[0](StageStarted(stage="train", title="train", total=1))
             request.out.mkdir(parents=True)
             (request.out / "adapter_config.json").write_text("{}")
             mark_done(request.out)
@@ -215,3 +216,14 @@ def test_the_best_strategy_is_held_against_each_other_one(lab, config, tmp_path)
     assert behind["none"] == (None, None)
     assert behind["tests"][0] == pytest.approx(0.2)
     assert "+20.0 (" in result_text.result_text(result)
+
+
+def test_each_training_beside_the_rounds_own_is_told_by_its_name(lab, config, tmp_path):
+    said = []
+    built = configuration.build({**config, "compare": ["tests", "none"]})
+    pipeline.run(built, tmp_path / "run", said.append)
+    titles = [event.title for event in said if isinstance(event, StageStarted)]
+    assert titles == ["train (arm-tests)", "train (arm-none)"]
+    said.clear()
+    pipeline.run(configuration.build(config), tmp_path / "plain", said.append)
+    assert [event.title for event in said if isinstance(event, StageStarted)] == ["train"]

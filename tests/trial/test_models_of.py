@@ -4,6 +4,8 @@ import pytest
 
 from localdistill import trial
 from localdistill.errors import ConfigError
+from localdistill.events import Recorded, RunFinished
+from localdistill.jsonl import JsonlWriter
 from tests.report.making import Making
 
 
@@ -38,6 +40,29 @@ def test_each_is_decoded_as_it_was_compared(run):
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(ConfigError, match="holds no run"):
         trial.models_of(tmp_path)
+
+
+def ended(run, **how):
+    """The run's last call has come to this end."""
+    end = RunFinished(outcome="finished", exit_code=0, run_dir=str(run.path), **how)
+    with JsonlWriter(run.path / "events.jsonl") as file:
+        file.write(Recorded(at=1.0, event=end))
+
+
+def test_a_model_that_there_was_no_time_to_compare_can_be_asked(run):
+    (run.path / "evaluation.json").unlink()
+    model = run.path / "rounds" / "01" / "model.gguf"
+    ended(run, verdict="not known", model=str(model))
+    found = trial.models_of(run.path)
+    assert found.new.gguf == model
+    assert found.new.sampling == found.old.sampling == found.config.evaluate.sampling()
+
+
+def test_a_run_that_ended_without_a_model_says_so(run):
+    (run.path / "evaluation.json").unlink()
+    ended(run, verdict="no new model", model="base.gguf")
+    with pytest.raises(ConfigError, match="every round was rejected"):
+        trial.models_of(run.path)
 
 
 def test_a_run_that_is_not_finished(run):

@@ -1,0 +1,41 @@
+"""How the last call of a run that came to its end has ended, from its events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from localdistill.events import Recorded, RunFinished
+from localdistill.jsonl import iter_lines
+from localdistill.run_dir import RunDir
+
+
+def last_end(run: RunDir) -> RunFinished | None:
+    """The last event of that kind; None where no call has come to an end."""
+    found = None
+    if run.events.is_file():
+        for _, line in iter_lines(run.events):
+            if b'"finished"' not in line:  # most lines are of other kinds, and long
+                continue
+            try:
+                event = Recorded.model_validate_json(line).event
+            except ValidationError:
+                continue
+            found = event if isinstance(event, RunFinished) else found
+    return found
+
+
+def uncompared_round(run: RunDir) -> int | None:
+    """The round whose model a run has ended with though there was no time to compare it."""
+    end = last_end(run)
+    if end is None or end.verdict != "not known" or end.model is None:
+        return None
+    name = Path(end.model).parent.name
+    return int(name) if name.isdigit() else None
+
+
+def gave_no_model(run: RunDir) -> bool:
+    """Whether it has ended without a new model: every round that it did was rejected."""
+    end = last_end(run)
+    return end is not None and end.verdict == "no new model"
