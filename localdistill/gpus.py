@@ -62,11 +62,20 @@ def _visible(nvml: Any, every: list[Any], wish: str | None) -> list[Any]:
     for name in (part.strip() for part in wish.split(",")):
         if name.isdigit() and int(name) < len(every):
             found.append(every[int(name)])
-        elif name.startswith("GPU-"):
-            found += [each for each in every if _uuid(nvml, each).startswith(name)][:1]
+        elif name.startswith("MIG-"):  # a part of one, which NVML knows by its own name
+            found.append(nvml.nvmlDeviceGetHandleByUUID(name))
         else:
-            break
+            named = [each for each in every if _uuid(nvml, each).startswith(name or "-")]
+            if not named:
+                break
+            found.append(named[0])
     return found
+
+
+def are_hidden() -> bool:
+    """Whether CUDA is told to see none, so that the processor does the work."""
+    wish = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return wish is not None and wish.split(",")[0].strip() in ("", "-1", "NoDevFiles")
 
 
 def _uuid(nvml: Any, handle: Any) -> str:

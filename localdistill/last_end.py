@@ -36,6 +36,14 @@ def uncompared_round(run: RunDir) -> int | None:
 
 
 def gave_no_model(run: RunDir) -> bool:
-    """Whether it has ended without a new model: every round that it did was rejected."""
+    """Whether it has ended without a new model: no round gave one, or there was time for none."""
     end = last_end(run)
     return end is not None and end.verdict == "no new model"
+
+
+def without_model(run: RunDir) -> str:
+    """Why a run has ended without one, to stand in brackets."""
+    first = run.round(1).rejected
+    if first.is_file():
+        return f"every round was rejected; {first} says why"
+    return "there was no time for a round; the same command with more --hours goes on"

@@ -35,6 +35,7 @@ class Ending:
         self._last_line = last_line
         self._end: RunFinished | None = None
         self.run_dir: Path | None = None
+        self.mute = False  # nothing may be written to the terminal any more
 
     def through(self, callback: Callback) -> Callback:
         """A callback that passes events on to ``callback``, but for what is the last line."""
@@ -71,7 +72,9 @@ class Ending:
         if self._last_line:
             print(self._end.model_dump_json(), flush=True)  # noqa: T201
         if self._arguments is not None and not isinstance(error, BrokenPipeError):
-            run_command(self._arguments, self._end)
+            warning = run_command(self._arguments, self._end)
+            if warning is not None and not self.mute:
+                _warn(warning)
 
 
 def parse(command: str) -> list[str]:
@@ -92,8 +95,8 @@ def parse(command: str) -> list[str]:
     return arguments
 
 
-def run_command(arguments: list[str], end: RunFinished) -> None:
-    """Run it with ``end`` as JSON on its stdin and in ``LOCALDISTILL_RESULT``; complain of errors.
+def run_command(arguments: list[str], end: RunFinished) -> str | None:
+    """Run it with ``end`` as JSON on its stdin and in ``LOCALDISTILL_RESULT``; what went wrong.
 
     What it prints goes to stderr: the last line on stdout is the run's.
     """
@@ -110,12 +113,12 @@ def run_command(arguments: list[str], end: RunFinished) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        _warn(f"{arguments[0]} was ended after {limit_s:.0f} seconds")
+        return f"{arguments[0]} was ended after {limit_s:.0f} seconds"
     except OSError as error:
-        _warn(str(storage_error(error, arguments[0]) or error))
-    else:
-        if done.returncode != 0:
-            _warn(f"{arguments[0]} ended with exit code {done.returncode}")
+        return str(storage_error(error, arguments[0]) or error)
+    if done.returncode != 0:
+        return f"{arguments[0]} ended with exit code {done.returncode}"
+    return None
 
 
 def _warn(text: str) -> None:

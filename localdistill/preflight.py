@@ -75,8 +75,8 @@ def check(
     if saved is not None and splits is None and not finished:
         _check_dev(saved, done_facts(request.out["dev"])["count"])
     if not finished:  # else it is only shown
-        if saved is None or not directory.manifest.exists():  # nothing has been prepared
-            check_room(config, outlook, directory.path)
+        if saved is None or not directory.manifest.exists():  # not prepared, or not wholly
+            check_room(config, outlook, directory)
         # As it was chosen when the run was begun, if it was.
         trained = is_done(directory.round(config.rounds).adapter)
         check_memory(config if saved is None else saved, outlook, available, train=not trained)
@@ -196,15 +196,19 @@ def strategies(config: Config) -> list[str]:
     return config.compare or [config.select.strategy]
 
 
-def check_room(config: Config, outlook: Outlook, path: Path) -> None:
-    """Make sure that the weights of all rounds that are kept fit on the disk of ``path``.
+def check_room(config: Config, outlook: Outlook, directory: RunDir) -> None:
+    """Make sure that the weights of all rounds that are kept fit on the disk of ``directory``.
+
+    What of the starting model has been made there is not needed once more.
 
     Raises:
         StorageError: they do not. Samples, logs and adapters are small beside them and not counted.
     """
     arms = len(config.compare) + len(config.controls)  # all of them are kept
     needed = disk_use.least(on_disk(outlook), config.rounds, config.keep)
-    require_room(path, needed + arms * (outlook.master + outlook.gguf))
+    made = sum(path.stat().st_size for path in directory.start.rglob("*") if path.is_file())
+    needed -= min(made, outlook.master + outlook.gguf)
+    require_room(directory.path, needed + arms * (outlook.master + outlook.gguf))
 
 
 def on_disk(outlook: Outlook, adapter: int = 0) -> disk_use.Model:

@@ -33,9 +33,10 @@ def earlier(paths: RoundDir) -> Rejection | None:
 def note(paths: RoundDir, number: int, error: Exception, kept: str) -> Rejection:
     """Write ``rejected.json``: round ``number`` ended with ``error``, ``kept`` goes on."""
     of_export = isinstance(error, ExportRejected)
+    stage = "export" if of_export else "train"
     rejection = Rejection(
         round=number,
-        stage="export" if of_export else "train",
+        stage="select" if isinstance(error, NothingSelected) else stage,
         reason=str(error),
         kept=kept,
         check=failed_check(paths.parity) if of_export else None,
@@ -46,8 +47,10 @@ def note(paths: RoundDir, number: int, error: Exception, kept: str) -> Rejection
 
 def told(rejection: Rejection, paths: RoundDir) -> str:
     """What a person should read."""
+    text = f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
+    if rejection.stage == "select":
+        return f"{text}{rejection.reason} Settings are another run's: give another --run-dir."
     return (
-        f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
-        f"{rejection.reason} To try it again delete {paths.rejected} and the folders of later "
-        "rounds, here and below scores."
+        f"{text}{rejection.reason} To try it again delete {paths.rejected} and the folders of "
+        "later rounds, here and below scores."
     )

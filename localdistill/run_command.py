@@ -40,20 +40,26 @@ def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], 
             )
             ending.run_dir = directory
             quiet = options.progress in ("json", "none")
-            with contextlib.ExitStack() as stack:
-                keys = Keys(None if quiet else sys.stdin, steering.on_key)
-                told = _KEYS if keys.active else ""
-                shown = open_run_display(options.progress, sys.stdout, told)
-                stack.enter_context(shown)
-                stack.enter_context(keys)
-                result = pipeline.run(config, directory, ending.through(shown))
-                report = write_at_the_end(directory, shown)
-            if not as_json and not shown.stuck:
+            try:
+                with contextlib.ExitStack() as stack:
+                    keys = Keys(None if quiet else sys.stdin, steering.on_key)
+                    told = _KEYS if keys.active else ""
+                    shown = open_run_display(options.progress, sys.stdout, told)
+                    stack.enter_context(shown)
+                    stack.enter_context(keys)
+                    result = pipeline.run(config, directory, ending.through(shown))
+                    report = write_at_the_end(directory, shown)
+            finally:
+                ending.mute = shown is not None and shown.stuck
+            if not as_json and not ending.mute:
                 print(printable(result_text.result_text(result, report)), flush=True)  # noqa: T201
     finally:
-        if shown is not None and shown.stuck:
+        if ending.mute:
             # A terminal that takes nothing (Ctrl-S, a connection that hangs) must not keep the
             # end from whoever waits for it; Python's own would wait for the stream.
+            error = sys.exc_info()[1]
+            if error is not None and not sys.stderr.isatty():
+                print(f"localdistill: {error}", file=sys.stderr, flush=True)  # noqa: T201
             os._exit(ending.exit_code)
     if result.evaluation is None and not result.model.round:
         sys.exit(1)

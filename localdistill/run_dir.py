@@ -178,7 +178,8 @@ class RunDir:
         # The run that this call began is of no use to anybody if nothing has been drawn yet. But
         # what a full disk or a lost GPU has ended goes on, with the model that was prepared.
         mishap = isinstance(error, StorageError | GpuLost | OSError) and self.config.exists()
-        if isinstance(error, UserError | OSError) and not self.has_samples() and not mishap:
+        useless = isinstance(error, UserError | OSError) and not self.has_samples() and not mishap
+        if useless or (error is not None and not self.config.exists()):
             self._take_away()
         self.close()
 

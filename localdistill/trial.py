@@ -20,7 +20,7 @@ from localdistill.config import Config
 from localdistill.errors import ConfigError
 from localdistill.events import ignore
 from localdistill.jsonl import read_rows
-from localdistill.last_end import gave_no_model, uncompared_round
+from localdistill.last_end import gave_no_model, uncompared_round, without_model
 from localdistill.quantization.start import find_gguf
 from localdistill.run_dir import RunDir
 from localdistill.sampling import Sampling
@@ -208,9 +208,8 @@ def _chosen(run: RunDir, config: Config) -> tuple[int, EvalResult | None]:
         if (uncompared := uncompared_round(run)) is not None:
             return uncompared, None
         rounds = range(1, config.rounds + 1)
-        rejected = all(run.round(number).rejected.is_file() for number in rounds)
-        if rejected or gave_no_model(run):
-            why = f"every round was rejected; {run.round(1).rejected} says why"
+        if all(run.round(number).rejected.is_file() for number in rounds) or gave_no_model(run):
+            why = without_model(run)
             message = f"{run.path}: has no new model to compare with ({why})."
             raise ConfigError(message) from None
         message = f"{run.path}: the run is not finished, so it has no new model yet. Continue it"

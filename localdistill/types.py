@@ -197,7 +197,7 @@ class Rejection(Row):
     """Why a round gave no new model (``rejected.json``)."""
 
     round: int
-    stage: str  # "train" or "export"
+    stage: str  # "select", "train" or "export"
     reason: str
     kept: str  # label of the model that the run goes on with
     check: dict[str, Any] | None = None  # of the parity gate: the one that failed, with figures

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from localdistill import cores
-from localdistill.gpus import Gpu, gpus, read
+from localdistill.gpus import Gpu, are_hidden, gpus, read
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,18 @@ def test_gpus_are_read_and_the_library_is_closed(monkeypatch):
     ("wish", "names"),
     [
         ("0", ["new"]), ("1,0", ["old", "new"]), (" 1 ", ["old"]), ("", []), ("-1", []),
-        ("0,7,1", ["new"]), ("GPU-b", ["old"]), ("GPU-a0,GPU-b1", ["new", "old"]),
+        ("0,7,1", ["new"]), ("GPU-zz,0", []), ("GPU-b", ["old"]), ("GPU-a0,GPU-b1", ["new", "old"]),
     ],
 )  # fmt: skip
 def test_gpus_that_cuda_does_not_see_are_not_reckoned_with(monkeypatch, wish, names):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", wish)
     assert [gpu.name for gpu in read(Nvml())] == names
+
+
+@pytest.mark.parametrize(("wish", "hidden"), [("", True), ("-1", True), ("0", False)])
+def test_a_user_may_hide_all_gpus(monkeypatch, wish, hidden):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", wish)
+    assert are_hidden() == hidden
 
 
 def test_without_a_driver_there_are_none():

@@ -74,16 +74,20 @@ def test_a_display_for_people_is_told_of_the_end_at_once():
         assert seen == [END]
 
 
-def test_a_command_that_fails_is_a_warning(tmp_path, capfd):
-    run_command([sys.executable, "-c", "raise SystemExit(3)"], END)
-    assert capfd.readouterr().err.endswith("ended with exit code 3\n")
+@pytest.mark.parametrize("mute", [False, True])
+def test_a_command_that_fails_is_a_warning_where_anybody_can_be_told(capfd, mute):
+    with Ending(f"{sys.executable} -c 'raise SystemExit(3)'", last_line=False) as ending:
+        ending.through(lambda event: None)(END)
+        ending.mute = mute
+    told = capfd.readouterr().err
+    assert told == "" if mute else told.endswith("ended with exit code 3\n")
 
 
-def test_a_command_that_hangs_is_ended(monkeypatch, capfd):
+def test_a_command_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(on_finish, "_LIMIT_STOPPED_S", 0.0)
     stopped = END.model_copy(update={"outcome": "stopped"})
-    run_command([sys.executable, "-c", "import signal; signal.pause()"], stopped)
-    assert "was ended after 0 seconds" in capfd.readouterr().err
+    told = run_command([sys.executable, "-c", "import signal; signal.pause()"], stopped)
+    assert "was ended after 0 seconds" in told
 
 
 def test_no_shell_reads_the_command(tmp_path):

@@ -27,7 +27,7 @@ from localdistill.backends.openai_answer import read as read_answer
 from localdistill.backends.openai_client import Client, Json, Retry
 from localdistill.backends.openai_model import ServedModel, meet
 from localdistill.backends.openai_thinking import Thoughts
-from localdistill.errors import UserError
+from localdistill.errors import Stopped, UserError
 from localdistill.sampling import Sampling
 from localdistill.types import Completion
 
@@ -139,7 +139,11 @@ class OpenAIServerGenerator:
                     if task.exception() is None:
                         yield from self._thoughts.take(task.result())
                 if tick is not None:
-                    tick(self.stats)  # may stand still while the run is paused
+                    try:
+                        tick(self.stats)  # may stand still while the run is paused
+                    except Stopped:
+                        yield from self._thoughts.release()
+                        raise
                     since += time.perf_counter() - now
                 for trouble in filter(None, troubles):
                     yield from self._thoughts.release()

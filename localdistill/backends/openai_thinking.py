@@ -3,13 +3,16 @@
 Where a chat template opens the thinking, and the server does not take it apart, an answer begins
 inside of thoughts. One that ends by itself has the closing tag; one that was cut off by its length
 has none, and looks like any other text. So what was cut off without a tag is held back until
-another answer of the same model has told which of both it is.
+another answer of the same model has told which of both it is; a few of them, so that few are lost
+where the work is ended.
 """
 
 from __future__ import annotations
 
 from localdistill.backends.openai_answer import Answer
 from localdistill.types import Completion
+
+_HELD = 32  # answers, more than which are not held back
 
 
 class Thoughts:
@@ -21,12 +24,14 @@ class Thoughts:
 
     def take(self, answer: Answer) -> list[Completion]:
         """The completions that are ready after ``answer``: it and others, or none."""
-        if self.begins_inside is None and not answer.ambiguous:
-            self.begins_inside = answer.only_closed
-        if self.begins_inside is None:
-            self._held.append(answer)
-            return []
-        return [*self.release(), self._read(answer)]
+        if answer.only_closed:  # also where one that ended in its thoughts has told otherwise
+            self.begins_inside = True
+        elif self.begins_inside is None and not answer.ambiguous:
+            self.begins_inside = False
+        self._held.append(answer)
+        if self.begins_inside is not None:
+            return self.release()
+        return [self._read(self._held.pop(0))] if len(self._held) > _HELD else []
 
     def release(self) -> list[Completion]:
         """Those that were held back; as they came, where nothing has told what they are."""

@@ -97,5 +97,5 @@ def _begun(session: Session, ready: preflight.Ready) -> Model:
         return begin(session, ready)
     except OutOfTime as error:
         message = f"--hours {session.config.hours:g} is too little to prepare the starting model"
-        message = f"{message} ({error}). Name more hours: the same command goes on from here."
+        message = f"{message} ({error}). Name more hours."
         raise ConfigError(message) from error

@@ -108,7 +108,10 @@ def _score(
         ),
     )
     # As every model here: by its own best decoding, where the run's model was given that.
-    chosen = best.choice is not None and len(best.choice.scores) > 1
+    scores = session.directory.scores
+    # One that an earlier version has drawn on eval, decoded as the run's model, stays as it is.
+    drawn = scores("eval", model.label).exists() and not scores("dev", model.label).exists()
+    chosen = best.choice is not None and len(best.choice.scores) > 1 and not drawn
     control = on_dev(session, model) if chosen else replace(best, model=model, choice=None)
     result = compare_control(session, control, base, paths.evaluation)
     if result.gain is None or result.gain_low is None or result.gain_high is None:

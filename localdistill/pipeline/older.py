@@ -21,5 +21,6 @@ def set_aside(session: Session, label: str) -> None:
         return
     for path in (evaluation, session.directory.regression):
         if path.exists():
-            marker(path).unlink(missing_ok=True)
+            # In this order: a file without a marker would be taken for somebody else's.
             path.replace(path.with_name(f"{path.stem}-{old}{path.suffix}"))
+            marker(path).unlink(missing_ok=True)

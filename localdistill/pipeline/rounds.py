@@ -68,6 +68,7 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             last = number
             break
         why = None
+    session.time.ends()  # of a round that was broken off
     remarks = record(session, last, why)
     model, result, general = base, None, None
     if contest.rounds:  # else the eval set stays closed: there is nothing to compare

@@ -18,7 +18,7 @@ from localdistill.catalogue.load import read_catalogue
 from localdistill.config import Config
 from localdistill.errors import ConfigError, ModelError
 from localdistill.jsonl import done_facts, is_done, iter_rows
-from localdistill.last_end import gave_no_model, uncompared_round
+from localdistill.last_end import gave_no_model, uncompared_round, without_model
 from localdistill.models import hub_origin
 from localdistill.outcomes import read_comparison
 from localdistill.publishing.card import Base, Card, Round, shown
@@ -124,8 +124,7 @@ def _chosen(run: RunDir, evaluation: EvalResult | None, rounds: int) -> int:
             return uncompared
         rejected = all(run.round(number).rejected.is_file() for number in range(1, rounds + 1))
         if rejected or gave_no_model(run):
-            why = run.round(1).rejected
-            raise ConfigError(f"{path}: every round was rejected, so there is no model. See {why}.")
+            raise ConfigError(f"{path}: there is no new model ({without_model(run)}).")
         raise ConfigError(
             f"{path}: the run is not finished, so none of its models is chosen. Continue it with "
             "the command that began it, or name a round with --round."

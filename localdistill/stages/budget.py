@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from localdistill.errors import ConfigError
+from localdistill.errors import NothingSelected
 from localdistill.events import Callback, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, read_rows, refuse_foreign, write_whole
 from localdistill.types import TrainingExample
@@ -69,7 +69,8 @@ def run(request: BudgetRequest, callback: Callback) -> BudgetSummary:
     """Write each source's part; nothing is written again that is there.
 
     Raises:
-        ConfigError: none of the sources has an example to train on, or ``out`` is something else.
+        NothingSelected: none of the sources has an example to train on.
+        ConfigError: ``out`` is something else.
         ModelError: the folder has no tokenizer.
     """
     inputs = _digest(request)
@@ -117,12 +118,12 @@ def tokens_each(totals: Sequence[int], wished: int | None) -> int:
     """The least of ``totals``, which are of sets that have something; or what is wished, if less.
 
     Raises:
-        ConfigError: all of them are empty.
+        NothingSelected: all of them are empty.
     """
     least = min(filter(None, totals), default=0)
     if not least:
         text = "No strategy selects anything to train on. Draw more samples for each problem"
-        raise ConfigError(f"{text} (generate.samples), or take easier problems.")
+        raise NothingSelected(f"{text} (generate.samples), or take easier problems.")
     return least if wished is None else min(least, wished)
 
 

@@ -33,7 +33,7 @@ def choose_here(gguf: GgufFile, task: Task) -> Sizing:
         MemoryShortage: see ``choose``.
     """
     free, shape = memory.available_bytes(), shape_of(gguf)
-    if not offloads():  # a build without; it would ignore any wish
+    if not offloads() or gpus.are_hidden():  # it would ignore any wish
         task = replace(task, gpu_layers=0)
         return choose(shape, task, free=free, unpacked=f16_shape(gguf, task.weights))
     known = gpus.gpus()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from localdistill.errors import Stopped
 from tests.backends.fault_server import ordinary
 from tests.backends.openai_helpers import requests
 
@@ -36,6 +37,32 @@ def test_where_answers_have_no_thoughts_one_that_was_cut_off_is_an_answer(serve,
     assert found == [
         (DRAFT, None, "length"), ("code", None, "end_token"), (DRAFT, None, "length"),
     ]  # fmt: skip
+
+
+def test_no_more_than_some_are_held_back(serve, connect):
+    generator = connect(serve(lambda body, _: ordinary(body, DRAFT, finish="length")), slots=1)
+    rows = generator.generate(requests(samples=60))
+    next(rows)
+    assert generator.stats.decoded_tokens < 40  # not all 60 had to come for the first one
+    assert len(list(rows)) == 59
+
+
+def test_what_ended_in_its_thoughts_does_not_decide_for_good(serve, connect):
+    found = drawn(serve, connect, [("hm, the end", "stop"), (THOUGHT, "stop"), (DRAFT, "length")])
+    assert found[2] == ("", DRAFT.strip(), "length")
+
+
+def test_what_is_held_back_is_not_lost_by_a_stop(serve, connect):
+    def tick(stats):
+        if stats.decoded_tokens >= 3:
+            raise Stopped
+
+    generator = connect(serve(lambda body, _: ordinary(body, DRAFT, finish="length")), slots=1)
+    seen = []
+    with pytest.raises(Stopped):
+        for row in generator.generate(requests(samples=9), tick):
+            seen.append(row.sample)
+    assert seen == [0, 1, 2]
 
 
 def test_where_nothing_tells_what_it_is_it_stays_as_it_came(serve, connect):

@@ -152,3 +152,23 @@ def test_an_export_that_would_not_end_is_not_trained_for(tmp_path):
         keeper.train_until()
     assert not keeper.begins(2, 3, paths)
     assert keeper.omitted.items[0].what.startswith("Rounds 2 to 3 of 3: 10 s")
+
+
+def test_a_round_that_is_broken_off_leaves_the_rest_of_the_time_to_the_comparison(
+    timed, config, tmp_path, monkeypatch
+):
+    config = with_problems(config, tmp_path, "eval", 100)
+    built = configuration.build({**config, "rounds": 2, "hours": 1})
+    usual, clock = pipeline.rounds.sample, [0.0]
+    monkeypatch.setattr(pipeline.session.Deadline, "now", lambda self: time.monotonic() + clock[0])
+
+    def sample(session, number, model):
+        if number == 2:
+            clock[0] = session.time._given  # of the round, which is not all that is left
+            raise OutOfTime("it took too long")
+        usual(session, number, model)
+
+    monkeypatch.setattr(pipeline.rounds, "sample", sample)
+    result = pipeline.run(built, tmp_path / "run", lambda event: None)
+    assert result.evaluation is not None
+    assert not (tmp_path / "run" / "problems" / "eval-part.jsonl").exists()

@@ -9,6 +9,7 @@ from localdistill import config as configuration
 from localdistill.errors import (
     ConfigError,
     ExportRejected,
+    NothingSelected,
     StageFailed,
     TrainingDiverged,
 )
@@ -130,3 +131,17 @@ def test_the_command_ends_with_1_without_a_new_model(
         assert json.loads(out.splitlines()[-1])["verdict"] == "no new model"
     else:
         assert "Verdict: no new model" in out
+
+
+def test_a_round_that_selects_nothing_does_not_end_the_run(requests, rejecting, config, tmp_path):
+    rejecting["train", 2] = NothingSelected("selected.jsonl is empty. Draw more samples.")
+    built = configuration.build({**config, "rounds": 2})
+    said = []
+    result = pipeline.run(built, tmp_path / "run", said.append)
+    assert result.model.label == "round-01"
+    noted = Rejection.model_validate_json(
+        (tmp_path / "run" / "rounds" / "02" / "rejected.json").read_text()
+    )
+    assert noted.stage == "select"
+    (told,) = [e.message for e in said if isinstance(e, Notice) and "no new model" in e.message]
+    assert "give another --run-dir" in told and "delete" not in told

@@ -90,6 +90,24 @@ def test_both_summaries_come_back_and_verify_knows_how_many_will_come(stages, tm
     assert stages.requests["verify"].expected == 8
 
 
+def test_each_can_be_ended_by_another_thread(stages, tmp_path):
+    stages.generate = lambda: None
+
+    def took(child):
+        taken.append(child)
+        if len(taken) == 2:  # as at the end of a run's time
+            for each in taken:
+                each.terminate()
+
+    taken = []
+    stages.verify = lambda: None
+    with pytest.raises(StageFailed):
+        generate_and_verify(
+            *requests(tmp_path), lambda event: None, tmp_path / "log.txt", started=took
+        )
+    assert len(taken) == 2
+
+
 def test_an_error_in_verify_ends_generate_and_is_the_one_that_is_told(stages, tmp_path):
     stages.generate = lambda: None
 

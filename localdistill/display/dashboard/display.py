@@ -110,6 +110,8 @@ class Dashboard:
                     size, painted = found, now
                     self._screen.paint(self.frame(size), size)
                 self._over.wait(_LOOK_S)
+        self._over.wait()  # where it could not be painted on, it can still be left
+        with contextlib.suppress(OSError, ValueError):
             # In this thread too: it may wait for ever, which is told by ``stuck``.
             self._screen.leave()
             self.show_record()
