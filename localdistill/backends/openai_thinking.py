@@ -12,7 +12,7 @@ from __future__ import annotations
 from localdistill.backends.openai_answer import Answer
 from localdistill.types import Completion
 
-_HELD = 32  # answers, more than which are not held back
+_HELD = 16  # answers, more than which are not held back
 
 
 class Thoughts:
