@@ -103,7 +103,10 @@ def _files(given: dict[str, Any]) -> Iterator[_Attempt]:
 
 
 def _processes(given: dict[str, Any]) -> Iterator[_Attempt]:
-    for process in given["processes"]:
+    # A container, or a namespace, counts its processes anew: the number of one of the run's may be
+    # this one's there, or that of its parent, which it may signal where both are one user.
+    ours = {os.getpid()} if given["other_user"] else {os.getpid(), os.getppid()}
+    for process in sorted({*given["processes"]} - ours):
         yield "signals the run", functools.partial(os.kill, process, 0)
         yield "reads the run's memory", functools.partial(_read, f"/proc/{process}/mem")
     parent = os.getppid()
