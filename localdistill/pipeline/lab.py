@@ -39,7 +39,7 @@ def best_strategy(session: Session, number: int, base: Model) -> Model:
     """Compare the configured strategies on round ``number``'s samples; gives the best one's model.
 
     Raises:
-        ConfigError: none of them selects anything.
+        NothingSelected: none of them selects anything.
         TrainingDiverged, ExportRejected: none of them gives a model; that of the last one.
     """
     paths, out = session.directory.round(number), session.directory.comparison

@@ -2,7 +2,7 @@
 
 import pytest
 
-from localdistill.errors import ConfigError
+from localdistill.errors import NothingSelected
 from localdistill.jsonl import read_rows
 from localdistill.stages.budget import BudgetRequest, Source, cut, run, tokens_each
 from localdistill.trainers import chat_tokens
@@ -86,7 +86,7 @@ def test_the_number_is_the_least_and_never_more():
     assert tokens_each([30, 20, 0], None) == 20
     assert tokens_each([30, 20], 10) == 10
     assert tokens_each([30, 20], 100) == 20
-    with pytest.raises(ConfigError, match="No strategy selects anything"):
+    with pytest.raises(NothingSelected, match="No strategy selects anything"):
         tokens_each([0, 0], None)
 
 
