@@ -49,7 +49,7 @@ def told(rejection: Rejection, paths: RoundDir) -> str:
     """What a person should read."""
     text = f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
     if rejection.stage == "select":
-        return f"{text}{rejection.reason} Settings are another run's: give another --run-dir."
+        return f"{text}{rejection.reason} For other settings give another --run-dir."
     return (
         f"{text}{rejection.reason} To try it again delete {paths.rejected} and the folders of "
         "later rounds, here and below scores."

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], 
             # end from whoever waits for it; Python's own would wait for the stream.
             error = sys.exc_info()[1]
             if error is not None and not sys.stderr.isatty():
-                print(f"localdistill: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                print(printable(f"localdistill: {error}"), file=sys.stderr, flush=True)  # noqa: T201
             os._exit(ending.exit_code)
     if result.evaluation is None and not result.model.round:
         sys.exit(1)

@@ -129,7 +129,7 @@ class RunDir:
         return self
 
     def refuse_if_taken(self) -> None:
-        """Refuse at once a directory in which another run works: ``open`` comes after long checks.
+        """Refuse a directory in which another run works, before anything is shown of this one.
 
         Raises:
             ConfigError: one does.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 import jinja2
 import jinja2.ext
@@ -14,12 +13,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from localdistill.bounded import OutOfBounds, bounded
 from localdistill.errors import ModelError
+from localdistill.prompt_date import PROMPT_DATE
 from localdistill.types import Message
 
-# Some templates (Llama 3.x) write today's date into the system message. A run over midnight, and a
-# file that is continued the next day, must not see other prompts: it is always the day that those
-# templates name where they are told none.
-_TODAY = datetime(2024, 7, 26)
 _LONGEST = 1 << 24  # characters of a rendered prompt; no model's context holds as many
 _HOSTILE = "the model's chat template makes too much of a prompt"
 
@@ -61,7 +57,7 @@ class ChatTemplate:
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise_exception
-        environment.globals["strftime_now"] = _TODAY.strftime
+        environment.globals["strftime_now"] = PROMPT_DATE.strftime
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         try:
             with bounded():  # expressions of constants are computed here

@@ -15,6 +15,7 @@ from typing import Any
 
 from localdistill.bounded import OutOfBounds, bounded
 from localdistill.errors import ModelError
+from localdistill.prompt_date import PROMPT_DATE
 from localdistill.types import Message, TrainingExample
 
 # Stands for an answer when the template is asked what it writes after one.
@@ -104,7 +105,10 @@ class ChatTokenizer:
         try:
             with bounded():  # transformers renders in Jinja's sandbox, which bounds neither
                 text: str = self._tokenizer.apply_chat_template(
-                    conversation, tokenize=False, add_generation_prompt=add_generation_prompt
+                    conversation,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    strftime_now=PROMPT_DATE.strftime,  # as sampling has it, and not today's
                 )
         except OutOfBounds as error:
             message = f"the tokenizer's chat template makes too much of a prompt ({error})"

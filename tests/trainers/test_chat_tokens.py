@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from localdistill.backends.chat_template import ChatTemplate
 from localdistill.errors import ModelError
 from localdistill.trainers.batches import IGNORED, pad
 from localdistill.trainers.chat_tokens import ChatTokenizer, TokenizedExample
@@ -82,6 +83,20 @@ def test_the_end_token_is_the_templates_also_where_eos_is_another(tiny, tmp_path
     path.write_text(json.dumps({**config, "eos_token": "<|endoftext|>"}))
     tokenizer = ChatTokenizer(folder)
     assert tokenizer.decode([tokenizer.end_token]) == "<|im_end|>"
+
+
+def test_a_template_that_writes_the_date_writes_that_of_sampling(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "base")
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    dated = "{% for m in messages %}<|im_start|>{{ strftime_now('%Y-%m-%d') }} {{ m.content }}"
+    template = f"{dated}<|im_end|>{{% endfor %}}"
+    path.write_text(json.dumps({**config, "chat_template": template}))
+    tokenizer = ChatTokenizer(folder)
+    text = tokenizer._render([Message(role="user", content="a")], add_generation_prompt=True)
+    sampled = ChatTemplate(template, bos_token="", eos_token="")
+    assert text == sampled.render([Message(role="user", content="a")])
 
 
 def test_a_folder_without_a_chat_template_is_refused(tiny, tmp_path):
