@@ -95,7 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--model", help=starting_points.HELP)
     run.add_argument("--problems", help="[FORMAT:]FILE[#PART] to train on")
     run.add_argument("--dev-problems", help="for choices between rounds (else 15%% of --problems)")
-    run.add_argument("--eval-problems", help="for the final comparison")
+    text = "for the final comparison (else 15%% of --problems)"
+    run.add_argument("--eval-problems", help=text)
     run.add_argument("--limit", type=int, help="use the first N problems of each set")
     run.add_argument("--rounds", type=int)
     run.add_argument("--samples", type=int, help="completions a problem")

@@ -22,7 +22,7 @@ class ArmScore(Row):
     examples: int  # that were trained on
     tokens: int  # of their answers, in one epoch
     score: ModelScore
-    # Paired difference to the base model in pass@1, as a share of 1, with its 95% interval
+    # Paired difference to the base model in pass@1, as a share of 1, with its interval
     gain: float | None
     gain_low: float | None
     gain_high: float | None

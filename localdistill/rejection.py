@@ -13,6 +13,8 @@ from localdistill.types import Rejection
 # What ends a round and not the run.
 CAUSES = (ExportRejected, NothingSelected, TrainingDiverged)
 
+_CAUSE_IN = {"export": ExportRejected, "select": NothingSelected, "train": TrainingDiverged}
+
 
 def earlier(paths: RoundDir) -> Rejection | None:
     """What an earlier call has noted of the round; None where it was not rejected.
@@ -28,6 +30,16 @@ def earlier(paths: RoundDir) -> Rejection | None:
     except ValidationError as error:
         message = f"{paths.rejected}: is damaged. Delete it to try the round again."
         raise ConfigError(message) from error
+
+
+def again(paths: RoundDir) -> Exception | None:
+    """The error that an earlier call has noted there; None where it has noted none.
+
+    Raises:
+        ConfigError: the note is damaged.
+    """
+    found = earlier(paths)
+    return None if found is None else _CAUSE_IN.get(found.stage, TrainingDiverged)(found.reason)
 
 
 def note(paths: RoundDir, number: int, error: Exception, kept: str) -> Rejection:

@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from localdistill import selection, starting_points
+from localdistill.bootstrap import Method
 from localdistill.display import open_display
 from localdistill.errors import ConfigError
 from localdistill.publishing import command
@@ -156,6 +157,9 @@ def _export(parser: argparse.ArgumentParser) -> None:
 def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", type=Path, help="a GGUF file to compare with")
     parser.add_argument("--k", type=int, action="append", help="report pass@K (default 1)")
+    parser.add_argument("--level", type=float, help="of the intervals (default 0.95)")
+    text = "how intervals are made (default percentile)"
+    parser.add_argument("--interval", choices=get_args(Method), help=text)
 
 
 _COMMANDS: dict[str, tuple[str, tuple[Add, ...]]] = {

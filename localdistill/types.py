@@ -251,7 +251,7 @@ class ControlScore(Row):
 
     name: str  # "references", "shuffled"
     score: ModelScore
-    # Paired difference to the baseline in pass@1, as a share of 1, with its 95% interval.
+    # Paired difference to the baseline in pass@1, as a share of 1, with its interval.
     gain: float
     gain_low: float
     gain_high: float

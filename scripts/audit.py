@@ -1,9 +1,10 @@
 """Look up known vulnerabilities of all that is locked (needs the vulnerability service).
 
-    python3 scripts/audit.py          # `make audit`: both dependency sets
+    python3 scripts/audit.py          # `make audit`: both dependency sets, and its own tools
 
-pip-audit reads requirements/cpu.lock and cuda.lock and asks the Python advisory database. Exit code
-1 if anything is found that requirements/audit-exceptions.txt does not argue away.
+pip-audit reads requirements/cpu.lock, cuda.lock and audit.lock and asks the Python advisory
+database. Exit code 1 if anything is found that requirements/audit-exceptions.txt does not argue
+away.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 # PyTorch publishes its CPU build on an index of its own; the general one has the CUDA build only.
 TORCH_CPU_INDEX = os.environ.get("TORCH_CPU_INDEX", "https://download.pytorch.org/whl/cpu")
-LEAN = Path(__file__).resolve().with_name("lean_llama_cpp.cmake")
+LEAN = Path(__file__).resolve().with_name("llama_cpp.cmake")
 CONVERTER_PARTS = ("convert_hf_to_gguf.py", "conversion", "gguf-py", "LICENSE")
 
 

@@ -43,7 +43,7 @@ def test_the_slots_that_were_asked_for_are_kept_or_refused(capsys, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 102_300_000)
     code, shown, told = plan(capsys, "--slots", 250)
     assert (code, shown) == (2, "")
-    assert "250 samples at once" in told and "Lower --slots to " in told
+    assert "250 samples at once" in told and "Lower generate.slots (--slots) to " in told
 
 
 def test_what_a_run_takes_on_the_disk_stands_against_what_is_free(capsys, monkeypatch, tmp_path):

@@ -138,9 +138,7 @@ class LlamaDecoder:
         status = self._lib.llama_decode(self.handle, self._batch)
         if status != 0:
             reason = "its cache is full" if status == 1 else f"llama.cpp error {status}"
-            raise ModelError(
-                f"{self._model.path}: decoding failed ({reason}); lower --slots or --max-tokens"
-            )
+            raise ModelError(f"{self._model.path}: decoding failed ({reason}). {_LOWER}")
         return self._logits(count)  # waits for a GPU, too
 
     def _logits(self, count: int) -> Logits:

@@ -47,7 +47,7 @@ class OpenAIServerGenerator:
         server: the server's base URL, with or without ``/v1``.
         model: the model's name there.
         sampling: how tokens are to be drawn; see ``openai_makes`` for what a make honours.
-        slots: requests in flight, from 1 to 1024.
+        slots: requests in flight, from 1 to 1024 (the stage *generate* takes 255 at most).
         timeout_s: for one answer.
         retry: how long failures that may pass are borne.
         environment: where an API key may stand (``LOCALDISTILL_API_KEY``, ``OPENAI_API_KEY``).

@@ -1,7 +1,7 @@
 """How much memory a model needs, from the numbers of its architecture.
 
-All sizes are in bytes, and all are estimates: docs/models.md compares them with what was measured.
-Each estimate is a sum of named parts, so that it can be argued with.
+All sizes are in bytes, and all are estimates: docs/models.md says what they are made of.
+Each is a sum of named parts, so that it can be argued with.
 """
 
 from __future__ import annotations

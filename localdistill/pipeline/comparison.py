@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localdistill.decodings import samples_of
+from localdistill.detectable import what_can_be_shown
 from localdistill.events import Notice, Scored
 from localdistill.jsonl import done_facts, is_done
 from localdistill.pipeline.models import Contender, Model
@@ -107,6 +108,7 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
     folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
     samples = _samples(session, mine.sampling)
     make_time(session, "eval", samples + _samples(session, base.sampling), models=2)
+    _say_what_is_left_to_see(session)
     openings = open_eval(session, mine.model, size_of(session, "eval"), samples)
     out = session.directory.evaluation
     result = _compare(session, "eval", (mine, base), folders, out, openings=openings)
@@ -114,6 +116,13 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
         if score is not None:
             _tell(session, "eval", each.model, score)
     return result
+
+
+def _say_what_is_left_to_see(session: Session) -> None:
+    """Where eval is cut short for want of time: how large a gain what is left of it can show."""
+    if problems_of(session, "eval") != session.directory.problems("eval"):
+        text, coarse = what_can_be_shown(session.config.evaluate, size_of(session, "eval"))
+        session.callback(Notice(level="warning" if coarse else "info", message=text))
 
 
 def _as_opened(session: Session, mine: Contender, base: Contender) -> tuple[Contender, Contender]:

@@ -73,13 +73,19 @@ def _compared(session: Session, number: int, base: Model) -> Comparison:
                 reason = "all it selects is longer than train.max_length"
                 left_out.append(LeftOutArm(name=cut.name, reason=reason))
             continue
-        try:
-            scored.append(_scored(session, number, cut, standing))
-        except rejection.CAUSES as rejected:
-            error = rejected
-            left_out.append(LeftOutArm(name=cut.name, reason=str(rejected)))
-            text = f"Strategy {cut.name} gives no model: {rejected}"
-            session.callback(Notice(level="warning", message=text))
+        # One that an earlier call has seen rejected is not trained for that once more.
+        rejected: Exception | None = rejection.again(paths.arm(cut.name))
+        if rejected is None:
+            try:
+                scored.append(_scored(session, number, cut, standing))
+                continue
+            except rejection.CAUSES as found:
+                rejection.note(paths.arm(cut.name), number, found, base.label)
+                rejected = found
+        error = rejected
+        left_out.append(LeftOutArm(name=cut.name, reason=str(rejected)))
+        text = f"Strategy {cut.name} gives no model: {rejected}"
+        session.callback(Notice(level="warning", message=text))
     if not scored and error is not None:
         raise error
     evaluated = session.config.evaluate

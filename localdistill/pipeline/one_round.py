@@ -37,7 +37,7 @@ def learn(session: Session, number: int, model: Model, base: Model) -> Model:
     """Select from the round's samples and train ``model`` or ``base``, as ``train.start`` says.
 
     Raises:
-        TrainingDiverged, ExportRejected: it gives no model.
+        NothingSelected, TrainingDiverged, ExportRejected: it gives no model.
     """
     config, paths = session.config, session.directory.round(number)
     if config.compare:

@@ -1,7 +1,7 @@
 """The loop over rounds.
 
-A round begins with the champion: of all models so far the best one on dev. One whose training
-diverges or whose export is rejected gives no model, and the champion stays.
+A round begins with the champion: of all models so far the best one on dev. One that selects
+nothing, whose training diverges or whose export is rejected gives no model, and the champion stays.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def train_and_export(session: Session, arm: Arm) -> Model:
     """Train ``arm`` with the run's settings and write its files.
 
     Raises:
-        TrainingDiverged, ExportRejected: it gives no model.
+        NothingSelected, TrainingDiverged, ExportRejected: it gives no model.
         OutOfTime: there was no time for it.
         LocaldistillError: see ``stages.train`` and ``stages.export``.
     """

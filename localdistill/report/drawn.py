@@ -48,8 +48,8 @@ def draw(run: Run, found: Found) -> dict[str, Markup]:
         drawn["hard"] = _hard(found.hard)
     if found.failures:
         drawn["failures"] = _failures(found.failures)
-    if found.trainings:
-        drawn["training"] = _training(found.trainings[-1])
+    for each in found.trainings:
+        drawn[f"training_{each.round}"] = _training(each)
     if len(found.rounds) > 1:
         drawn["rounds"] = _rounds(found.rounds)
     arms = [] if run.comparison is None else run.comparison.arms
@@ -107,7 +107,8 @@ def _training(training: Trained) -> Markup:
         first, last = training.held_out[0][1], training.held_out[-1][1]
         text = f"{text}; on what was held out from {first:.3f} to {last:.3f}"
     words = Words(f"Loss in training, round {training.round}", f"{text}.")
-    return plots.training(training.steps, training.losses, training.held_out, words)
+    points = training.steps, training.losses, training.held_out
+    return plots.training(f"train{training.round}", *points, words)
 
 
 def _rounds(rounds: Sequence[DevRound]) -> Markup:

@@ -161,13 +161,14 @@ def failures(rows: Sequence[Failure], words: Words) -> Markup:
 
 
 def training(
+    name: str,
     steps: Sequence[int],
     losses: Sequence[float],
     held_out: Sequence[tuple[int, float]],
     words: Words,
 ) -> Markup:
     """The loss of each step, and that on what was held out where it was measured (nats a token)."""
-    with _plot("train", words, 250) as plot:
+    with _plot(name, words, 250) as plot:
         axes = plot.axes
         axes.plot(steps, losses, color=svg.BEFORE, linewidth=1.2, alpha=0.75)
         if held_out:

@@ -18,11 +18,11 @@ KINDS = ("auto", "compose", "docker", "podman", "local", "unsafe")
 
 _COMPOSE = (
     "start the tool by `docker compose run` with the compose.yaml of localdistill, which puts a "
-    "sandbox beside it, or take --sandbox auto"
+    "sandbox beside it, or take verify.sandbox = auto (--sandbox auto)"
 )
 _ENGINE = (
     "see that `{engine} info` works and build the image (`{engine} build --target pit -t {image} .`"
-    "), or take --sandbox auto"
+    "), or take verify.sandbox = auto (--sandbox auto)"
 )
 _IN_A_CONTAINER = (
     "run this container as root with Docker's default capabilities (no --user, no --cap-drop), or "

@@ -83,6 +83,7 @@ def run(request: ExportRequest, callback: Callback) -> ExportSummary:
     """Export one round's model; what has been finished for the same inputs is not done again.
 
     Raises:
+        ConfigError: an output is an input too, or somebody else's file.
         ModelError: an input cannot be used, or they do not belong together.
         ExportRejected: the result is not the model that was trained; nothing is published.
     """

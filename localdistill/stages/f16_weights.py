@@ -1,7 +1,7 @@
 """A quantised model computed with in 16 bits, where that is faster.
 
 llama.cpp's products of many tokens with a quantised matrix round the tokens' values to 8 bits and
-multiply integers. With most types a processor with AVX2 and nothing beyond it is faster with floats
+multiply integers. With most types a build for AVX2 and nothing beyond it is faster with floats
 (docs/performance.md). So the weights can be unpacked once, when a file is opened. A quantised
 weight is a product of a 16-bit scale (or two) and a small integer; rounded to 16 bits it is off by
 1/2048 of itself at most (below 2**-14, by 2**-25). The integer arithmetic that is left out rounds
@@ -22,10 +22,10 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
+from localdistill.backends.instructions import floats_are_faster
 from localdistill.backends.llama_memory import ModelShape
 from localdistill.backends.llama_model import bindings, cause, forget_causes
 from localdistill.errors import ModelError
-from localdistill.instructions import floats_are_faster
 from localdistill.quantization.ggml_types import BF16, F32, block_size
 from localdistill.quantization.gguf_file import GgufFile
 from localdistill.sampling import Weights
@@ -53,7 +53,7 @@ def f16_shape(gguf: GgufFile, weights: Weights) -> ModelShape | None:
     """
     if weights == "stored" or not hasattr(os, "memfd_create") or gguf.alignment != _ALIGNMENT:
         return None
-    if weights == "auto" and not (floats_are_faster() and _mostly_slow(gguf)):
+    if weights == "auto" and not (_mostly_slow(gguf) and floats_are_faster()):
         return None
     shape = shape_of(gguf)
     matrices = [tensor for tensor in gguf.tensors.values() if len(tensor.dims) > 1]

@@ -1,9 +1,9 @@
 """Stage *fetch*: a model from the Hugging Face hub into the hub's own cache on this disk.
 
-The only stage that uses a network, and never part of a round. What it leaves is the cache as
-huggingface_hub lays it out, so that other programs find the model there, and so does a later call
-without a network. Only weights as safetensors, configuration, tokenizer and texts are taken: never
-a pickle, never code.
+Beside *generate* from a server the only stage that uses a network, and never part of a round. What
+it leaves is the cache as huggingface_hub lays it out, so that other programs find the model there,
+and so does a later call without a network. Only weights as safetensors, configuration, tokenizer
+and texts are taken: never a pickle, never code.
 
 huggingface_hub 1.33 begins a file anew that another process had half fetched. Weights are
 gigabytes, so they are fetched here, by ranges, into the blob that it would have made.

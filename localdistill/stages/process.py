@@ -172,6 +172,13 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             child.wait()
 
 
+# A build for the processor that compiled it, on a disk or a machine that has moved.
+_OTHER_PROCESSOR = (
+    "an instruction that this processor does not have. What was compiled on another machine must "
+    "be compiled anew: `make clean`, then `make run`. The image needs an x86-64 processor with AVX2"
+)
+
+
 def _is_of_gpu(text: str) -> bool:
     return any(words in text.lower() for words in _GPU_WORDS)
 
@@ -182,6 +189,8 @@ def _death(stage: str, code: int, log: Path) -> LocaldistillError:
             f"{stage}: its process was killed, most likely for lack of memory. "
             "The same command goes on from there; see `dmesg` and the log in " + str(log)
         )
+    if code == -signal.SIGILL:
+        return StageFailed(f"{stage}: {_OTHER_PROCESSOR} ({log})")
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
     last = next((line.strip() for line in reversed(tail) if line.strip()), "no output")
     if lost := next((line.strip() for line in tail if _is_of_gpu(line)), None):

@@ -233,12 +233,13 @@ def _what_fits(shape: ModelShape, task: Task, slots: int, free: int, gpus: Seque
     if slots > 1:
         fewer = most(slots - 1, lambda number: replace(task, slots=number))
         if fewer:
-            return f"Lower --slots to {fewer}, or close other programs."
+            return f"Lower generate.slots (--slots) to {fewer}, or close other programs."
     limit = min(task.max_tokens, shape.context)
     shorter = most(limit - 1, lambda number: replace(task, slots=1, max_tokens=number))
     if shorter:
-        also = "--slots to 1 and " if slots > 1 else ""
-        return f"Lower {also}--max-tokens to {shorter}, or close other programs."
+        also = "generate.slots (--slots) to 1 and " if slots > 1 else ""
+        tokens = f"generate.max_tokens and evaluate.max_tokens (--max-tokens) to {shorter}"
+        return f"Lower {also}{tokens}, or close other programs."
     return "Close other programs, or take a smaller model or quantisation."
 
 

@@ -60,9 +60,11 @@ def run(request: TrainRequest, callback: Callback) -> TrainSummary:
     """Train the adapter; does nothing where it is finished.
 
     Raises:
-        ConfigError: there is nothing to train on, no such trainer, or ``out`` holds something else.
+        ConfigError: ``data`` cannot be used, no such trainer, or ``out`` holds something else.
+        NothingSelected: ``data`` is empty.
         ModelError: the model cannot be used.
         MemoryShortage: the model, or a single example, does not fit into memory.
+        StorageError: the adapter will not fit on the disk.
         TrainingDiverged: the loss exploded or is no number; nothing is left of the training.
         StageFailed: the training went wrong.
     """
@@ -138,7 +140,7 @@ def summarise(summary: TrainSummary) -> dict[str, Scalar]:
     return {
         **shown,
         "tokens/s": round(summary.tokens_per_second),
-        "peak memory MB": round(summary.peak_memory_mb),
+        "peak memory MiB": round(summary.peak_memory_mb),
     }
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3  # at a completion that ends in infra_error, before that is recorded
 _REASONS = 5  # in a warning
+_GRADE_THEM = "verify.inseparable (--inseparable) grades them, for training"
 
 Open = Callable[[str, int | None], "Sandbox"]
 
@@ -80,7 +81,7 @@ class Work:
             shown += ["..."] if len(self._left_out) > _REASONS else []
             message = f"{len(self._left_out)} of {total} problems are left out, because their tests"
             message = f"{message} cannot be kept apart from a candidate ({'; '.join(shown)})"
-            self.callback(Notice(level="warning", message=f"{message}; --inseparable grades them."))
+            self.callback(Notice(level="warning", message=f"{message}; {_GRADE_THEM}"))
 
     def warn_of_verdicts(self) -> None:
         """Warn of what could not be judged, and tell which modules programs lack."""

@@ -90,6 +90,8 @@ def test_settings(refused, assignment, hint):
         ((*SCORE, "--limit", "0"), "--limit"),
         ((*SCORE, "--workers", "0"), "--workers"),
         ((*SCORE, "--k", "0"), "--k 0"),
+        ((*SCORE, "--level", "95"), "--level 95"),
+        ((*SCORE, "--interval", "exact"), "--interval"),
         (("verify", "--completions", "c", *FILES, "--workers", "-1"), "--workers"),
         (("train", "--model", "m", "--data", "d", "--out", "o", "--rank", "0"), "--rank"),
         (

@@ -189,14 +189,21 @@ def test_results_that_would_vanish_are_foretold(start):
     assert "nothing is mounted on /data" in err
 
 
-def test_a_model_in_a_store_that_is_mounted_to_be_read_only_is_found_and_sampled(start, data):
+@pytest.mark.parametrize("program", ["ollama", "lmstudio"])
+def test_a_model_in_a_store_that_is_mounted_to_be_read_only_is_found_and_sampled(
+    start, data, program
+):
     gguf = next((Path(__file__).parents[2] / "models" / "seed").glob("*.gguf"))
     with folder_of(0) as store:
         store.chmod(0o755)
-        write_ollama(store, "registry.ollama.ai/library/mine/latest", gguf.read_bytes())
-        options = ("--volume", f"{store}:/stores/.ollama/models:ro", "--env", "HOME=/stores")
+        if program == "ollama":
+            write_ollama(store, "registry.ollama.ai/library/mine/latest", gguf.read_bytes())
+        else:
+            (store / "me" / "mine-GGUF").mkdir(parents=True)
+            (store / "me" / "mine-GGUF" / "mine-Q8_0.gguf").write_bytes(gguf.read_bytes())
+        options = ("--volume", f"{store}:/stores/.{program}/models:ro", "--env", "HOME=/stores")
         code, out, err = start(
-            "generate", "--model", "ollama:mine", "--problems", PROBLEMS, "--limit", 1,
+            "generate", "--model", f"{program}:mine", "--problems", PROBLEMS, "--limit", 1,
             "--max-tokens", 160, "--out", "/data/completions.jsonl",
             data=data, options=options,
         ).wait()  # fmt: skip

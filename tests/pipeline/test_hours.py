@@ -9,6 +9,7 @@ from localdistill import config as configuration
 from localdistill import pipeline, result_text
 from localdistill.deadline import Deadline, OutOfTime
 from localdistill.errors import ConfigError, StageFailed
+from localdistill.events import Notice
 from localdistill.jsonl import read_rows
 from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.run_dir import RoundDir
@@ -49,13 +50,16 @@ def test_stages_are_told_when_to_end_and_what_is_left_out_is_written_and_said(
     config = with_problems(config, tmp_path, "eval", 100)
     config = with_problems(config, tmp_path, "dev", 30)
     built = configuration.build({**config, "hours": 0.05})
-    result = pipeline.run(built, tmp_path / "run", lambda event: None)
+    events = []
+    result = pipeline.run(built, tmp_path / "run", events.append)
     generate, train = named(timed, "generate")[0], named(timed, "train")[0]
     assert before < generate.until < train.until < before + 180
     part = read_rows(tmp_path / "run" / "problems" / "eval-part.jsonl", Problem)
     assert 10 <= len(part) < 100
     evaluated = named(timed, "evaluate")[-1]
     assert evaluated.problems == str(tmp_path / "run" / "problems" / "eval-part.jsonl")
+    said = [event.message for event in events if isinstance(event, Notice)]
+    assert any(f"The comparison on {len(part)} problems" in text for text in said)
     written = json.loads((tmp_path / "run" / "omitted.json").read_text())
     assert written["hours"] == 0.05
     assert [item["stage"] for item in written["items"]] == ["train", "evaluate", "evaluate"]

@@ -42,7 +42,7 @@ def lab(requests, monkeypatch, on_dev):
             return {"tokens_each": 7, "cuts": cuts}
         if name == "train":
             more[0](StageStarted(stage="train", title="train", total=1))
-            request.out.mkdir(parents=True)
+            request.out.mkdir(parents=True, exist_ok=True)
             (request.out / "adapter_config.json").write_text("{}")
             mark_done(request.out)
         if name == "export":
@@ -119,6 +119,19 @@ def test_where_no_strategy_gives_a_model_the_round_is_rejected(lab, config, tmp_
     result = run(config, tmp_path, compare=["balanced", "hybrid"])
     assert result.evaluation is None
     assert [entry.reason for entry in result.rejections] == ["it talks nonsense."]
+
+
+def test_a_strategy_that_was_rejected_is_not_trained_again(lab, config, tmp_path):
+    run(config, tmp_path, compare=["balanced", "tests"])
+    (tmp_path / "run" / "comparison.json").unlink()  # as after a kill before it was written
+    first = [request.out.parent.name for request in named(lab, "train")]
+    assert first == ["balanced", "tests"]
+    del lab[:]
+    result = run(config, tmp_path, compare=["balanced", "tests"])
+    assert "balanced" not in {request.out.parent.name for request in named(lab, "train")}
+    assert [(arm.name, arm.reason) for arm in result.comparison.left_out] == [
+        ("balanced", "it talks nonsense.")
+    ]
 
 
 def test_a_continued_lab_keeps_its_choice_and_trains_nothing_again(lab, config, tmp_path):

@@ -145,6 +145,17 @@ def test_what_only_some_runs_have(finished):
     assert page.tags.count("svg") == 8
 
 
+def test_each_round_has_its_curve(making):
+    making.trained()
+    making.round = making.path / "rounds" / "02"
+    making.trained()
+    page = page_of(making)
+    for number in (1, 2):
+        assert f"Loss in training, round {number}" in page.text
+    names = [value for _, name, value in page.attributes if name == "id"]
+    assert len(names) == len(set(names))
+
+
 def test_hostile_text_is_shown_and_does_nothing(tmp_path):
     making = Making(tmp_path / HOSTILE.replace("/", "_"), model=f"/models/{HOSTILE}.gguf")
     named = f"{HOSTILE}$x^2$"

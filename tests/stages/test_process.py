@@ -175,3 +175,10 @@ def test_a_gpu_that_fails_in_c_code_is_found_in_the_log(tmp_path):
     assert "CUDA error: unspecified launch failure" in str(told)
     log.write_text("loading\n")
     assert type(process._death("generate", -signal.SIGABRT, log)) is StageFailed
+
+
+def test_what_was_compiled_for_another_processor_is_told_so(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("llama_context: n_ctx_seq (3328) > n_ctx_train (2048)\n")
+    told = process._death("generate", -signal.SIGILL, log)
+    assert "compiled anew" in str(told) and "n_ctx" not in str(told)

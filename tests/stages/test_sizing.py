@@ -102,7 +102,7 @@ def refused(task, free):
 def test_a_refusal_names_the_most_slots_that_fit():
     free = 850_000_000
     text = refused(Task(512, 200, slots=200), free)
-    fitting = int(re.search(r"Lower --slots to (\d+)", text)[1])
+    fitting = int(re.search(r"Lower generate.slots \(--slots\) to (\d+)", text)[1])
     assert choose(SMALL, Task(512, 200, slots=fitting), free=free).slots == fitting
     refused(Task(512, 200, slots=fitting + 1), free)
 
@@ -110,7 +110,7 @@ def test_a_refusal_names_the_most_slots_that_fit():
 def test_a_refusal_names_the_most_tokens_that_fit():
     free = 800_000_000
     text = refused(Task(30_000, 200), free)
-    fitting = int(re.search(r"Lower --max-tokens to (\d+)", text)[1])
+    fitting = int(re.search(r"\(--max-tokens\) to (\d+)", text)[1])
     assert choose(SMALL, Task(fitting, 200), free=free).cells >= fitting + 400
     refused(Task(fitting + 256, 200), free)  # the cache grows by 256 tokens
 

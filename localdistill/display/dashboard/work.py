@@ -27,7 +27,7 @@ _VERDICTS = {
     "worse": "worse",
     "no evidence": "no evidence that it is better",
     "not known": "not known: there was no time to compare the new model with the old",
-    "no new model": "no new model: every round was rejected; the starting model is kept",
+    "no new model": "no new model: the starting model is kept",
 }
 _MESSAGE_LINES = 6
 
