@@ -60,6 +60,7 @@ def _round(folder: Path, args: argparse.Namespace, *, adaptive: bool) -> dict[st
         seed=args.seed,
         out=completions,
         slots=args.slots,
+        weights=args.weights,
         threads=cores,
         adaptive=adaptive,
         keep=args.keep,
@@ -111,6 +112,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--max-tokens", type=int, default=160)
     parser.add_argument("--slots", type=int, default=16)
+    parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="keep everything here")
     parser.add_argument("--progress", type=argparse.FileType("w"), default="/dev/stderr")

@@ -29,7 +29,8 @@ def main() -> None:
     args = _arguments()
     with tempfile.TemporaryDirectory() as name:
         work = args.work or Path(name)
-        found = [_once(args, work, number) for number in range(args.times)]
+        numbers = range(args.first - 1, args.first - 1 + args.times)
+        found = [_once(args, work, number) for number in numbers]
     others = sum(1 for result in found if result["verdict"] != "no evidence")
     print(
         json.dumps(
@@ -38,6 +39,7 @@ def main() -> None:
                 "other_than_no_evidence": others,
                 "largest_gain": max(abs(result["gain"]) for result in found),
                 "gains": [result["gain"] for result in found],
+                "chi_squared": sum(result["squared"] for result in found),
             }
         )
     )
@@ -52,7 +54,20 @@ def _once(args: argparse.Namespace, work: Path, number: int) -> dict[str, object
         f"{result.verdict}",
         flush=True,
     )
-    return {"gain": round(100 * result.gain, 2), "verdict": result.verdict}
+    return {
+        "gain": round(100 * result.gain, 2),
+        "verdict": result.verdict,
+        "squared": _squared(sides[0], sides[1]),
+    }
+
+
+def _squared(one: ModelScore, other: ModelScore) -> float:
+    """The square of the difference, in units of its variance as the problems' differences tell it.
+
+    Over comparisons their sum is a chi-squared with as many degrees of freedom, nearly.
+    """
+    differences = metrics.paired_differences(one.counts, other.counts)
+    return float(differences.mean() ** 2 / (differences.var(ddof=1) / differences.size))
 
 
 def _score(args: argparse.Namespace, work: Path, seed: int) -> ModelScore:
@@ -78,6 +93,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=seed / "seed-q8_0.gguf")
     parser.add_argument("--problems", default=str(seed / "problems" / "eval.jsonl"))
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument(
+        "--first", type=int, default=1, help="its number; each has seeds of its own"
+    )
     parser.add_argument("--samples", type=int, default=4, help="for each problem")
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--max-tokens", type=int, default=160)
