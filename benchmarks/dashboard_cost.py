@@ -4,8 +4,9 @@
 
 Stages work in processes of their own, so the run's process has little to do but to take events,
 write them down and draw. Runs once with the dashboard on a terminal of 200x60 and once without any
-display. ``share`` is the first one's processor time against what all cores could have done in the
-time that the run took. It must be under 0.01.
+display. ``display_share`` is what the first one's process took more, against what all cores could
+have done in the time that the run took. It must be under 0.01. ``share`` is all of that process,
+with what it does once whatever is shown: imports, checks, the journal, the report.
 """
 
 import fcntl

@@ -41,13 +41,16 @@ run() {
 
 ask() {
     docker run --rm --network none --volume "$PWD/ld:/data:ro" --entrypoint /opt/localdistill/bin/python "$image" -c '
+import json
 import llama_cpp
 model = llama_cpp.Llama("/data/seed/rounds/01/model.gguf", n_ctx=512, verbose=False)
-asked = "Write a Python function `total(nums)` that returns the sum of the numbers in `nums`."
-answer = model.create_chat_completion([{"role": "user", "content": asked}], temperature=0.0)
+# The small seed model knows the functions of its own problem sets, so it is asked for one of those it was not trained on.
+asked = json.loads(open("/data/seed/problems/eval.jsonl").readline())
+message = {"role": "user", "content": asked["prompt"]}
+answer = model.create_chat_completion([message], temperature=0.0)
 text = answer["choices"][0]["message"]["content"]
-print(text)
-assert "def total(" in text
+print(asked["prompt"], text, sep="\n")
+assert "def " + asked["entry_point"] + "(" in text
 '
 }
 
