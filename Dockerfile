@@ -98,7 +98,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake g++ ninja-build \
     && rm -rf /var/lib/apt/lists/*
 COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt requirements/cpu.lock /src/requirements/
-COPY scripts/install.py scripts/compile_c.py scripts/llama_cpp.cmake /src/scripts/
+COPY scripts/install.py scripts/compile_c.py scripts/llama_cpp.cmake scripts/without_amx.cmake /src/scripts/
 
 FROM llama-cpp-tools AS llama-cpp
 RUN python /src/scripts/install.py --venv /venv --set cpu --portable --only-llama-cpp /llama-cpp
@@ -107,7 +107,7 @@ RUN python /src/scripts/install.py --venv /venv --set cpu --portable --only-llam
 # All third-party packages.
 FROM base AS dependencies-cpu
 COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt requirements/cpu.lock /src/requirements/
-COPY scripts/install.py scripts/compile_c.py scripts/llama_cpp.cmake /src/scripts/
+COPY scripts/install.py scripts/compile_c.py scripts/llama_cpp.cmake scripts/without_amx.cmake /src/scripts/
 COPY --from=llama-cpp /llama-cpp /llama-cpp
 RUN python /src/scripts/install.py --venv /opt/localdistill --set cpu --llama-cpp /llama-cpp --dependencies-only
 # A quarter of it is of no use in a CPU image without a compiler: the packages' own tests, C headers, libraries for GPUs,
@@ -144,7 +144,7 @@ RUN python /src/scripts/install.py --venv /venv --set cuda --portable --only-lla
 
 FROM base AS dependencies-cuda
 COPY requirements/base.txt requirements/train.txt requirements/unsloth.txt requirements/cuda.lock /src/requirements/
-COPY scripts/install.py scripts/compile_c.py scripts/llama_cpp.cmake /src/scripts/
+COPY scripts/install.py scripts/compile_c.py scripts/llama_cpp.cmake scripts/without_amx.cmake /src/scripts/
 COPY --from=llama-cpp-cuda /llama-cpp /llama-cpp
 RUN python /src/scripts/install.py --venv /opt/localdistill --set cuda --llama-cpp /llama-cpp --dependencies-only
 RUN cd /opt/localdistill/lib/python3*/site-packages \

@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+# As in scripts/llama_cpp.cmake: such code crashes.
+WITHOUT_AMX = Path(__file__).resolve().parents[1] / "scripts" / "without_amx.cmake"
 # No web page, no HTTPS and no downloads: parts that a benchmark does not need.
 FLAGS = (
     "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF",
@@ -40,7 +42,8 @@ def main() -> None:
     source = out / "source" / f"llama_cpp_python-{version}" / "vendor" / "llama.cpp"
     if not source.exists():
         sys.exit(f"{args.archive} is not the source of llama-cpp-python {version}, as installed")
-    subprocess.run(["cmake", "-S", source, "-B", out, *FLAGS], check=True)
+    without_amx = f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={WITHOUT_AMX}"
+    subprocess.run(["cmake", "-S", source, "-B", out, without_amx, *FLAGS], check=True)
     build = ["cmake", "--build", out, "--target", "llama-server", "--parallel", str(args.jobs)]
     subprocess.run(build, check=True)
     print(out / "bin" / "llama-server")

@@ -67,7 +67,8 @@ def _squared(one: ModelScore, other: ModelScore) -> float:
     Over comparisons their sum is a chi-squared with as many degrees of freedom, nearly.
     """
     differences = metrics.paired_differences(one.counts, other.counts)
-    return float(differences.mean() ** 2 / (differences.var(ddof=1) / differences.size))
+    variance = differences.var(ddof=1) / differences.size
+    return float(differences.mean() ** 2 / variance) if variance else 0.0
 
 
 def _score(args: argparse.Namespace, work: Path, seed: int) -> ModelScore:

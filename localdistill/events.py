@@ -122,7 +122,7 @@ class RunFinished(_Event):
     kind: Literal["finished"] = "finished"
     outcome: Literal["finished", "stopped", "failed"]
     exit_code: int
-    # "no new model": every round was rejected, or there was no time for one; "not known": there was
+    # "no new model": no round gave one, or there was no time for one; "not known": there was
     # no time to compare the new model. None: it did not come so far.
     verdict: Literal["better", "no evidence", "worse", "no new model", "not known"] | None = None
     # Paired difference in pass@1 to the starting model, as a share of 1, with its interval.

@@ -45,5 +45,5 @@ def without_model(run: RunDir) -> str:
     """Why a run has ended without one, to stand in brackets."""
     first = run.round(1).rejected
     if first.is_file():
-        return f"every round was rejected; {first} says why"
+        return f"no round gave one; {first} says why"
     return "there was no time for a round; the same command with more --hours goes on"

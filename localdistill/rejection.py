@@ -28,7 +28,7 @@ def earlier(paths: RoundDir) -> Rejection | None:
     try:
         return Rejection.model_validate_json(paths.rejected.read_bytes())
     except ValidationError as error:
-        message = f"{paths.rejected}: is damaged. Delete it to try the round again."
+        message = f"{paths.rejected}: is damaged. Delete it to try that again."
         raise ConfigError(message) from error
 
 
@@ -62,7 +62,9 @@ def told(rejection: Rejection, paths: RoundDir) -> str:
     text = f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
     if rejection.stage == "select":
         return f"{text}{rejection.reason} For other settings give another --run-dir."
+    notes = [paths.rejected, *sorted(paths.path.glob("arms/*/rejected.json"))]
+    which = ", ".join(map(str, notes))
     return (
-        f"{text}{rejection.reason} To try it again delete {paths.rejected} and the folders of "
+        f"{text}{rejection.reason} To try it again delete {which} and the folders of "
         "later rounds, here and below scores."
     )

@@ -42,7 +42,7 @@ def result_text(result: RunResult, report: Path | None = None) -> str:
     elif result.model.round:
         lines.append("Verdict: not known: there was no time to compare the new model with the old")
     elif result.omitted is None or all(each.stage != "round" for each in result.omitted.items):
-        lines.append("Verdict: no new model: every round was rejected; the starting model is kept")
+        lines.append("Verdict: no new model: no round gave one; the starting model is kept")
     else:
         lines.append("Verdict: no new model: there was no time for a round; the old one is kept")
     if result.general is not None:

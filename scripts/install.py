@@ -38,6 +38,7 @@ REQUIREMENTS = ROOT / "requirements"
 # PyTorch publishes its CPU build on an index of its own; the general one has the CUDA build only.
 TORCH_CPU_INDEX = os.environ.get("TORCH_CPU_INDEX", "https://download.pytorch.org/whl/cpu")
 LEAN = Path(__file__).resolve().with_name("llama_cpp.cmake")
+WITHOUT_AMX = LEAN.with_name("without_amx.cmake")  # a part of it
 CONVERTER_PARTS = ("convert_hf_to_gguf.py", "conversion", "gguf-py", "LICENSE")
 
 
@@ -166,6 +167,13 @@ def build_llama_cpp(environment: Environment, kind: str, portable: bool, folder:
     )  # fmt: skip
 
 
+def built_as(kind: str, portable: bool) -> str:
+    """What a build of llama-cpp-python depends on: a change of it means building anew."""
+    parts = (LEAN.read_text(encoding="utf-8"), WITHOUT_AMX.read_text(encoding="utf-8"))
+    text = "\n".join([pin_of("llama-cpp-python"), kind, str(portable), *parts])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def archive_in(folder: Path) -> Path:
     """The source archive of llama-cpp-python that lies in ``folder``."""
     _, _, version = pin_of("llama-cpp-python").partition("==")
@@ -181,7 +189,9 @@ def install_llama_cpp(
     """Install llama-cpp-python, built now or before, and put llama.cpp's converter beside it."""
     requirement = pin_of("llama-cpp-python")
     converter = environment.folder / "share" / "localdistill" / "llama.cpp"
-    if environment.has(requirement) and converter.exists():
+    record, wanted = converter.with_name("llama.cpp.built"), built_as(kind, portable)
+    known = record.read_text(encoding="utf-8") if record.exists() else ""
+    if environment.has(requirement) and converter.exists() and known == wanted:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = built or Path(temporary)
@@ -193,8 +203,9 @@ def install_llama_cpp(
         if wheel is None:
             fail(f"{folder} holds no wheel of {archive.name}.")
         # What it depends on comes with the lock, by its hash.
-        environment.pip("install", "--no-cache-dir", "--no-deps", str(wheel))
+        environment.pip("install", "--no-cache-dir", "--no-deps", "--force-reinstall", str(wheel))
         place_converter(archive, converter)
+    record.write_text(wanted, encoding="utf-8")
 
 
 def lock_of(kind: str) -> Path:
@@ -247,7 +258,13 @@ def install_dependencies(
 def stamp(kind: str, portable: bool, dev: bool) -> str:
     """What an installation was made from: a change of it means that there is work to do."""
     digest = hashlib.sha256(f"{kind} {portable} {dev} {sys.version}".encode())
-    for path in [*sorted(REQUIREMENTS.glob("*.txt")), lock_of(kind), Path(__file__), LEAN]:
+    for path in [
+        *sorted(REQUIREMENTS.glob("*.txt")),
+        lock_of(kind),
+        Path(__file__),
+        LEAN,
+        WITHOUT_AMX,
+    ]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

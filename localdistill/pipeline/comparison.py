@@ -107,8 +107,10 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
         session.callback(Notice(level="warning", message=text))
     folders = [session.directory.scores("eval", each.model.label) for each in (mine, base)]
     samples = _samples(session, mine.sampling)
-    make_time(session, "eval", samples + _samples(session, base.sampling), models=2)
-    _say_what_is_left_to_see(session)
+    theirs = _samples(session, base.sampling)
+    make_time(session, "eval", samples + theirs, models=2)
+    if not is_done(session.directory.evaluation):
+        _say_what_is_left_to_see(session, min(samples, theirs))
     openings = open_eval(session, mine.model, size_of(session, "eval"), samples)
     out = session.directory.evaluation
     result = _compare(session, "eval", (mine, base), folders, out, openings=openings)
@@ -118,10 +120,11 @@ def compare_on_eval(session: Session, mine: Contender, base: Contender) -> EvalR
     return result
 
 
-def _say_what_is_left_to_see(session: Session) -> None:
+def _say_what_is_left_to_see(session: Session, samples: int) -> None:
     """Where eval is cut short for want of time: how large a gain what is left of it can show."""
     if problems_of(session, "eval") != session.directory.problems("eval"):
-        text, coarse = what_can_be_shown(session.config.evaluate, size_of(session, "eval"))
+        problems = size_of(session, "eval")
+        text, coarse = what_can_be_shown(session.config.evaluate, problems, samples)
         session.callback(Notice(level="warning" if coarse else "info", message=text))
 
 

@@ -38,13 +38,21 @@ def with_controls(
     found = []
     for name in session.config.controls:
         paths = RoundDir(session.directory.controls / _of_round(name, best.model))
-        try:
-            _write_data(session, name, selected, paths)
-            score = _score(session, name, selected, paths, base, best)
-        except (*rejection.CAUSES, ConfigError) as error:
-            text = f"There is no control {name}: {error}"
+        score: ControlScore | None = None
+        # One that an earlier call has seen rejected is not trained for that once more.
+        why: Exception | None = rejection.again(paths)
+        if why is None:
+            try:
+                _write_data(session, name, selected, paths)
+                score = _score(session, name, selected, paths, base, best)
+            except rejection.CAUSES as error:
+                rejection.note(paths, best.model.round, error, best.model.label)
+                why = error
+            except ConfigError as error:
+                why = error
+        if why is not None:
+            text = f"There is no control {name}: {why}"
             session.callback(Notice(level="warning", message=text))
-            continue
         if score is not None:
             found.append(score)
     result = result.model_copy(update={"controls": found})

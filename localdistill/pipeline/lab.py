@@ -39,6 +39,7 @@ def best_strategy(session: Session, number: int, base: Model) -> Model:
     """Compare the configured strategies on round ``number``'s samples; gives the best one's model.
 
     Raises:
+        ConfigError: what an earlier call has noted is damaged.
         NothingSelected: none of them selects anything.
         TrainingDiverged, ExportRejected: none of them gives a model; that of the last one.
     """

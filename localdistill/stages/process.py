@@ -252,7 +252,7 @@ def told_as(stage: str, error: Exception, place: object = None) -> LocaldistillE
         return error
     if isinstance(error, ModuleNotFoundError):
         text = f"{stage} needs the Python package {error.name}: run `make install`"
-        text += " in localdistill's source (or, with an NVIDIA GPU, pip install '.[cuda]')."
+        text += " in localdistill's source."
         return MissingDependency(text)
     text = f"{type(error).__name__}: {error}"
     # Rust and C++ (safetensors, PyTorch) have errors of their own for what Python has classes for.

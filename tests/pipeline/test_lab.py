@@ -1,14 +1,23 @@
 """Strategies side by side, and controls: what is handed to which stage, and what is kept."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from localdistill import config as configuration
-from localdistill import pipeline, result_text
-from localdistill.errors import ConfigError, ExportRejected, UserError
+from localdistill import pipeline, rejection, result_text
+from localdistill.errors import (
+    ConfigError,
+    ExportRejected,
+    NothingSelected,
+    TrainingDiverged,
+    UserError,
+)
 from localdistill.events import Notice, StageStarted
 from localdistill.jsonl import mark_done, write_whole
+from localdistill.run_dir import RoundDir
 from localdistill.types import EvalResult
 from tests.pipeline.helpers import example, run, score
 
@@ -119,6 +128,36 @@ def test_where_no_strategy_gives_a_model_the_round_is_rejected(lab, config, tmp_
     result = run(config, tmp_path, compare=["balanced", "hybrid"])
     assert result.evaluation is None
     assert [entry.reason for entry in result.rejections] == ["it talks nonsense."]
+    rejected = tmp_path / "run" / "rounds" / "01" / "rejected.json"
+    first = json.loads(rejected.read_text())
+    rejected.unlink()  # as after a kill before it was written
+    del lab[:]
+    assert run(config, tmp_path, compare=["balanced", "hybrid"]).rejections == result.rejections
+    assert not named(lab, "train")
+    assert json.loads(rejected.read_text()) == first
+
+
+def test_what_is_named_to_try_a_rejected_lab_again_is_enough(lab, config, tmp_path, monkeypatch):
+    said = []
+    built = configuration.build({**config, "compare": ["balanced", "hybrid"]})
+    pipeline.run(built, tmp_path / "run", said.append)
+    (text,) = [e.message for e in said if isinstance(e, Notice) and "To try it again" in e.message]
+    for path in re.findall(r"/\S+rejected\.json", text):
+        Path(path).unlink()
+    del lab[:]
+    run(config, tmp_path, compare=["balanced", "hybrid"])
+    assert named(lab, "train")
+
+
+@pytest.mark.parametrize(
+    "error", [TrainingDiverged("no number."), ExportRejected("nonsense."), NothingSelected("none.")]
+)
+def test_the_note_of_a_rejection_gives_its_error_back(tmp_path, error):
+    paths = RoundDir(tmp_path)
+    assert rejection.again(paths) is None
+    rejection.note(paths, 1, error, "base")
+    found = rejection.again(paths)
+    assert type(found) is type(error) and str(found) == str(error)
 
 
 def test_a_strategy_that_was_rejected_is_not_trained_again(lab, config, tmp_path):
@@ -206,6 +245,28 @@ def test_controls_are_made_after_the_verdict_and_change_nothing_of_it(lab, confi
     assert any("no control shuffled" in getattr(event, "message", "") for event in said)
     text = result_text.result_text(result)
     assert "training on the reference solutions: +40.0 points" in text
+
+
+def test_a_control_that_was_rejected_is_not_trained_again(lab, config, tmp_path, monkeypatch):
+    usual, trained = pipeline.session.run_stage, []
+
+    def stage(name, request, *more):
+        if name == "train" and "controls" in str(request.out):
+            trained.append(request.out)
+            raise TrainingDiverged("the loss is no number.")
+        return usual(name, request, *more)
+
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
+    row = json.loads((tmp_path / "train.jsonl").read_text())
+    row |= {"id": "p", "reference": "def f(x):\n    return x"}
+    (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
+    for _ in range(2):
+        said = []
+        built = configuration.build({**config, "controls": ["references"]})
+        result = pipeline.run(built, tmp_path / "run", said.append)
+        assert result.evaluation.controls == []
+        assert any("no control references: the loss" in getattr(e, "message", "") for e in said)
+    assert len(trained) == 1
 
 
 @pytest.mark.parametrize("decode", ["same", "best"])

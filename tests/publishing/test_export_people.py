@@ -186,7 +186,7 @@ def test_a_run_that_has_not_chosen_is_refused_and_a_folder_that_is_none(run_dir,
     for number in (1, 2):
         run.round(number).rejected.write_text("{}")
     code, _, err = give(run_dir, "--ollama", tmp_path / "o")
-    assert code == 2 and "every round was rejected" in err
+    assert code == 2 and "no round gave one" in err
     assert not (tmp_path / "o").exists()
 
 

@@ -74,7 +74,7 @@ def test_a_run_that_is_not_finished(run):
 def test_a_run_without_a_new_model_says_why(run):
     (run.path / "evaluation.json").unlink()
     run.rejected()
-    with pytest.raises(ConfigError, match=r"no new model .*every round was rejected; .*rejected"):
+    with pytest.raises(ConfigError, match=r"no new model .*no round gave one; .*rejected"):
         trial.models_of(run.path)
 
 
