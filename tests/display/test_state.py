@@ -76,9 +76,23 @@ def left(recording):
     return run_left(state, state.working_time(recording.now))
 
 
-def test_there_is_no_estimate_while_a_long_stage_is_unknown():
-    for moment in (recordings.prepare, recordings.generate, recordings.verify, recordings.select):
-        assert left(moment()) is None
+def test_there_is_no_estimate_before_anything_is_drawn():
+    assert left(recordings.prepare()) is None
+
+
+def test_what_is_known_of_the_first_round_is_told_and_what_is_not_is_named():
+    drawing, testing = 1280 / 2992, 47 / 2992
+    found = left(recordings.select())
+    assert found.without == ("train",)
+    another = pytest.approx(1280 + 47, abs=5)  # of the second round, as much is known
+    assert found.seconds - 1312 * (drawing + testing) == another
+    for moment, named in (
+        (recordings.generate, ("verify", "train")),
+        (recordings.verify, ("train",)),
+    ):
+        found = left(moment())
+        assert found.without == named
+        assert found.seconds > 1312 * drawing
 
 
 def test_from_the_training_on_what_is_left_out_is_named():

@@ -1,7 +1,6 @@
 """How long the whole run will still take, from what this run has taken so far.
 
-Nothing is assumed of a stage that has not been seen: while one is to come that may take long, there
-is no estimate.
+Nothing is assumed of a stage that has not been seen: an estimate names those that are not in it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from localdistill.display.state import Done, RunState
 
 ROUND = ("generate", "verify", "select", "train", "export")
-_SHORT = {"select", "export"}  # may be left out of an estimate that says so
+SHORT = {"select", "export"}  # seconds or minutes, where others may take hours
 _DEV, _EVAL = "(dev)", "(eval)"  # in titles of comparisons
 
 
@@ -27,7 +26,7 @@ def run_left(state: RunState, now: float) -> Estimate | None:
     """Time left for the whole run; ``now`` on the clock of ``RunState.working_time``."""
     if state.round == 0 or state.end is not None or state.planned is None:
         return None
-    current, each = _current(state, now), _completion_s(state)
+    current, each = _current(state, now), _completion_s(state, now)
     if current is None:
         return None
     if _is_begun(state, _EVAL):
@@ -55,10 +54,10 @@ def _in_a_first_round(
     """As ``run_left`` where there is no round to go by."""
     here, planned = _of_round(state, state.round), state.planned
     seen = {done.stage for done in here} | {stage.name for stage in state.at_work()}
-    ahead = [name for name in ROUND if name not in seen]
-    if any(name not in _SHORT for name in ahead) or (more and any(d.skipped for d in here)):
+    ahead = tuple(name for name in ROUND if name not in seen)
+    if more and any(done.skipped for done in here):
         return None
-    short = tuple(name for name in ahead if name in _SHORT)
+    long = tuple(name for name in ahead if name not in SHORT)
     models = 1 if ("dev", "base") in state.scores else 2
     dev = planned.dev_completions * each if planned is not None else 0.0
     if _is_begun(state, _DEV):
@@ -68,7 +67,7 @@ def _in_a_first_round(
     began = min([done.began for done in here], default=now)
     # A later round scores its own model only.
     another = now - began + left - (dev if models > 1 else 0.0)
-    return Estimate(left + more * another + final, short)
+    return Estimate(left + more * another + final, long or ahead)
 
 
 def _current(state: RunState, now: float) -> float | None:
@@ -76,6 +75,8 @@ def _current(state: RunState, now: float) -> float | None:
     left = []
     for stage in state.at_work():
         seconds = stage.seconds_left(now)
+        if seconds is None and stage.name in SHORT:
+            continue
         if seconds is None:
             return None
         told = stage.told_left is not None
@@ -83,15 +84,23 @@ def _current(state: RunState, now: float) -> float | None:
     return max(left, default=0.0)
 
 
-def _completion_s(state: RunState) -> float | None:
-    """Seconds to draw and test a completion, in the last round in which that was done."""
+def _completion_s(state: RunState, now: float) -> float | None:
+    """Seconds to draw and test a completion, in the last round in which that was done.
+
+    As far as the one at work has come, where none was done yet; None before anything is known, and
+    where an earlier call has done it.
+    """
     total = 0.0
     for name in ("generate", "verify"):
         known = [done for done in state.done if done.stage == name and done.units > 0]
-        known = [done for done in known if not done.skipped]
-        if not known:
+        new = [done for done in known if not done.skipped]
+        stage = state.stages.get(name)
+        if new:
+            total += (new[-1].ended - new[-1].began) / new[-1].units
+        elif stage is not None and not stage.finished and stage.done > stage.first:
+            total += (now - stage.began) / (stage.done - stage.first)
+        elif name == "generate" or known or stage is not None:
             return None
-        total += (known[-1].ended - known[-1].began) / known[-1].units
     return total
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from localdistill.display.dashboard.drawing import BAD, DIM, GOOD, LATE, NOW, STRONG, fitted, spread
-from localdistill.display.dashboard.estimate import ROUND, run_left
+from localdistill.display.dashboard.estimate import ROUND, SHORT, run_left
 from localdistill.display.dashboard.section import Section, View, name_of
 from localdistill.display.words import about, duration
 
@@ -35,9 +35,11 @@ def _time_left(view: View) -> str:
     left = run_left(state, view.now)
     if left is None or state.paused_since is not None or state.stopping:
         return ""
-    told = f"about {about(left.seconds)} left in all "
-    without = f", {' and '.join(left.without)} not counted " if left.without else ""
-    return told.rstrip() + without if without and view.width >= _WIDE_ENOUGH else told
+    told, is_most = f"about {about(left.seconds)} left", SHORT.issuperset(left.without)
+    told += " in all" if is_most else ""
+    if left.without and view.width >= _WIDE_ENOUGH:
+        return f"{told}, {' and '.join(left.without)} not counted "
+    return f"{told} " if is_most else ""
 
 
 def status(view: View) -> Text:
