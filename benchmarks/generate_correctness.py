@@ -58,7 +58,9 @@ def main() -> None:
     figures: dict[str, Any] = {
         "weights": ours.stats.weights,
         **_greedy(args, args.weights, one, wanted, greedy),
-        **_logprobs(one, wanted, texts, greedy),
+        **_logprobs(
+            one, wanted[: args.logprob_prompts], texts, greedy, _others(one, wanted, greedy)
+        ),
     }
     if ours.stats.weights == "f16":
         stored = _greedy(args, "stored", _Forced(args, "stored"), wanted, greedy)
@@ -210,10 +212,10 @@ def _logprobs(
     wanted: list[GenerationRequest],
     texts: dict[str, Any],
     greedy: dict[str, list[int]],
+    others: list[tuple[list[int], list[int]]],
 ) -> dict[str, float]:
     errors, composition = [], []
-    others = _others(one, wanted, greedy)
-    for request in wanted[:16]:
+    for request in wanted:
         prompt, tokens = one.model.prompt_tokens(request.messages), greedy[request.problem_id]
         alone = _logprob_of(one.rows(prompt, tokens, []), tokens).mean()
         full = _logprob_of(one.rows(prompt, tokens, others), tokens).mean()
@@ -299,6 +301,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--problems", required=True, help="[FORMAT:]FILE[#PART]")
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--noise-prompts", type=int, default=8)
+    parser.add_argument("--logprob-prompts", type=int, default=16)
     parser.add_argument("--max-tokens", type=int, default=160)
     parser.add_argument("--draws", type=int, default=20_000)
     parser.add_argument("--slots", type=int, default=16)
