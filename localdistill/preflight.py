@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill import disk_use, manifest, memory, selection, trainers
+from localdistill import disk_use, gpus, manifest, memory, selection, trainers
 from localdistill.config import Config
 from localdistill.controls import without_references
 from localdistill.detectable import what_can_be_shown
@@ -22,6 +22,7 @@ from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
 from localdistill.stages import split, train_here, verify
+from localdistill.stages.this_machine import offloads
 from localdistill.stages.train_shape import trainable
 from localdistill.time_plan import for_people, least_seconds
 from localdistill.types import SandboxUse
@@ -64,6 +65,7 @@ def check(
         check_arms(config, splits.splits)
         say_if_nothing_can_be_learnt(config, callback)
         say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
+        say_if_a_gpu_idles(callback)
     outlook = inspect(Path(config.model), config.export.quant)
     if saved is None:
         check_hours(config, outlook)
@@ -121,6 +123,15 @@ def say_what_can_be_shown(config: Config, problems: int, callback: Callback) -> 
     """Tell how large a gain must be to be found, before a night is spent on what shows nothing."""
     text, coarse = what_can_be_shown(config.evaluate, problems)
     callback(Notice(level="warning" if coarse else "info", message=text))
+
+
+def say_if_a_gpu_idles(callback: Callback) -> None:
+    """Warn of a GPU that a night is spent beside, as llama.cpp was built without it."""
+    names = [each.name for each in gpus.gpus()]
+    if names and not gpus.are_hidden() and not offloads():
+        text = f"{', '.join(names)} is not used: this installation is for the processor alone. See"
+        text += " docs/docker.md (the image's target cuda), or run `make clean`, then `make run`."
+        callback(Notice(level="warning", message=text))
 
 
 def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:

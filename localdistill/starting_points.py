@@ -113,7 +113,7 @@ def _places(look_in: Sequence[Path] = ()) -> list[Place]:
         look_in,
         models_dir(),
         environment=os.environ,
-        home=Path.home(),
+        home=_home(),
         working_directory=Path.cwd(),
     )
 
@@ -169,6 +169,11 @@ def _hub_id(given: str) -> tuple[str, str | None] | None:
     return match[1], match[2]
 
 
+def _home() -> Path:
+    """Below which the stores of other programs are; in a container where they are mounted."""
+    return Path(os.environ.get("LOCALDISTILL_STORES") or Path.home())
+
+
 def _of_hub(
     given: str,
     hub: tuple[str, str | None],
@@ -177,7 +182,7 @@ def _of_hub(
     before: Callable[[], None],
 ) -> str:
     repo, revision = hub
-    cache = hub_cache(os.environ, Path.home())
+    cache = hub_cache(os.environ, _home())
     request = fetch.FetchRequest(repo=repo, revision=revision, cache=cache)
     found = fetch.find_fetched(request)
     if found is not None:

@@ -123,8 +123,15 @@ def _listed(there: Sequence[OllamaModel], stores: Sequence[Path]) -> str:
     if there:
         return f"it holds {_few([model.name for model in there])}"
     if stores:
-        return f"it holds none at all ({', '.join(map(str, stores))})"
+        return _none_in(stores)
     return "no store of it was found (OLLAMA_MODELS names its folder)"
+
+
+def _none_in(stores: Sequence[Path]) -> str:
+    closed = [store for store in stores if not os.access(store, os.R_OK | os.X_OK)]
+    if closed:
+        return f"{', '.join(map(str, closed))} may not be read by this user"
+    return f"it holds none at all ({', '.join(map(str, stores))}): is it the right folder?"
 
 
 def _few(names: Sequence[str]) -> str:
@@ -164,7 +171,7 @@ def find_lm_studio(name: str, stores: Sequence[Path]) -> Path:
     if files:
         there = f"it holds {_few([shown for shown, _ in files])}"
     elif stores:
-        there = f"it holds none at all ({', '.join(map(str, stores))})"
+        there = _none_in(stores)
     else:
         there = "no folder of its models was found; give the path of the file"
     raise ConfigError(f"lmstudio:{name}: LM Studio holds no such model here; {there}.")

@@ -119,6 +119,8 @@ def run(source: Source, targets: Targets, callback: Callback) -> None:
     callback(StageFinished(stage=STAGE, summary={"model": name}))
     if card.evaluation is not None and card.evaluation.verdict in ("worse", "no evidence"):
         text = f"There is no evidence that {name} is better than what it was made from"
+        if card.evaluation.verdict == "worse":
+            text = f"{name} is worse than what it was made from"
         callback(Notice(level="warning", message=f"{text}; its card says so."))
     for notice in told:
         callback(notice)

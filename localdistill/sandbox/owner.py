@@ -77,11 +77,19 @@ def execute(command: list[str]) -> NoReturn:
     Raises:
         OSError: there is no such program, or nowhere to write.
     """
-    if os.environ.get("HOME", "") in _HOMES_OF_ROOT:
-        if os.geteuid() != 0:
+    home = os.environ.get("HOME", "")
+    named = home not in _HOMES_OF_ROOT
+    if not named or not os.access(home, os.W_OK):
+        hub = f"{results()}/.cache/huggingface"
+        if named:  # what is mounted there, to find models: libraries need a home to write to
+            os.environ["LOCALDISTILL_STORES"] = home
+            hub = (
+                f"{home}/.cache/huggingface" if os.path.isdir(f"{home}/.cache/huggingface") else hub
+            )
+        if named or os.geteuid() != 0:
             os.environ["HOME"] = tempfile.mkdtemp(prefix="localdistill-home-")
         if "HF_HOME" not in os.environ:
-            os.environ["HF_HOME"] = f"{results()}/.cache/huggingface"
+            os.environ["HF_HOME"] = hub
             # For all but fetching: libraries make empty folders there when they are loaded.
             os.environ["LOCALDISTILL_HF_SCRATCH"] = f"{os.environ['HOME']}/.cache/huggingface"
     if not _has_account(os.geteuid()):

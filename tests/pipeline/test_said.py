@@ -3,7 +3,8 @@
 import pytest
 
 from localdistill import config as configuration
-from localdistill import pipeline
+from localdistill import pipeline, preflight
+from localdistill.gpus import Gpu
 
 
 def test_a_run_says_beforehand_what_it_can_show(requests, config, tmp_path):
@@ -14,6 +15,22 @@ def test_a_run_says_beforehand_what_it_can_show(requests, config, tmp_path):
     assert (notice.level, "1 problems with 4 samples" in notice.message) == ("warning", True)
     pipeline.run(built, tmp_path / "run", said.append)  # a continued one has said so
     assert len([event for event in said if "comparison on" in getattr(event, "message", "")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "used", "warned"),
+    [([], False, False), (["RTX 2070"], True, False), (["RTX 2070"], False, True)],
+)
+def test_a_gpu_that_is_not_used_is_told_of(
+    requests, config, tmp_path, monkeypatch, there, used, warned
+):
+    monkeypatch.setattr(preflight.gpus, "gpus", lambda: [Gpu(name, 8 << 30, 0) for name in there])
+    monkeypatch.setattr(preflight.gpus, "are_hidden", lambda: False)
+    monkeypatch.setattr(preflight, "offloads", lambda: used)
+    said = []
+    pipeline.run(configuration.build(config), tmp_path / "run", said.append)
+    found = [event for event in said if "RTX 2070 is not used" in getattr(event, "message", "")]
+    assert len(found) == warned
 
 
 @pytest.mark.parametrize(

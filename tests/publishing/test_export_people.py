@@ -82,6 +82,24 @@ def test_the_decoding_that_was_chosen_for_the_model_is_what_it_comes_with(run_di
     assert "Decoding of this model: temperature 0.6, top-p 0.95, at most 99 tokens" in card
 
 
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("better", ""),
+        ("no evidence", "There is no evidence that mine is"),
+        ("worse", "mine is worse"),
+    ],
+)
+def test_what_the_verdict_was_is_said_of_a_file_that_is_handed_out(
+    run_dir, give, tmp_path, verdict, said
+):
+    RunDir(run_dir).evaluation.write_text(evaluation("round-02", verdict).model_dump_json())
+    code, out, err = give(run_dir, "--ollama", tmp_path / "o", "--name", "mine")
+    assert code == 0
+    assert said in out + err
+    assert ("than what it was made from" in out + err) == bool(said)
+
+
 def test_lm_studio_gets_a_file_where_it_looks(finished, give, tmp_path):
     (tmp_path / "models" / "Qwen").mkdir(parents=True)
     code, _, _ = give(finished, "--lmstudio", tmp_path / "models", "--name", "mine")

@@ -24,7 +24,7 @@ status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps({
     "ids": [*os.getresuid(), *os.getresgid()], "groups": os.getgroups(),
     "home": os.environ["HOME"], "writes": os.access(os.environ["HOME"], os.W_OK),
-    "hub": os.environ["HF_HOME"],
+    "hub": os.environ["HF_HOME"], "stores": os.environ.get("LOCALDISTILL_STORES"),
     "rights": [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")],
     "gains": int(status["NoNewPrivs"]) == 0,
 }))
@@ -94,12 +94,14 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(around)
 
 
-def first_process(folder: Path, *command: str, before: tuple[str, ...] = ()) -> subprocess.Popen:
+def first_process(
+    folder: Path, *command: str, before: tuple[str, ...] = (), home: str = "/root"
+) -> subprocess.Popen:
     surroundings = {
         **environment(),
         "LOCALDISTILL_HOME": str(folder),
         "TMPDIR": str(folder.with_name("tmp")),
-        "HOME": "/root",
+        "HOME": home,
     }
     return subprocess.Popen(
         [*before, *python_for(0), "-I", "-S", "-B", str(BOOT), "--first", *command],
@@ -130,6 +132,19 @@ def test_the_command_is_the_owner_of_the_results_and_has_no_rights(folder):
     assert who["hub"] == f"{folder}/.cache/huggingface"
     assert list(folder.iterdir()) == []
     assert err == ""
+
+
+@pytest.mark.parametrize("with_hub", [False, True])
+def test_where_models_are_mounted_is_no_home_for_libraries(folder, with_hub):
+    os.chown(folder, NOBODY, NOBODY)
+    stores = folder.with_name("stores")
+    hub = stores / ".cache" / "huggingface" if with_hub else stores
+    hub.mkdir(parents=True)
+    out, _ = first_process(folder, *python(_WHO), home=str(stores)).communicate(timeout=60)
+    who = json.loads(out)
+    assert who["stores"] == str(stores)
+    assert who["writes"] and who["home"] not in (str(stores), str(folder))
+    assert who["hub"] == (str(hub) if with_hub else f"{folder}/.cache/huggingface")
 
 
 def test_where_root_owns_them_it_can_still_read_what_belongs_to_others_and_no_more(folder):
