@@ -24,6 +24,7 @@ SMALL = (
     "--set", "generate.samples=4", "--set", "evaluate.samples=2", "--set", "train.epochs=1",
 )  # fmt: skip
 STOPPED = 130
+SEED = next((Path(__file__).parents[2] / "models" / "seed").glob("*.gguf"))
 PROBLEMS = "/opt/localdistill/share/localdistill/models/seed/problems/train.jsonl"
 
 
@@ -189,25 +190,35 @@ def test_results_that_would_vanish_are_foretold(start):
     assert "nothing is mounted on /data" in err
 
 
-@pytest.mark.parametrize("program", ["ollama", "lmstudio"])
-def test_a_model_in_a_store_that_is_mounted_to_be_read_only_is_found_and_sampled(
-    start, data, program
-):
-    gguf = next((Path(__file__).parents[2] / "models" / "seed").glob("*.gguf"))
+def test_a_model_in_ollamas_store_that_is_mounted_to_be_read_only_is_found_and_sampled(start, data):
     with folder_of(0) as store:
         store.chmod(0o755)
-        if program == "ollama":
-            write_ollama(store, "registry.ollama.ai/library/mine/latest", gguf.read_bytes())
-        else:
-            (store / "me" / "mine-GGUF").mkdir(parents=True)
-            (store / "me" / "mine-GGUF" / "mine-Q8_0.gguf").write_bytes(gguf.read_bytes())
-        options = ("--volume", f"{store}:/stores/.{program}/models:ro", "--env", "HOME=/stores")
+        write_ollama(store, "registry.ollama.ai/library/mine/latest", SEED.read_bytes())
+        options = ("--volume", f"{store}:/usr/share/ollama/.ollama/models:ro")
         code, out, err = start(
-            "generate", "--model", f"{program}:mine", "--problems", PROBLEMS, "--limit", 1,
+            "generate", "--model", "ollama:mine", "--problems", PROBLEMS, "--limit", 1,
             "--max-tokens", 160, "--out", "/data/completions.jsonl",
             data=data, options=options,
         ).wait()  # fmt: skip
         assert code == 0, err + out
     (completion,) = read_rows(data / "completions.jsonl", Completion)
     assert "def " in completion.text
+    assert owners(data) == {(USER, USER)}
+
+
+def test_a_run_begins_with_a_model_of_lm_studio_below_another_home(start, data):
+    """All of it, as libraries want to write to their home while they train."""
+    with folder_of(0) as store:
+        store.chmod(0o755)
+        (store / "me" / "mine-GGUF").mkdir(parents=True)
+        (store / "me" / "mine-GGUF" / "mine-Q8_0.gguf").write_bytes(SEED.read_bytes())
+        options = ("--volume", f"{store}:/stores/.lmstudio/models:ro", "--env", "HOME=/stores")
+        code, out, err = start(
+            *SMALL, "--model", "lmstudio:mine", "--problems", PROBLEMS, "--run-dir", "/data/mine",
+            "--set", "generate.max_tokens=160", "--set", "evaluate.max_tokens=160",
+            "--set", "evaluate.decode=same",
+            data=data, options=options,
+        ).wait()  # fmt: skip
+        assert code == 0, err + out
+    assert (data / "mine" / "rounds" / "01" / "model.gguf").is_file()
     assert owners(data) == {(USER, USER)}
