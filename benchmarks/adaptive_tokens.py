@@ -56,7 +56,11 @@ def _round(folder: Path, args: argparse.Namespace, *, adaptive: bool) -> dict[st
         **problems,
         model=args.model,
         samples=args.samples,
-        sampling=Sampling(temperature=args.temperature, max_tokens=args.max_tokens),
+        sampling=Sampling(
+            temperature=args.temperature,
+            max_tokens=args.max_tokens,
+            stop_at_code=args.stop_at_code,
+        ),
         seed=args.seed,
         out=completions,
         slots=args.slots,
@@ -111,6 +115,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=int, default=4, help="examples of one problem at most")
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--max-tokens", type=int, default=160)
+    parser.add_argument("--stop-at-code", action="store_true", help="as `generate` has it")
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto")
     parser.add_argument("--seed", type=int, default=0)
