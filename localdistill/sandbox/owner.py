@@ -80,12 +80,10 @@ def execute(command: list[str]) -> NoReturn:
     home = os.environ.get("HOME", "")
     named = home not in _HOMES_OF_ROOT
     if not named or not os.access(home, os.W_OK):
-        hub = f"{results()}/.cache/huggingface"
+        mounted = f"{home}/.cache/huggingface"
+        hub = mounted if named and os.path.isdir(mounted) else f"{results()}/.cache/huggingface"
         if named:  # what is mounted there, to find models: libraries need a home to write to
             os.environ["LOCALDISTILL_STORES"] = home
-            hub = (
-                f"{home}/.cache/huggingface" if os.path.isdir(f"{home}/.cache/huggingface") else hub
-            )
         if named or os.geteuid() != 0:
             os.environ["HOME"] = tempfile.mkdtemp(prefix="localdistill-home-")
         if "HF_HOME" not in os.environ:
