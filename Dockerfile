@@ -22,9 +22,11 @@ ENV PIP_NO_CACHE_DIR=1 \
 # Packages that candidate programs may import beside the standard library, in a folder of their own: nothing else that is
 # installed is visible to them. With the pin of the tool itself. See localdistill/sandbox/importable.py.
 FROM base AS packages
-COPY requirements/base.txt /src/
-RUN python -m venv /venv \
-    && /venv/bin/pip install --target /opt/localdistill/packages "$(grep '^numpy==' /src/base.txt)" \
+COPY requirements/cpu.lock /src/
+# The lock's entry: the pin and, on the lines that follow, its hashes.
+RUN sed -n '/^numpy==/,/[^\\]$/p' /src/cpu.lock >/src/numpy.txt \
+    && python -m venv /venv \
+    && /venv/bin/pip install --require-hashes --no-deps --target /opt/localdistill/packages -r /src/numpy.txt \
     && find /opt/localdistill/packages -type d -name tests -prune -exec rm -rf {} + \
     && rm -rf /opt/localdistill/packages/bin
 
@@ -51,7 +53,11 @@ CMD ["--listen", "/run/localdistill"]
 
 # The project itself with the seed model, as it is laid over the packages of either set.
 FROM base AS project
-RUN python -m venv /opt/localdistill
+COPY requirements/cpu.lock /
+# With what builds it from the lock: an edit of the source downloads nothing.
+RUN sed -n '/^setuptools==/,/[^\\]$/p' /cpu.lock >/setuptools.txt \
+    && python -m venv /opt/localdistill \
+    && /opt/localdistill/bin/pip install --require-hashes --no-deps -r /setuptools.txt
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
@@ -60,7 +66,7 @@ COPY localdistill localdistill
 COPY --from=compiled /src/_spawner.so localdistill/sandbox/
 COPY --from=compiled /src/_draw.so localdistill/backends/
 # `tool` is where the entry point finds it, whatever the version of Python.
-RUN /opt/localdistill/bin/pip install --no-deps --root /out --prefix /opt/localdistill . \
+RUN /opt/localdistill/bin/pip install --no-build-isolation --no-deps --root /out --prefix /opt/localdistill . \
     && cd /out/opt/localdistill \
     && ln -s lib/python3.*/site-packages/localdistill tool \
     && test -e tool/sandbox/boot.py

@@ -13,7 +13,7 @@ Three comparisons with llama.cpp decoding one sequence at a time:
 - sampled: `--draws` samples of one prompt, for both sampler orders. The frequencies of the first
   tokens, those of later positions among the samples with the commonest beginning, against the
   exact distribution (Pearson's chi-squared, cells that expect under 5 pooled; Bonferroni).
-- log-probabilities: the recorded mean of each greedy and sampled text against a separate
+- log-probabilities: the recorded mean of `--logprob-prompts` greedy texts against a separate
   evaluation, and the change of that from the composition of the batch alone.
 
 Prints one line of JSON.

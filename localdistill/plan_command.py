@@ -66,6 +66,8 @@ def add_plan_command(commands: Any) -> None:
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--slots", type=int, help="sequences decoded together")
     parser.add_argument("--weights", choices=("auto", "stored", "f16"), default="auto")
+    text = "what a run with --deterministic takes: room for all slots at full length"
+    parser.add_argument("--deterministic", action="store_true", help=text)
     parser.add_argument("--samples", type=int, default=8, help="completions a problem (8)")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=1, help="of a run, for the disk (1)")
@@ -174,15 +176,17 @@ def _show_generation(subject: _Subject, options: argparse.Namespace) -> None:
     problems = load(options.problems).problems if options.problems else []
     prompt = longest_prompt(problems) if problems else _PROMPT
     gguf, threads = read_header(path), options.threads or usable_cores()
+    exact, weights = options.deterministic, options.weights
     task = Task(
         options.max_tokens,
         prompt,
         options.slots,
+        exact=exact,
         samples=options.samples,
         requests=len(problems) * options.samples if problems else MAX_SLOTS,
         path=path,
         threads=threads,
-        weights=options.weights,
+        weights="stored" if exact and weights == "auto" else weights,
     )
     sizing = this_machine.choose_here(gguf, task)
     shape = shape_of(gguf)

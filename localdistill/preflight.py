@@ -21,6 +21,7 @@ from localdistill.markers import is_cut_short
 from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
+from localdistill.selection import SelectOptions
 from localdistill.stages import split, train_here, verify
 from localdistill.stages.this_machine import offloads
 from localdistill.stages.train_shape import trainable
@@ -178,9 +179,10 @@ def check_names(config: Config) -> None:
     """
     for name in strategies(config):
         strategy = selection.load(name)
-        if config.generate.adaptive and not getattr(strategy, "NEEDS_VERDICTS", False):
-            message = f"The strategy {name} does not look at what passes, which"
-            raise ConfigError(f"{message} generate.adaptive goes by; take tests, or leave it out.")
+        if config.generate.adaptive and selection.passes_wanted(strategy, SelectOptions()) is None:
+            message = f"The strategy {name} does not say how many passes it has a use for, which"
+            message = f"{message} generate.adaptive goes by; take tests or hybrid, or leave it out."
+            raise ConfigError(message)
     trainers.load(config.train.trainer)
     if config.export.quant != "same":
         file_type(config.export.quant, with_importance=True)
@@ -205,6 +207,14 @@ def split_request(config: Config, directory: RunDir) -> split.SplitRequest:
 def strategies(config: Config) -> list[str]:
     """By which strategies the run selects."""
     return config.compare or [config.select.strategy]
+
+
+def passes_wanted(config: Config) -> int:
+    """How many different passing programs of a problem the run's strategies have a use for."""
+    settings = config.select
+    options = SelectOptions(settings.max_per_problem, settings.confidence_share)
+    wanted = [selection.passes_wanted(selection.load(name), options) for name in strategies(config)]
+    return max([each for each in wanted if each is not None], default=settings.max_per_problem)
 
 
 def check_room(config: Config, outlook: Outlook, directory: RunDir) -> None:

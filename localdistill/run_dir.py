@@ -229,7 +229,7 @@ class RunDir:
         asked = freeze(config, saved)
         saved = saved.model_copy(update={"keep": asked.keep})  # more or less may go at any time
         if self.manifest.exists():
-            saved = _grown(_with_passes(saved, asked), asked)
+            saved = _grown(_with_sizes(saved, asked), asked)
         # How long it may take changes nothing of what has been done; unnamed, it stays.
         if asked.hours is not None:
             saved = saved.model_copy(update={"hours": asked.hours})
@@ -247,9 +247,9 @@ class RunDir:
         """Save ``config`` in a new directory, or check that a continued one was begun with it.
 
         What the machine chose at the beginning (slots, threads, workers) is kept on continuing. How
-        much goes through training at once may be named anew: memory may have become scarcer, and
-        the adapter is the same but for rounding. So may the hours, and rounds may be more than they
-        were.
+        much goes through training at once, and how many samples are drawn at once, may be named
+        anew: memory may have become scarcer, and no more than rounding changes. So may the hours,
+        and rounds may be more than they were.
 
         Raises:
             ConfigError: the directory was begun with another configuration, or holds other files.
@@ -384,7 +384,11 @@ def _grown(config: Config, other: Config) -> Config:
     return config.model_copy(update=more)
 
 
-def _with_passes(config: Config, other: Config) -> Config:
-    """``config`` with the micro-batches of ``other``."""
+def _with_sizes(config: Config, other: Config) -> Config:
+    """``config`` with the micro-batches of ``other``, and slots where texts need not be the same."""
     passes = {name: getattr(other.train, name) for name in _PASSES}
-    return config.model_copy(update={"train": config.train.model_copy(update=passes)})
+    changed: dict[str, object] = {"train": config.train.model_copy(update=passes)}
+    if not config.deterministic:
+        slots = {"slots": other.generate.slots}
+        changed["generate"] = config.generate.model_copy(update=slots)
+    return config.model_copy(update=changed)

@@ -306,7 +306,9 @@ def main() -> None:
         options.llama_cpp and options.llama_cpp.resolve(),
     )
     if not options.dependencies_only:
-        environment.pip("install", "--quiet", "--no-deps", "--editable", str(ROOT))
+        # The lock has brought setuptools: pip would fetch another one, without a hash.
+        build = ("--no-build-isolation", "--no-deps", "--editable", str(ROOT))
+        environment.pip("install", "--quiet", *build)
         stamp_file.write_text(wanted, encoding="utf-8")
 
 

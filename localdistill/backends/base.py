@@ -49,9 +49,9 @@ class GenerationStats:
 
     @property
     def tokens_per_second(self) -> float:
-        """Sampled tokens a second of generation, prefill included in the time."""
+        """Sampled tokens a second of generation that were not thrown away, prefill in the time."""
         seconds = self.prefill_s + self.decode_s
-        return self.decoded_tokens / seconds if seconds > 0 else 0.0
+        return (self.decoded_tokens - self.discarded_tokens) / seconds if seconds > 0 else 0.0
 
     @property
     def prefill_share(self) -> float:

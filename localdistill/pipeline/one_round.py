@@ -10,6 +10,7 @@ from localdistill.pipeline.lab import best_strategy
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.training import Arm, select_from, train_and_export
+from localdistill.preflight import passes_wanted
 from localdistill.stages import generate, verify
 from localdistill.stages.accumulate import accumulate
 from localdistill.types import Rejection
@@ -75,7 +76,7 @@ def sample(session: Session, number: int, model: Model) -> None:
             weights=config.generate.weights,
             deterministic=config.deterministic,
             adaptive=config.generate.adaptive,
-            keep=config.select.max_per_problem,
+            keep=passes_wanted(config),
             cap=config.generate.cap,
             verdicts=paths.verdicts,
             until=session.time.generate_until(),

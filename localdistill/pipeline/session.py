@@ -19,6 +19,7 @@ from localdistill.stages import stage_room
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
 from localdistill.stages.side_by_side import generate_and_verify
+from localdistill.stages.this_machine import offloads
 from localdistill.stages.verify import VerifyRequest
 from localdistill.types import SandboxUse
 
@@ -93,7 +94,7 @@ class Session:
         generate = self.config.generate
         if generate.adaptive or generate.overlap is not None:
             return generate.adaptive or bool(generate.overlap)
-        return bool(generate.gpu_layers)  # -1: all
+        return bool(generate.gpu_layers) and offloads()  # -1: all; a build may have no use for it
 
     def record_sandbox(self, verdicts: Path) -> None:
         """Note where verdicts came about: a stage opens a sandbox of its own, maybe another."""

@@ -113,7 +113,9 @@ class Timekeeper:
         yield lambda: drawn.append(self.deadline.now())
         if self.limited and not made and is_done(completions):
             facts = done_facts(completions)
-            drawing = facts["tokens"] / max(1e-6, facts["tokens_per_second"])
+            if not facts["tokens_per_second"]:  # an earlier call has drawn them all
+                return
+            drawing = facts["tokens"] / facts["tokens_per_second"]
             seconds = drawing + self.deadline.now() - drawn[-1]
             self._speed = Measured(facts["completions"], seconds)
             self._start = max(0.0, drawn[-1] - began - drawing)

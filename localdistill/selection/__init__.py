@@ -11,7 +11,7 @@ import difflib
 import functools
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from localdistill.errors import ConfigError
@@ -19,7 +19,16 @@ from localdistill.selection.candidate import Candidate, Choice, SelectOptions, d
 from localdistill.selection.duplicates import drop_duplicates
 from localdistill.selection.shortest import length
 
-__all__ = ["Candidate", "Choice", "SelectOptions", "Strategy", "choose", "load", "names"]
+__all__ = [
+    "Candidate",
+    "Choice",
+    "SelectOptions",
+    "Strategy",
+    "choose",
+    "load",
+    "names",
+    "passes_wanted",
+]
 
 
 class Strategy(Protocol):
@@ -27,7 +36,7 @@ class Strategy(Protocol):
 
     One that must see what programs do defines ``observe`` as well (see ``agreement``): it is handed
     all candidates and a way to have them run, and what it gives is in the candidates that
-    ``select`` gets.
+    ``select`` gets. One with which sampling may stop early defines ``passes_wanted``.
     """
 
     def select(self, candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
@@ -54,6 +63,16 @@ def load(name: str) -> Strategy:
 def names() -> list[str]:
     """All strategies, sorted."""
     return sorted(_strategies())
+
+
+def passes_wanted(strategy: Strategy, options: SelectOptions) -> int | None:
+    """How many different passing programs of a problem ``strategy`` has a use for.
+
+    None where nobody can tell: it looks at no verdict, or at the share that passes, which says
+    nothing where sampling was stopped by passes.
+    """
+    wanted: Callable[[SelectOptions], int] | None = getattr(strategy, "passes_wanted", None)
+    return None if wanted is None else wanted(options)
 
 
 def choose(

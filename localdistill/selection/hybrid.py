@@ -5,12 +5,18 @@ A pass may be luck: weak tests let wrong programs through, and those tend to be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from localdistill.selection import confidence, tests
 from localdistill.selection.candidate import Candidate, Choice, SelectOptions
 
 NEEDS_VERDICTS = True
+
+
+def passes_wanted(options: SelectOptions) -> int:
+    """So many that the share that is kept of them is all that one problem may give."""
+    return math.ceil(options.max_per_problem / options.confidence_share - 1e-9)
 
 
 def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:

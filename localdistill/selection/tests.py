@@ -13,6 +13,11 @@ from localdistill.selection.candidate import Candidate, Choice, SelectOptions, d
 NEEDS_VERDICTS = True
 
 
+def passes_wanted(options: SelectOptions) -> int:
+    """As many as one problem may give."""
+    return options.max_per_problem
+
+
 def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
     """Keep what passed: complete ones first, in the order of samples."""
     ordered = sorted(candidates, key=lambda candidate: not candidate.complete)

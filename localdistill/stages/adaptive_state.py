@@ -91,7 +91,7 @@ class Sampled:
         """A sample is finished, and will be tested."""
         tally = self.tallies[row.problem_id]
         tally.finished += 1
-        tally.tokens += row.token_count
+        tally.tokens += max(1, row.token_count)  # a server may not tell: samples cost alike then
         code = extract_code(row.text, self.problems[row.problem_id])
         self._programs[row.key] = None if code is None else hash(normalise(code))
         if row.key in self._early:
@@ -137,7 +137,7 @@ class Sampled:
 
 
 class _Feed:
-    """Verdicts as they are appended. One that was put off counts as a timeout, whatever comes."""
+    """Verdicts as they are appended. One that was put off counts as it did then, whatever comes."""
 
     def __init__(self, verdicts: Path, callback: Callback) -> None:
         self._verdicts = Tail(verdicts)
@@ -151,7 +151,8 @@ class _Feed:
         found: list[tuple[Key, Status]] = []
         # Those put off first: their verdicts may be there already, from an earlier call's end.
         for line in self._put_off.lines():
-            found.append((parse_row(self._put_off.path, 0, line, PutOff).key, "timeout"))
+            later = parse_row(self._put_off.path, 0, line, PutOff)
+            found.append((later.key, later.status))
         for line in self._verdicts.lines():
             row = parse_row(self._verdicts.path, 0, line, Verdict)
             found.append((row.key, row.status))

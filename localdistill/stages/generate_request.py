@@ -56,6 +56,7 @@ class GenerateRequest(BaseModel):
             "--deterministic": self.deterministic,
             "--threads": self.threads is not None,
             "--weights": self.weights != "auto",
+            "--gpu-layers": self.gpu_layers is not None,
         }
         name = next((name for name, given in ours.items() if given), None)
         if self.server is not None and name is not None:

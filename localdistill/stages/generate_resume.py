@@ -100,7 +100,8 @@ def check_same(out: Path, identity: dict[str, Any]) -> None:
     if names:
         differ = ", ".join(_difference(name, begun, identity) for name in names)
         raise ConfigError(
-            f"{out} was begun with other settings: {differ}; use those, or give another --out"
+            f"{out} was begun with other settings: {differ}; use those, or give another --out "
+            f"(or delete {out.name} and {record(out).name})"
         )
 
 

@@ -18,14 +18,19 @@ from localdistill.problems import ProblemSet
 from localdistill.stages import verify_resume as resume
 from localdistill.stages.follow import Following
 from localdistill.stages.writer_lock import is_being_written
-from localdistill.types import Completion, Row
+from localdistill.types import Completion, Row, Status
 
 
 class PutOff(Row):
-    """A completion whose verdict waits for the end: it ran out of time on a busy machine, say."""
+    """A completion whose verdict waits for the end.
+
+    Until then it counts as ``status``: timeout where it ran out of time on a busy machine,
+    infra_error where the sandbox broke.
+    """
 
     problem_id: str
     sample: int
+    status: Status = "timeout"
 
     @property
     def key(self) -> resume.Key:
@@ -95,11 +100,11 @@ class FollowedCompletions:
         message = f"verify: nobody writes {self._completions} any more, and it is not finished"
         return WriterGone(f"{message}; go on with `localdistill generate` first.")
 
-    def put_off(self, key: resume.Key) -> None:
-        """Tell those who wait for verdicts that this one will come at the end."""
+    def put_off(self, key: resume.Key, status: Status) -> None:
+        """Tell those who wait for verdicts that this one will come at the end, and why."""
         if self._put_off is None:
             self._put_off = JsonlWriter(put_off_path(self._out))
-        self._put_off.write(PutOff(problem_id=key[0], sample=key[1]))
+        self._put_off.write(PutOff(problem_id=key[0], sample=key[1], status=status))
 
     def stop(self) -> None:
         """End all waiting, in whatever thread."""

@@ -137,12 +137,12 @@ class Work:
         writer: JsonlWriter,
     ) -> None:
         progress = self._progress()
-        verdicts = sandbox.run(jobs, lambda job: completions.put_off(job.key))
+        verdicts = sandbox.run(jobs, lambda job: completions.put_off(job.key, "timeout"))
         with contextlib.closing(verdicts):
             try:
                 for verdict in verdicts:
                     if verdict.status == "infra_error":
-                        completions.put_off(verdict.key)
+                        completions.put_off(verdict.key, verdict.status)
                     else:
                         self._take(writer, verdict, progress)
             finally:  # before the sandbox is closed, which waits for the job that is being drawn

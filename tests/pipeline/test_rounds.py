@@ -123,24 +123,26 @@ def test_a_misspelt_name_is_found_before_anything_is_done(
 
 
 @pytest.mark.parametrize(
-    ("settings", "layers", "overlaps"),
+    ("settings", "layers", "gpus", "overlaps"),
     [
-        ({}, 0, False),
-        ({}, 3, True),
-        ({}, -1, True),
-        ({"overlap": True}, 0, True),
-        ({"overlap": False}, -1, False),
-        ({"adaptive": True}, 0, True),
+        ({}, 0, True, False),
+        ({}, 3, True, True),
+        ({}, -1, True, True),
+        ({}, -1, False, False),
+        ({"overlap": True}, 0, False, True),
+        ({"overlap": False}, -1, True, False),
+        ({"adaptive": True}, 0, False, True),
     ],
 )
 def test_a_round_tests_while_it_draws_where_a_gpu_draws_or_it_is_wished(
-    requests, config, tmp_path, monkeypatch, settings, layers, overlaps
+    requests, config, tmp_path, monkeypatch, settings, layers, gpus, overlaps
 ):
     def size(config, sets, gguf):
         chosen = config.generate.model_copy(update={"slots": 5, "gpu_layers": layers})
         return config.model_copy(update={"generate": chosen}), 768
 
     monkeypatch.setattr(pipeline.beginning, "settled", size)
+    monkeypatch.setattr(pipeline.session, "offloads", lambda: gpus)
     run(config, tmp_path, generate=settings)
     by_name = dict(requests)
     assert by_name["verify"].follow == overlaps
@@ -156,11 +158,17 @@ def test_adaptive_sampling_wants_what_selection_keeps(requests, config, tmp_path
     assert not hasattr(by_name["evaluate"], "adaptive")
 
 
-@pytest.mark.parametrize("strategy", ["none", "confidence"])
+def test_of_passes_that_are_chosen_among_adaptive_sampling_wants_more(requests, config, tmp_path):
+    select = {"strategy": "hybrid", "max_per_problem": 3, "confidence_share": 0.3}
+    run(config, tmp_path, generate={"adaptive": True}, select=select)
+    assert dict(requests)["generate"].keep == 10
+
+
+@pytest.mark.parametrize("strategy", ["none", "confidence", "agreement", "balanced"])
 def test_adaptive_sampling_needs_a_strategy_that_looks_at_passes(
     requests, config, tmp_path, strategy
 ):
-    with pytest.raises(ConfigError, match=r"generate\.adaptive goes by; take tests"):
+    with pytest.raises(ConfigError, match=r"generate\.adaptive goes by; take tests or hybrid"):
         run(config, tmp_path, generate={"adaptive": True}, select={"strategy": strategy})
     assert requests == []
 

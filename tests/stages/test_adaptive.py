@@ -31,6 +31,7 @@ class Verifier:
     def __init__(self, path):
         self.path = path
         self.put_off = lambda key: False
+        self.put_off_as = "timeout"
         self.status = lambda key, passed: "passed" if passed else "failed"
         self.known = {row.key for row in read_rows(path, Verdict)} if path.exists() else set()
 
@@ -42,7 +43,9 @@ class Verifier:
         self.known.add(row.key)
         if self.put_off(row.key):
             with JsonlWriter(put_off_path(self.path)) as writer:
-                writer.write(PutOff(problem_id=row.problem_id, sample=row.sample))
+                writer.write(
+                    PutOff(problem_id=row.problem_id, sample=row.sample, status=self.put_off_as)
+                )
             return
         status = self.status(row.key, passed)
         with JsonlWriter(self.path) as writer:
@@ -244,6 +247,16 @@ def test_our_own_faults_say_nothing_about_a_problem(stage):
     summary = stage.run(prepare=unjudged)
     assert summary.stopped == {"unjudged": len(stage.ids)}
     assert summary.completions == 2 * len(stage.ids)
+
+
+@MODES
+def test_a_sandbox_that_breaks_says_nothing_about_a_problem(stage, deterministic):
+    def broken(verifier):
+        verifier.put_off = lambda key: True
+        verifier.put_off_as = "infra_error"
+
+    summary = stage.run(prepare=broken, deterministic=deterministic)
+    assert summary.stopped == {"unjudged": len(stage.ids)}
 
 
 @MODES
