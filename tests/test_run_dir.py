@@ -127,6 +127,23 @@ def test_less_may_go_through_at_once_where_memory_has_become_scarce(tmp_path):
         assert directory.adopt(CONFIG).train.micro_batch_tokens == 1024
 
 
+def test_fewer_samples_may_be_drawn_at_once_unless_the_same_texts_are_promised(tmp_path):
+    def config(slots, deterministic):
+        more = {"generate": {"slots": slots}, "deterministic": deterministic}
+        return configuration.build({**CONFIG.model_dump(), **more})
+
+    for deterministic in (False, True):
+        with RunDir(tmp_path / str(deterministic)) as directory:
+            directory.adopt(config(16, deterministic))
+            directory.write_manifest({"hashes": {}})
+            assert directory.adopt(config(None, deterministic)).generate.slots == 16
+            if deterministic:
+                with pytest.raises(ConfigError, match=r"generate\.slots"):
+                    directory.adopt(config(4, deterministic))
+            else:
+                assert directory.adopt(config(4, deterministic)).generate.slots == 4
+
+
 def test_a_directory_with_other_files_is_not_taken_over(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with RunDir(tmp_path) as directory, pytest.raises(ConfigError, match=r"thesis\.txt"):

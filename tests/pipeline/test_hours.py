@@ -10,7 +10,7 @@ from localdistill import pipeline, result_text
 from localdistill.deadline import Deadline, OutOfTime
 from localdistill.errors import ConfigError, StageFailed
 from localdistill.events import Notice
-from localdistill.jsonl import read_rows
+from localdistill.jsonl import mark_done, read_rows
 from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.run_dir import RoundDir
 from localdistill.types import Problem
@@ -176,3 +176,16 @@ def test_a_round_that_is_broken_off_leaves_the_rest_of_the_time_to_the_compariso
     result = pipeline.run(built, tmp_path / "run", lambda event: None)
     assert result.evaluation is not None
     assert not (tmp_path / "run" / "problems" / "eval-part.jsonl").exists()
+
+
+def test_of_a_generation_that_an_earlier_call_has_drawn_no_speed_is_made_up(tmp_path):
+    keeper = Timekeeper(Deadline(1.0), tmp_path / "omitted.json", lambda event: None)
+    completions = tmp_path / "completions.jsonl"
+    whole = tmp_path / "eval.jsonl"
+    whole.write_text("".join(f'{{"id": "{n}", "prompt": "p"}}\n' for n in range(100)))
+    completions.write_text("{}\n")
+    with keeper.measured(completions) as tested:  # killed after the last row, before the marker
+        mark_done(completions, completions=800, tokens=80_000, tokens_per_second=0.0)
+        tested()
+    keeper.note_sampled(1, completions)
+    keeper.problems(whole, tmp_path / "part.jsonl", drawn=2, models=2, share=1.0)
