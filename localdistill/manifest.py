@@ -16,7 +16,8 @@ from localdistill.config import Config
 from localdistill.durable import write_twice
 from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
-from localdistill.run_dir import MAY_GROW, RunDir
+from localdistill.quantization.fingerprint import folder_fingerprint
+from localdistill.run_dir import MAY_GROW, MODEL_FOLDER, RunDir
 from localdistill.types import SandboxUse
 
 # Packages whose version can change a result.
@@ -40,7 +41,7 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
     """
     return {
         "localdistill": localdistill.__version__,
-        "hashes": hashes(directory, gguf),
+        "hashes": hashes(directory, Path(config.model), gguf),
         "model": _origin(Path(config.model)),
         "seed": config.seed,
         "sampler_order": config.generate.order,
@@ -58,13 +59,18 @@ def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[
     }
 
 
-def hashes(directory: RunDir, gguf: Path) -> dict[str, str]:
-    """What may not change while a run is continued, by names for people."""
+def hashes(directory: RunDir, model: Path, gguf: Path) -> dict[str, str]:
+    """What may not change while a run is continued, by names for people.
+
+    ``model`` is the file or folder that was given, ``gguf`` its file.
+    """
     splits = {name: directory.problems(name) for name in ("train", "dev", "eval")}
+    folder = {MODEL_FOLDER: folder_fingerprint(model)} if model.is_dir() else {}
     return {
         "configuration": _content_digest(directory.config),
         "starting model": file_hash(gguf),
         "prompt template": TEMPLATE_HASH,
+        **folder,
         **{f"{name} problems": file_hash(path) for name, path in splits.items()},
     }
 

@@ -18,7 +18,11 @@ from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import done_facts, is_done
 from localdistill.markers import is_cut_short
+from localdistill.quantization.convert import quant_of_start
+from localdistill.quantization.file_type import file_type_of
+from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.llama_quantize import file_type
+from localdistill.quantization.quantise import keeps_types
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir, require_room
 from localdistill.selection import SelectOptions
@@ -66,6 +70,7 @@ def check(
         check_arms(config, splits.splits)
         say_if_nothing_can_be_learnt(config, callback)
         say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
+        say_if_types_differ(config, callback)
         say_if_a_gpu_idles(callback)
     outlook = inspect(Path(config.model), config.export.quant)
     if saved is None:
@@ -135,6 +140,26 @@ def say_if_a_gpu_idles(callback: Callback) -> None:
         callback(Notice(level="warning", message=text))
 
 
+def say_if_types_differ(config: Config, callback: Callback) -> None:
+    """Warn where the new model will be of another file type than the one that it is compared with.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+    """
+    quant, given = config.export.quant, find_gguf(Path(config.model))
+    if given is None:
+        old = quant_of_start(quant)
+        same = quant == "same" or old == quant.upper()
+    else:
+        header = read_header(given)
+        old, same = file_type_of(header), keeps_types(header, quant)
+    if not same:
+        text = f"The model that you have is compared as a file of type {old}, and the new one will"
+        text += f" be {quant} (export.quant): what is found is then training and quantisation"
+        text += f" together. To see training alone give a {quant} file, or leave export.quant out."
+        callback(Notice(level="warning", message=text))
+
+
 def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:
     """Warn of training on one's own unfiltered, untempered samples: a fixed point.
 
@@ -163,10 +188,11 @@ def is_pinned(saved: Config, directory: RunDir) -> bool:
     Raises:
         ConfigError: they are not.
     """
-    gguf = find_gguf(Path(saved.model)) or directory.start / "model.gguf"
+    model = Path(saved.model)
+    gguf = find_gguf(model) or directory.start / "model.gguf"
     if not directory.manifest.exists() or not gguf.is_file() or is_cut_short(gguf):
         return False
-    directory.check_hashes(manifest.hashes(directory, gguf))
+    directory.check_hashes(manifest.hashes(directory, model, gguf))
     return True
 
 

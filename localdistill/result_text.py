@@ -101,6 +101,11 @@ def _advice(evaluation: EvalResult) -> list[str]:
             "Note: no decoding was chosen for either model; a part of a gain may be what better "
             "decoding alone would give"
         )
+    if evaluation.types_differ:
+        lines.append(
+            f"Note: the old file is of type {evaluation.baseline_type} and the new one "
+            f"{evaluation.candidate_type}: the difference is training and quantisation together"
+        )
     if evaluation.verdict == "worse":
         lines.append("Keep using the model that you had")
     elif evaluation.verdict == "no evidence":

@@ -32,6 +32,8 @@ _MAY_BE_LEFT = {
 MAY_GROW = ("rounds", "stop_after")
 # Settings of [train] that are chosen for the memory that is free.
 _PASSES = ("micro_batch_tokens", "keep_activations")
+# What the manifest calls the Hugging Face folder that a run was begun with.
+MODEL_FOLDER = "model folder"
 
 
 class RoundDir:
@@ -298,17 +300,36 @@ class RunDir:
         Raises:
             ConfigError: a model or a problem set is not the one that the run was begun with.
         """
-        if self.manifest.exists():
-            try:
-                saved = json.loads(self.manifest.read_text(encoding="utf-8"))["hashes"]
-                pinned = dict(saved)
-            except (ValueError, LookupError, TypeError) as error:
-                message = f"{self.manifest} is damaged."
-                raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
-            for name, value in hashes.items():
-                if pinned.get(name) != value:
-                    message = f"{self.path}: {name} has changed since the run was begun."
-                    raise ConfigError(f"{message} Restore it, or choose another --run-dir.")
+        if not self.manifest.exists():
+            return
+        pinned = self._pinned()
+        for name, value in hashes.items():
+            # Earlier versions did not pin the folder: their runs go on.
+            if name == MODEL_FOLDER and name not in pinned:
+                continue
+            if pinned.get(name) != value:
+                message = f"{self.path}: {name} has changed since the run was begun."
+                raise ConfigError(f"{message} Restore it, or choose another --run-dir.")
+
+    def pins(self, name: str) -> bool:
+        """Whether the manifest, which must be there, pins what has that name.
+
+        Raises:
+            ConfigError: the manifest is damaged.
+        """
+        return name in self._pinned()
+
+    def _pinned(self) -> dict[str, str]:
+        """What the manifest pins, by names for people.
+
+        Raises:
+            ConfigError: it is damaged.
+        """
+        try:
+            return dict(json.loads(self.manifest.read_text(encoding="utf-8"))["hashes"])
+        except (ValueError, LookupError, TypeError) as error:
+            message = f"{self.manifest} is damaged."
+            raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
 
 
 def make_folder(path: Path) -> list[Path]:

@@ -276,6 +276,9 @@ class EvalResult(Row):
     # How each model was decoded (fields of ``Sampling``): its best on dev, or as configured.
     candidate_decoding: dict[str, Any] | None = None
     baseline_decoding: dict[str, Any] | None = None
+    # Of each model's file, as in Q4_K_M; None: not known.
+    candidate_type: str | None = None
+    baseline_type: str | None = None
     choices: list[DecodingScore] = Field(default_factory=list)
     openings: list[Opening] = Field(default_factory=list)  # of this set by this run, this one last
     controls: list[ControlScore] = Field(default_factory=list)
@@ -293,3 +296,12 @@ class EvalResult(Row):
         best = [each.decoding for each in tried if each.chosen]
         used = self.baseline_decoding
         return len(tried) > 1 and (used is None or used in best)
+
+    @property
+    def types_differ(self) -> bool:
+        """Whether the two files are known to be of different types.
+
+        The gain is then what training and quantisation do together.
+        """
+        both = self.candidate_type, self.baseline_type
+        return None not in both and both[0] != both[1]

@@ -41,3 +41,13 @@ def test_a_decoding_that_was_not_chosen_is_told():
     ]
     assert not any("no decoding was chosen" in line for line in compared(1, 3, tried))
     assert any("no decoding was chosen" in line for line in compared(1, 3, tried[:1]))
+
+
+def test_that_the_files_are_of_two_types_is_told():
+    result = metrics.compare("eval", score("round-01", 3), score("base", 1))
+    for old, new in (("Q8_0", "Q8_0"), (None, "Q8_0"), ("Q8_0", None)):
+        types = {"baseline_type": old, "candidate_type": new}
+        assert not any("type" in line for line in comparison(result.model_copy(update=types)))
+    types = {"baseline_type": "Q4_K_M", "candidate_type": "Q8_0"}
+    (line,) = [each for each in comparison(result.model_copy(update=types)) if "type" in each]
+    assert "the old file is of type Q4_K_M and the new one Q8_0" in line

@@ -16,7 +16,8 @@ from localdistill.catalogue.load import architecture_of
 from localdistill.catalogue.places import Place
 from localdistill.catalogue.stores import ollama_models
 from localdistill.errors import ModelError
-from localdistill.quantization.gguf_file import GgufFile, read_header
+from localdistill.quantization.file_type import file_type_of
+from localdistill.quantization.gguf_file import read_header
 
 
 class Found(BaseModel):
@@ -117,17 +118,6 @@ def _look(candidate: _Candidate, entries: Sequence[Entry]) -> Found:
         place=candidate.place,
         says=says,
     )
-
-
-def file_type_of(gguf: GgufFile) -> str:
-    """What a GGUF file says of its quantisation, as in ``Q4_K_M``; else ``GGUF``."""
-    from gguf.constants import LlamaFileType
-
-    try:
-        name = LlamaFileType(gguf.get("general.file_type")).name
-    except ValueError:
-        return "GGUF"
-    return str(name).removeprefix("MOSTLY_").removeprefix("ALL_")
 
 
 def _candidates(place: Place) -> Iterator[_Candidate]:

@@ -8,6 +8,8 @@ from localdistill import preflight
 from localdistill.manifest import manifest, record_sandbox
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
+from localdistill.quantization.convert import DEFAULT_QUANT, quant_of_start
+from localdistill.run_dir import MODEL_FOLDER
 from localdistill.stages import prepare, split
 from localdistill.stages.this_machine import settled
 from localdistill.stages.train_here import settled as settled_training
@@ -33,11 +35,20 @@ def begin(session: Session, ready: preflight.Ready) -> Model:
 
 
 def _prepare(session: Session) -> Model:
-    request = prepare.PrepareRequest(
-        model=Path(session.config.model), work_dir=session.directory.start
-    )
+    model = Path(session.config.model)
+    quant = _quant_of_start(session, model)
+    request = prepare.PrepareRequest(model=model, work_dir=session.directory.start, quant=quant)
     start = session.stage("prepare", request)
     return Model("base", Path(start["gguf"]), Path(start["master"]))
+
+
+def _quant_of_start(session: Session, model: Path) -> str:
+    """The type of the starting file, where it is made of a folder."""
+    directory = session.directory
+    # What began before folders were pinned began with this type, whatever it exports to.
+    if directory.manifest.exists() and model.is_dir() and not directory.pins(MODEL_FOLDER):
+        return DEFAULT_QUANT
+    return quant_of_start(session.config.export.quant)
 
 
 def _settle(session: Session, base: Model) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localdistill.catalogue.find import file_type_of
 from localdistill.durable import to_disk
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
@@ -21,6 +20,7 @@ from localdistill.publishing.modelfile import chat_form, modelfile
 from localdistill.publishing.source import Source
 from localdistill.quantization.adapter import read_adapter
 from localdistill.quantization.adapter_gguf import write_adapter_gguf
+from localdistill.quantization.file_type import file_type_of
 from localdistill.quantization.fingerprint import file_fingerprint, refuse_replaced
 from localdistill.quantization.folder_write import NOTE, partial
 from localdistill.quantization.gguf_file import read_header

@@ -12,13 +12,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from localdistill.durable import to_disk
 from localdistill.errors import MissingDependency, ModelError
-from localdistill.jsonl import is_done, mark_done, marker
+from localdistill.jsonl import done_facts, is_done, mark_done, marker
+from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.folder_write import partial
 from localdistill.quantization.hf_folder import HfFolder
-from localdistill.quantization.llama_quantize import file_type, quantise_file
+from localdistill.quantization.llama_quantize import IMPORTANCE_TYPES, file_type, quantise_file
 
 # What home users run: about 5 bits a weight, under a third of the 16-bit size, and close to it in
 # quality (llama.cpp, tools/quantize/README.md).
@@ -36,14 +38,32 @@ if os.getppid() == parent:
 _OUTTYPES = {"F16": "f16", "BF16": "bf16", "F32": "f32"}
 
 
+def quant_of_start(quant: str) -> str:
+    """The type of the GGUF that is made of a folder whose models will be exported as ``quant``.
+
+    The same, so that a comparison finds what training does and not what a type does. ``same``
+    leaves it open, and what needs an importance matrix cannot be made before there are examples:
+    then it is ``DEFAULT_QUANT``.
+    """
+    name = quant.upper()
+    return DEFAULT_QUANT if name == "SAME" or name in IMPORTANCE_TYPES else name
+
+
 def convert(master: HfFolder, out: Path, quant: str = DEFAULT_QUANT) -> Path:
     """Make the GGUF ``out`` of a Hugging Face folder, quantised to ``quant``; once.
+
+    What was made of another folder, of one that has changed since, or in another type is made anew.
 
     Raises:
         MissingDependency: the converter, or a package that it uses, is not installed.
         ModelError: the converter refuses the model, as it does with a tokenizer it does not know.
     """
-    if is_done(out):
+    facts = {
+        "source": str(master.path),
+        "quant": quant,
+        "master": folder_fingerprint(master.path),
+    }
+    if is_done(out) and _is_of(done_facts(out), facts):
         return out
     kind = file_type(quant)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -58,8 +78,17 @@ def convert(master: HfFolder, out: Path, quant: str = DEFAULT_QUANT) -> Path:
     finally:
         whole.unlink(missing_ok=True)
         unfinished.unlink(missing_ok=True)
-    mark_done(out, source=str(master.path), quant=quant)
+    mark_done(out, **facts)
     return out
+
+
+def _is_of(made: dict[str, Any], facts: dict[str, str]) -> bool:
+    """Whether a file that is marked with ``made`` is what ``facts`` ask for.
+
+    Earlier versions did not note which weights it was made of: of theirs the path has to do.
+    """
+    told = "master" if "master" in made else "source"
+    return all(made.get(name) == facts[name] for name in ("quant", told))
 
 
 def converter() -> Path:

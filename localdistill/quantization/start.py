@@ -13,10 +13,11 @@ from pathlib import Path
 
 from localdistill.errors import ModelError
 from localdistill.quantization import names
-from localdistill.quantization.convert import DEFAULT_QUANT, convert, converter
+from localdistill.quantization.convert import DEFAULT_QUANT, convert, converter, quant_of_start
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.quantization.gguf_import import check_importable, dequantise
 from localdistill.quantization.hf_folder import has_weights, read_folder
+from localdistill.quantization.llama_quantize import least_bits
 from localdistill.quantization.pairing import check_pair
 from localdistill.quantization.quantise import check_types, keeps_types
 
@@ -98,7 +99,7 @@ def inspect(model: Path, quant: str = "same") -> Outlook:
         check_importable(header)
         sizes = {name: prod(tensor.shape) for name, tensor in header.tensors.items()}
         stored = 2 * sum(sizes.values())
-    made = sum(sizes.values()) * 9 // 16  # 4.5 bits a weight: the least of Q4_K_M
+    made = int(sum(sizes.values()) * least_bits(quant_of_start(quant)) / 8)
     return Outlook(
         gguf=sum(t.size for t in header.tensors.values()) if header is not None else made,
         master=stored,

@@ -120,6 +120,12 @@ def _warnings(run: Run) -> list[str]:
         )
     if run.evaluation is not None and not run.evaluation.decoding_chosen:
         found.append(NOT_CHOSEN)
+    if run.evaluation is not None and run.evaluation.types_differ:
+        found.append(
+            f"Your file is of type {run.evaluation.baseline_type} and the new one "
+            f"{run.evaluation.candidate_type} (export.quant): the difference is what training and "
+            "quantisation do together, and not training alone."
+        )
     worse = _worse_on_dev(run.evaluation) if run.evaluation else None
     found += [worse] if worse else []
     openings = run.evaluation.openings if run.evaluation else []

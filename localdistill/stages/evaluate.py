@@ -12,9 +12,12 @@ from typing import Any
 from pydantic import Field
 
 from localdistill import metrics
+from localdistill.errors import ModelError
 from localdistill.events import Callback, StageFinished, StageStarted
 from localdistill.jsonl import refuse_foreign, write_whole
 from localdistill.power import minimum_detectable_effect
+from localdistill.quantization.file_type import UNKNOWN, file_type_of
+from localdistill.quantization.gguf_file import read_header
 from localdistill.sampling import Sampling
 from localdistill.stages.scoring import (
     VERDICTS,
@@ -78,6 +81,7 @@ def compare(
         "level": how.level,
         "interval_method": how.method,
         "candidate_decoding": _decoding(request, request.candidate),
+        "candidate_type": _type(request.candidate),
         "choices": request.choices,
         "openings": request.openings,
     }
@@ -90,7 +94,17 @@ def compare(
     )
     told["detectable"] = minimum_detectable_effect(len(ids), fewest, how=how)
     told["baseline_decoding"] = _decoding(request, request.baseline)
+    told["baseline_type"] = _type(request.baseline)
     return metrics.compare(request.name, mine, theirs, how).model_copy(update=told)
+
+
+def _type(model: ModelUnderTest) -> str | None:
+    """The type of its file; None where that does not say it, or is gone: its answers outlive it."""
+    try:
+        found = file_type_of(read_header(model.gguf))
+    except ModelError:
+        return None
+    return None if found == UNKNOWN else found
 
 
 def _decoding(request: EvaluateRequest, model: ModelUnderTest) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from localdistill import config as configuration
 from localdistill import pipeline
+from localdistill.durable import write_twice
 from localdistill.errors import (
     ConfigError,
 )
@@ -70,3 +71,56 @@ def test_a_run_goes_on_under_a_version_with_more_settings(requests, config, tmp_
     pipeline.run(older, tmp_path / "run", lambda event: None)
     assert "patience" not in (tmp_path / "run" / "config.toml").read_text()
     assert run(config, tmp_path, rounds=1).evaluation is not None
+
+
+@pytest.mark.parametrize(
+    ("quant", "made"), [("same", "Q4_K_M"), ("q8_0", "Q8_0"), ("IQ3_M", "Q4_K_M")]
+)
+def test_the_starting_file_is_made_in_the_type_that_is_exported_to(
+    requests, config, tmp_path, quant, made
+):
+    run(config, tmp_path, export={"quant": quant})
+    (prepared,) = [request for name, request in requests if name == "prepare"]
+    assert prepared.quant == made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A model folder, as far as anybody looks into it here."""
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    (path / "model.safetensors").write_bytes(b"weights")
+    return path
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("made", [False, True])
+def test_the_manifest_notices_a_changed_model_folder(
+    requests, config, tmp_path, folder, name, made
+):
+    run({**config, "model": str(folder)}, tmp_path)
+    start = tmp_path / "run" / "start"
+    if made:  # else the file has to be made again before it is known
+        (start / "start.gguf").rename(start / "model.gguf")
+    run({**config, "model": str(folder)}, tmp_path)
+    requests.clear()
+    (folder / name).write_bytes(b'{"other": 1}')
+    with pytest.raises(ConfigError, match="model folder has changed"):
+        run({**config, "model": str(folder)}, tmp_path)
+    assert [stage for stage, _ in requests] == [] if made else ["prepare"]
+
+
+def test_a_run_that_was_begun_before_folders_were_pinned_goes_on(
+    requests, config, tmp_path, folder
+):
+    values = {**config, "model": str(folder), "export": {"quant": "Q8_0"}}
+    run(values, tmp_path)
+    path = tmp_path / "run" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest["hashes"].pop("model folder")
+    write_twice(path, json.dumps(manifest))
+    requests.clear()
+    assert run(values, tmp_path).evaluation is not None
+    (prepared,) = [request for name, request in requests if name == "prepare"]
+    assert prepared.quant == "Q4_K_M"  # as it was begun

@@ -5,6 +5,7 @@ import pytest
 from localdistill import config as configuration
 from localdistill import pipeline, preflight
 from localdistill.gpus import Gpu
+from tests.quantization.tiny import Tiny, quantised
 
 
 def test_a_run_says_beforehand_what_it_can_show(requests, config, tmp_path):
@@ -50,3 +51,35 @@ def test_training_on_samples_of_the_model_as_it_is_is_warned_of(
     pipeline.run(configuration.build({**config, **settings}), tmp_path / "run", said.append)
     found = [event for event in said if "nothing but noise" in getattr(event, "message", "")]
     assert len(found) == warned
+
+
+@pytest.mark.parametrize(
+    ("quant", "given", "old"),
+    [
+        ("same", "Q8_0", None),
+        ("q8_0", "Q8_0", None),
+        ("Q4_0", "Q8_0", "Q8_0"),
+        ("same", None, None),
+        ("Q4_0", None, None),
+        ("IQ3_M", None, "Q4_K_M"),
+    ],
+)
+def test_a_comparison_of_two_types_is_warned_of(
+    requests, config, tmp_path, monkeypatch, quant, given, old
+):
+    if given is not None:
+        model = quantised(Tiny.write(tmp_path / "tiny", "qwen3"), given)
+        monkeypatch.setattr(preflight, "find_gguf", lambda path: model.gguf)
+    said = []
+    built = configuration.build({**config, "export": {"quant": quant}})
+    preflight.say_if_types_differ(built, said.append)
+    assert [notice.level for notice in said] == ["warning"] * (old is not None)
+    if old is not None:
+        assert f"a file of type {old}, and the new one will be {quant}" in said[0].message
+
+
+def test_that_warning_comes_before_anything_is_drawn(requests, config, tmp_path):
+    said = []
+    built = configuration.build({**config, "export": {"quant": "IQ3_M"}})
+    pipeline.run(built, tmp_path / "run", said.append)
+    assert len([event for event in said if "file of type" in getattr(event, "message", "")]) == 1

@@ -11,10 +11,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from localdistill.errors import MissingDependency, ModelError
+from localdistill.jsonl import mark_done
 from localdistill.quantization.convert import convert
+from localdistill.quantization.file_type import file_type_of
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
-from localdistill.quantization.start import resolve_start
+from localdistill.quantization.llama_quantize import FILE_TYPES, least_bits
+from localdistill.quantization.start import inspect, resolve_start
 from tests.quantization.tiny import Tiny, quantised, write_gguf
 
 
@@ -153,7 +156,66 @@ def test_a_folder_alone_is_converted_once(tiny, tmp_path, monkeypatch, lenient_c
     for name, tensor in ours.tensors.items():
         assert b"".join(made.chunks(made.tensors[name])) == b"".join(ours.chunks(tensor)), name
     monkeypatch.setattr("localdistill.quantization.convert.converter", None)
-    convert(read_folder(tiny.master), start.gguf)  # not called again
+    convert(read_folder(tiny.master), start.gguf, "Q8_0")  # not called again
+
+
+@pytest.fixture
+def conversions(tiny, monkeypatch) -> list[Path]:
+    """llama.cpp's converter is stood in for: which folders it was given."""
+    seen = []
+
+    def stand_in(master, out):
+        seen.append(master.path)
+        shutil.copyfile(tiny.gguf, out)
+
+    monkeypatch.setattr("localdistill.quantization.convert._run_converter", stand_in)
+    return seen
+
+
+def test_a_file_of_other_weights_or_of_another_type_is_made_anew(tiny, tmp_path, conversions):
+    out = tmp_path / "work" / "model.gguf"
+
+    def made(folder, quant):
+        before = len(conversions)
+        assert file_type_of(read_header(convert(read_folder(folder), out, quant))) == quant
+        return len(conversions) > before
+
+    assert made(tiny.master, "Q8_0")
+    assert not made(tiny.master, "Q8_0")
+    assert made(tiny.master, "Q4_0")
+    moved = tmp_path / "moved"
+    shutil.copytree(tiny.master, moved)
+    assert not made(moved, "Q4_0")
+    weights = {name: 1.5 * value for name, value in tiny.weights().items()}
+    save_file(weights, moved / "model.safetensors")
+    assert made(moved, "Q4_0")
+    assert not made(moved, "Q4_0")
+
+
+def test_a_file_of_an_earlier_version_is_believed_to_be_of_the_folder_that_it_names(
+    tiny, tmp_path, conversions
+):
+    out = tmp_path / "model.gguf"
+    shutil.copyfile(tiny.gguf, out)
+    mark_done(out, source=str(tiny.master), quant="Q4_K_M")  # all that was noted
+    assert convert(read_folder(tiny.master), out) == out
+    assert conversions == []
+    mark_done(out, source=str(tmp_path / "another"), quant="Q4_K_M")
+    convert(read_folder(tiny.master), out)
+    assert conversions == [tiny.master]
+
+
+@pytest.mark.parametrize(
+    ("quant", "bits"), [("same", 4.5), ("Q8_0", 8.5), ("q2_k", 2.625), ("IQ3_M", 4.5)]
+)
+def test_what_a_file_that_is_yet_to_be_made_takes_is_a_lower_bound(tiny, monkeypatch, quant, bits):
+    monkeypatch.setattr("localdistill.quantization.start.converter", lambda: None)
+    weights = sum(value.size for value in tiny.weights().values())
+    assert inspect(tiny.master, quant).gguf == int(weights * bits / 8)
+
+
+def test_a_bound_is_known_of_every_type():
+    assert all(least_bits(name) > 0 for name in FILE_TYPES)
 
 
 # Python runs it in every process before anything else.

@@ -160,3 +160,11 @@ def test_a_comparison_without_a_baseline_is_no_verdict(finished):
     path.write_text(json.dumps(content))
     assert told(finished).tone == "none"
     assert told(finished).word == "Not compared"
+
+
+def test_files_of_two_types_are_said(finished):
+    finished.evaluated(baseline_type="Q8_0", candidate_type="Q8_0")
+    assert others(finished) == []
+    finished.evaluated(baseline_type="Q4_K_M", candidate_type="Q8_0")
+    (warning,) = others(finished)
+    assert "Your file is of type Q4_K_M and the new one Q8_0" in warning

@@ -10,6 +10,7 @@ from localdistill.power import minimum_detectable_effect
 from localdistill.sampling import Sampling
 from localdistill.stages import evaluate, scoring
 from localdistill.types import EvalResult, Verdict
+from tests.quantization.tiny import Tiny, quantised
 
 PROBLEMS, SAMPLES = 20, 4
 
@@ -135,3 +136,23 @@ def test_the_result_tells_what_could_be_found_and_how_sure_it_is(drawn, request_
     strict = evaluate.run(request_for(3, 1, level=0.99, interval="bca"), lambda event: None)
     assert (strict.level, strict.interval_method) == (0.99, "bca")
     assert strict.detectable > result.detectable
+
+
+def test_the_type_of_each_file_stands_in_the_result(drawn, request_for, tmp_path):
+    model = Tiny.write(tmp_path / "tiny", "qwen3")
+    request = request_for(3, 1)
+    for name, quant in (("passes-3.gguf", "Q8_0"), ("passes-1.gguf", "Q4_0")):
+        quantised(model, quant).gguf.rename(tmp_path / name)
+    request = request.model_copy(
+        update={
+            "candidate": request.candidate.model_copy(update={"gguf": tmp_path / "passes-3.gguf"}),
+            "baseline": request.baseline.model_copy(update={"gguf": tmp_path / "passes-1.gguf"}),
+        }
+    )
+    result = evaluate.run(request, lambda event: None)
+    assert (result.candidate_type, result.baseline_type) == ("Q8_0", "Q4_0")
+    assert result.types_differ
+    (tmp_path / "passes-1.gguf").unlink()  # answers outlive their model
+    result = evaluate.run(request, lambda event: None)
+    assert (result.candidate_type, result.baseline_type) == ("Q8_0", None)
+    assert not result.types_differ
