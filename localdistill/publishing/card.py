@@ -102,9 +102,22 @@ def _scores(card: Card) -> str:
     if card.evaluation is None:
         return "It was not evaluated. Nothing is known of whether it is better than its base."
     lines = [f"    {line}" for line in comparison(card.evaluation)]
-    source = card.problems.get("eval")
-    where = f"Problems: {source}. " if source else ""
-    return "\n".join([*lines, "", f"{where}Decoding of this model: {_decoding(card.decoding)}."])
+    scored = _scored_on(card, card.evaluation.problem_set)
+    return "\n".join([*lines, "", f"{scored}Decoding of this model: {_decoding(card.decoding)}."])
+
+
+def _scored_on(card: Card, split: str) -> str:
+    """On which problems of ``split`` it was scored, and what speaks against them."""
+    source, whole = card.problems.get(split), card.problems.get("train")
+    if source is None and whole is not None:
+        source = f"held out of {whole}"
+    text = f"Problems ({split}): {source}. " if source else ""
+    if split == "dev":
+        text += (
+            "They are those that choices were made by, of decodings and of rounds: that makes the "
+            "scores of what was chosen too good, and this is no clean test. "
+        )
+    return text
 
 
 def _checked(checks: list[Check]) -> str:

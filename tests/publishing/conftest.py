@@ -32,9 +32,9 @@ def score(model: str, value: float) -> ModelScore:
     return ModelScore(model=model, problems=2, samples=4, pass_at=[at], counts={"e": (1, 2)})
 
 
-def evaluation(candidate: str, verdict: str = "better") -> EvalResult:
+def evaluation(candidate: str, verdict: str = "better", split: str = "eval") -> EvalResult:
     return EvalResult(
-        problem_set="eval", candidate=score(candidate, 0.5), baseline=score("base", 0.25),
+        problem_set=split, candidate=score(candidate, 0.5), baseline=score("base", 0.25),
         gain=0.25, gain_low=0.1, gain_high=0.4, verdict=verdict,
     )  # fmt: skip
 
@@ -103,7 +103,8 @@ def finished(tmp_path_factory) -> Path:
         run.problems(split).parent.mkdir(exist_ok=True)
         run.problems(split).write_text('{"id": "p"}\n' * 3)
     run.evaluation.write_text(evaluation("round-02").model_dump_json())
-    run.round(1).evaluation.write_text(evaluation("round-01", "no evidence").model_dump_json())
+    on_dev = evaluation("round-01", "no evidence", "dev")
+    run.round(1).evaluation.write_text(on_dev.model_dump_json())
     return path
 
 

@@ -149,7 +149,19 @@ def test_another_round_can_be_named(finished, give, tmp_path):
     assert (tmp_path / "m.gguf").read_bytes() == RunDir(finished).round(1).model.read_bytes()
     assert "Round 1: 3 answers" in (tmp_path / "m.gguf.README.md").read_text()
     assert "no evidence" in out
-    assert "Round 2" not in (tmp_path / "o" / "README.md").read_text()
+    card = (tmp_path / "o" / "README.md").read_text()
+    assert "Round 2" not in card
+    # It was scored on dev, which was held out, and not on the set that eval was taken from.
+    assert "Problems (dev): held out of mbpp:mbpp.jsonl#train. They are those that choices" in card
+    assert "no clean test" in card
+    assert "he.jsonl.gz. Decoding" not in card
+
+
+def test_the_card_of_the_chosen_model_names_the_set_of_its_test(finished, give, tmp_path):
+    assert give(finished, "--ollama", tmp_path / "o")[0] == 0
+    card = (tmp_path / "o" / "README.md").read_text()
+    assert "Problems (eval): he.jsonl.gz. Decoding of this model" in card
+    assert "no clean test" not in card
 
 
 @pytest.mark.parametrize(
