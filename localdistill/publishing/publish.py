@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from localdistill.durable import to_disk
 from localdistill.errors import ConfigError, ModelError
@@ -18,16 +20,16 @@ from localdistill.publishing.card import Card, card_text
 from localdistill.publishing.folders import link_or_copy, new_folder, refuse_foreign_folder
 from localdistill.publishing.modelfile import chat_form, modelfile
 from localdistill.publishing.source import Source
+from localdistill.publishing.stamps import CARD, MARKED, card_beside, refuse_edited, stamp
 from localdistill.quantization.adapter import read_adapter
 from localdistill.quantization.adapter_gguf import write_adapter_gguf
 from localdistill.quantization.file_type import file_type_of
-from localdistill.quantization.fingerprint import file_fingerprint, refuse_replaced
+from localdistill.quantization.fingerprint import content_digest, file_fingerprint, refuse_replaced
 from localdistill.quantization.folder_write import NOTE, partial
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
 
 STAGE = "publish"
-_CARD = "README.md"
 _PUBLISHER = "localdistill"  # LM Studio's folder above the model's
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -75,8 +77,7 @@ def check_targets(targets: Targets, name: str) -> None:
     for file in files:
         refuse_foreign(file)
         refuse_replaced(file)
-        if not is_done(file):
-            refuse_foreign(_card_beside(file))
+        refuse_edited(file)
     for folder in folders:
         refuse_foreign_folder(folder)
     _refuse_overlaps([*files, *folders])
@@ -92,9 +93,13 @@ def _refuse_overlaps(places: Sequence[Path]) -> None:
 def _refuse_other_stages(targets: Targets) -> None:
     """What a run has made has a marker too, which says of what: it stays as it is."""
     for file in (targets.gguf, targets.adapter):
-        if file is not None and is_done(file) and set(done_facts(file)) != {"file"}:
+        if file is not None and is_done(file) and not _is_published(done_facts(file)):
             message = f"{file}: is there already, and not made by this command"
             raise ConfigError(f"{message}. Name another file, or move it away.")
+
+
+def _is_published(facts: dict[str, Any]) -> bool:
+    return "file" in facts and MARKED.issuperset(facts)
 
 
 def run(source: Source, targets: Targets, callback: Callback) -> None:
@@ -142,8 +147,8 @@ def _steps(source: Source, targets: Targets) -> list[_Step]:
 
 def _gguf(source: Source, card: Card, targets: Targets) -> list[Notice]:
     out = _given(targets.gguf)
-    _write_file(out, lambda path: link_or_copy(source.gguf, path))
-    write_atomically(_card_beside(out), card_text(card, "The model, for llama.cpp and others."))
+    text = card_text(card, "The model, for llama.cpp and others.")
+    _write_file(out, lambda path: link_or_copy(source.gguf, path), lambda path: text)
     return [Notice(message=f"{out}: the model, for llama.cpp and all that is built on it.")]
 
 
@@ -157,7 +162,7 @@ def _ollama(source: Source, card: Card, targets: Targets) -> list[Notice]:
         link_or_copy(source.gguf, new / "model.gguf")
         text = modelfile(gguf, card.name, card.decoding)
         (new / "Modelfile").write_text(text, encoding="utf-8")
-        _write_card(new / _CARD, card, use)
+        _write_card(new / CARD, card, use)
     told = [Notice(message=f"ollama create {card.name} -f {folder / 'Modelfile'}")]
     if chat_form(gguf) is None:
         text = f"{folder / 'Modelfile'} has no TEMPLATE: the model's chat template is not ChatML."
@@ -174,7 +179,7 @@ def _lm_studio(source: Source, card: Card, targets: Targets) -> list[Notice]:
         use += " It takes its chat template from the file; set its sampling by hand (see below)."
     with new_folder(folder, "lmstudio") as new:
         link_or_copy(source.gguf, new / f"{card.name}-{kind}.gguf")
-        _write_card(new / _CARD, card, use)
+        _write_card(new / CARD, card, use)
     return [Notice(message=f"{folder}: LM Studio lists it if {targets.lm_studio} is its folder.")]
 
 
@@ -184,9 +189,9 @@ def _hf(source: Source, card: Card, targets: Targets) -> list[Notice]:
     use = "The merged weights in 16 bits, for transformers, vLLM and others that read safetensors."
     with new_folder(folder, "hf") as new:
         for file in sorted(source.merged.iterdir()):
-            if file.is_file() and file.name not in (NOTE, _CARD):
+            if file.is_file() and file.name not in (NOTE, CARD):
                 link_or_copy(file, new / file.name)
-        _write_card(new / _CARD, card, use)
+        _write_card(new / CARD, card, use)
     return [Notice(message=f"{folder}: the merged weights in 16 bits.")]
 
 
@@ -195,31 +200,43 @@ def _adapter(source: Source, card: Card, targets: Targets) -> list[Notice]:
     master = read_folder(source.merged)  # of the base's names and shapes
     adapters = [read_adapter(path, master) for path in source.adapters]
     architecture = read_header(source.gguf).architecture
-    _write_file(out, lambda path: write_adapter_gguf(path, architecture, adapters, card.name))
-    digest = file_hash(out)
-    card = card.model_copy(update={"files": {**card.files, out.name: digest}})
     use = f"The adapter alone: `llama-server --model BASE.gguf --lora {out.name}`."
-    write_atomically(_card_beside(out), card_text(card, use))
+
+    def describe(made: Path) -> str:
+        files = {**card.files, out.name: file_hash(made)}
+        return card_text(card.model_copy(update={"files": files}), use)
+
+    def write(path: Path) -> None:
+        write_adapter_gguf(path, architecture, adapters, card.name)
+
+    _write_file(out, write, describe)
     return [Notice(message=f"{out}: for `llama-server --lora` with the base model's file.")]
-
-
-def _card_beside(file: Path) -> Path:
-    return file.with_name(f"{file.name}.{_CARD}")
 
 
 def _write_card(path: Path, card: Card, use: str) -> None:
     path.write_text(card_text(card, use), encoding="utf-8")
 
 
-def _write_file(out: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a file that becomes ``out`` when it is whole."""
+def _write_file(out: Path, write: Callable[[Path], None], describe: Callable[[Path], str]) -> None:
+    """Let ``write`` make a file that becomes ``out`` when it is whole, with a card beside it."""
     unfinished = partial(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished.unlink(missing_ok=True)
     try:
         write(unfinished)
         to_disk(unfinished)
-        publish_file(unfinished, out, file=file_fingerprint(unfinished))
+        text, card = describe(unfinished), card_beside(out)
+        # The card that is there is ours; should a kill come before the new one, it stays so.
+        cards = [content_digest(card)] if card.is_file() else []
+        cards.append(hashlib.sha256(text.encode()).hexdigest())
+        publish_file(
+            unfinished,
+            out,
+            file=file_fingerprint(unfinished),
+            stamp=stamp(unfinished),
+            cards=cards,
+        )
+        write_atomically(card, text)
     finally:
         unfinished.unlink(missing_ok=True)
 

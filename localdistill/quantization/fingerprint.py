@@ -14,6 +14,7 @@ from localdistill.jsonl import done_facts, is_done
 
 _SAMPLE = 1 << 20  # bytes
 _SAMPLES = 16  # spread evenly over a file, its beginning and end included
+COVERED = _SAMPLE * _SAMPLES  # bytes: of a file up to this size no byte is left out
 
 
 def file_fingerprint(path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from localdistill import cli
 from localdistill import config as configuration
 from localdistill.jsonl import mark_done
 from localdistill.run_dir import RunDir
@@ -112,3 +113,16 @@ def finished(tmp_path_factory) -> Path:
 def run_dir(finished, tmp_path) -> Path:
     """A run of its own for a test that changes it."""
     return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def give(capsys):
+    """Run the command line in this process: exit code, what it said, and its error."""
+
+    def one(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["export", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return one

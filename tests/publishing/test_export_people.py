@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from localdistill import cli
 from localdistill.jsonl import is_done
 from localdistill.publishing import source
 from localdistill.quantization.gguf_file import read_header
@@ -22,19 +21,6 @@ from tests.quantization.test_adapter_gguf import logits
 from tests.quantization.tiny import Tiny, quantised
 
 NAME = "Q8_0-localdistill"  # the tiny model's file is called after its type
-
-
-@pytest.fixture
-def give(capsys):
-    """Run the command line in this process: exit code, what it said, and its error."""
-
-    def one(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["export", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return one
 
 
 def digest(path: Path) -> str:
@@ -299,10 +285,10 @@ def test_what_was_written_before_is_replaced(finished, give, tmp_path):
     folder = tmp_path / "o"
     folder.mkdir()
     assert give(finished, "--ollama", folder)[0] == 0
-    (folder / "left.txt").write_text("x")
+    (folder / "Modelfile").unlink()  # nothing is lost by that
     assert give(finished, "--ollama", folder, "--round", 1)[0] == 0
     assert (folder / "model.gguf").read_bytes() == RunDir(finished).round(1).model.read_bytes()
-    assert not (folder / "left.txt").exists()
+    assert (folder / "Modelfile").is_file()
     # A merged folder of a run has our note too, and is not one of these.
     assert give(finished, "--hf", RunDir(finished).round(1).merged)[0] == 2
 
