@@ -34,6 +34,20 @@ class HfFolder:
         """``model_type``, as in ``qwen2``."""
         return str(self.config.get("model_type"))
 
+    def source_of(self, name: str) -> StoredTensor | None:
+        """What the GGUF tensor ``name`` is made of; None where nothing here belongs to it.
+
+        A file may hold the output matrix though the folder says that it is the embedding: it was
+        made of a copy that had it twice. Both are then made of the embedding.
+
+        Raises:
+            ModelError: no dense Qwen2 or Qwen3 model has a tensor of this name.
+        """
+        own = self.tensors.get(names.to_hf(name))
+        if own is None and name == names.OUTPUT and self.config.get("tie_word_embeddings"):
+            return self.tensors.get(names.to_hf(names.EMBEDDING))
+        return own
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in ``path``.

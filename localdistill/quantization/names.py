@@ -16,11 +16,12 @@ SUPPORTED = ("qwen2", "qwen3")
 
 _FIX = "Take a model of that kind (Qwen2, Qwen2.5, Qwen3, without experts or vision)."
 
+EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 _TOP = {
-    "token_embd.weight": "model.embed_tokens.weight",
+    EMBEDDING: "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
     # Only where the output matrix is not the embedding itself.
-    "output.weight": "lm_head.weight",
+    OUTPUT: "lm_head.weight",
 }
 _LAYER = {
     "attn_norm": "input_layernorm",

@@ -26,7 +26,13 @@ from localdistill.quantization.gguf_write import (
 from localdistill.quantization.hf_folder import HfFolder
 from localdistill.quantization.importance import Means, file_profits, type_profits
 from localdistill.quantization.llama_quantize import file_type, quantise_file
-from localdistill.quantization.safetensors_file import GGML_TYPES, chunks, decode, encode
+from localdistill.quantization.safetensors_file import (
+    GGML_TYPES,
+    StoredTensor,
+    chunks,
+    decode,
+    encode,
+)
 
 # Bytes of master weights that are handed to llama.cpp at once: bounds the disk that is needed
 # between, and lets progress be seen.
@@ -53,7 +59,8 @@ def quantise(
         ModelError: a type that cannot be made without an importance matrix.
         ExportRejected: llama.cpp could not quantise.
     """
-    names_changed = [name for name in template.tensors if names.to_hf(name) in set(changed)]
+    told = set(changed)
+    names_changed = [name for name in template.tensors if _source(weights, name).name in told]
     if keeps_types(template, quant):
         _replace(template, weights, names_changed, out, on_tensor, importance or {})
     else:
@@ -177,13 +184,13 @@ def write_f16(template: GgufFile, weights: HfFolder, changed: Iterable[str], out
 
 
 def _halves(weights: HfFolder, tensor: TensorInfo) -> Iterator[bytes]:
-    stored = weights.tensors[names.to_hf(tensor.name)]
+    stored = _source(weights, tensor.name)
     for block in chunks(stored):
         yield block if stored.dtype == "F16" else encode(decode(block, stored.dtype), "F16")
 
 
 def _singles(weights: HfFolder, tensor: TensorInfo) -> Iterator[bytes]:
-    stored = weights.tensors[names.to_hf(tensor.name)]
+    stored = _source(weights, tensor.name)
     for block in chunks(stored):
         yield decode(block, stored.dtype).tobytes()
 
@@ -194,15 +201,24 @@ def _told(gguf: GgufFile, tensor: TensorInfo, on_tensor: Callable[[str], None]) 
 
 
 def _from_master(tensor: TensorInfo, weights: HfFolder) -> NewTensor:
-    stored = weights.tensors[names.to_hf(tensor.name)]
+    stored = _source(weights, tensor.name)
     return NewTensor(tensor.name, tensor.dims, GGML_TYPES[stored.dtype], partial(chunks, stored))
+
+
+def _source(weights: HfFolder, name: str) -> StoredTensor:
+    """What GGUF tensor ``name`` is made of, which was seen to be there (``check_pair``)."""
+    stored = weights.source_of(name)
+    if stored is None:
+        message = f"{weights.path}: has nothing to make {name!r} of"
+        raise ModelError(f"{message}. Give the folder that the file was made from.")
+    return stored
 
 
 def _batches(changed: list[str], weights: HfFolder) -> Iterator[list[str]]:
     batch: list[str] = []
     size = 0
     for name in changed:
-        width = weights.tensors[names.to_hf(name)].size
+        width = _source(weights, name).size
         if batch and size + width > _BATCH:
             yield batch
             batch, size = [], 0

@@ -6,6 +6,7 @@ import ctypes
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from localdistill.errors import ExportRejected, ModelError
 from localdistill.quantization import ggml, ggml_types, names
@@ -14,7 +15,7 @@ from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.llama_quantize import file_type, quantise_file
 from localdistill.quantization.merge import merge
 from localdistill.quantization.quantise import quantise
-from tests.quantization.tiny import Tiny, quantised
+from tests.quantization.tiny import Tiny, quantised, with_own_output
 
 MODULES = ("q_proj", "v_proj", "down_proj", "lm_head")
 
@@ -158,3 +159,14 @@ def test_a_failure_of_llama_cpp_is_told_in_its_words(q4, tmp_path, capfd):
     with pytest.raises(ExportRejected, match=r"could not quantise damaged\.gguf: .*fail"):
         quantise_file(damaged, tmp_path / "out.gguf", kind=file_type("Q8_0"))
     assert capfd.readouterr().out == ""
+
+
+def test_an_output_matrix_that_is_made_of_the_embedding_changes_with_it(tmp_path):
+    model = quantised(with_own_output(Tiny.write(tmp_path / "tiny", "qwen2", tied=True)), "Q8_0")
+    weights = model.weights()
+    weights["model.embed_tokens.weight"] *= 2
+    save_file(weights, model.master / "model.safetensors")
+    changed, out = ["model.embed_tokens.weight"], tmp_path / "new.gguf"
+    quantise(read_header(model.gguf), read_folder(model.master), changed, "same", out)
+    for name in ("token_embd.weight", "output.weight"):
+        np.testing.assert_allclose(values(out, name), 2 * values(model.gguf, name), atol=1e-3)

@@ -18,7 +18,7 @@ from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.llama_quantize import FILE_TYPES, least_bits
 from localdistill.quantization.start import inspect, resolve_start
-from tests.quantization.tiny import Tiny, quantised, write_gguf
+from tests.quantization.tiny import Tiny, quantised, with_own_output, write_gguf
 
 
 @pytest.fixture
@@ -79,6 +79,22 @@ def test_a_fine_tune_of_the_same_model_is_told_by_its_norms(pair, q4, tmp_path):
     save_file(weights, pair / "model.safetensors")
     with pytest.raises(ModelError, match="output_norm"):
         resolve_start(pair, tmp_path / "work")
+
+
+def test_a_tied_model_may_have_its_output_matrix_in_the_file(tmp_path):
+    tied = Tiny.write(tmp_path / "tiny", "qwen2", tied=True)
+    shutil.copyfile(quantised(with_own_output(tied), "Q4_K_M").gguf, tied.master / "q4.gguf")
+    start = resolve_start(tied.master, tmp_path / "work")
+    assert start.master == tied.master
+    assert "output.weight" in read_header(start.gguf).tensors
+
+
+def test_an_output_matrix_that_is_not_the_embedding_is_another_model(tmp_path):
+    tied = Tiny.write(tmp_path / "tiny", "qwen2", tied=True)
+    other = Tiny.write(tmp_path / "other", "qwen2", seed=7).weights()["lm_head.weight"]
+    shutil.copyfile(with_own_output(tied, other).gguf, tied.master / "f16.gguf")
+    with pytest.raises(ModelError, match=r"not the same model: 'output\.weight' differs"):
+        resolve_start(tied.master, tmp_path / "work")
 
 
 def test_several_gguf_files_are_refused_by_name(pair, tmp_path):

@@ -88,6 +88,15 @@ def quantised(model: Tiny, quant: str) -> Tiny:
     return Tiny(model.master, out, model.architecture)
 
 
+def with_own_output(model: Tiny, output: np.ndarray | None = None) -> Tiny:
+    """A tied model with the GGUF of a copy that holds the output matrix too (the embedding)."""
+    weights = model.weights()
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"] if output is None else output
+    path = model.gguf.with_name("own-output.gguf")
+    write_gguf(path, model.architecture, weights)
+    return Tiny(model.master, path, model.architecture)
+
+
 def _weights(architecture: str, tied: bool, rng: np.random.Generator) -> dict[str, np.ndarray]:
     shapes = {"model.embed_tokens.weight": (len(TOKENS), WIDTH), "model.norm.weight": (WIDTH,)}
     if not tied:

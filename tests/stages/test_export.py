@@ -17,7 +17,7 @@ from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.load_check import check_loads
 from localdistill.stages import export, prepare
 from localdistill.stages.parity.checks import has_passed, parity_file
-from tests.quantization.tiny import Tiny, quantised
+from tests.quantization.tiny import Tiny, quantised, with_own_output
 
 SEED = Path(__file__).parents[2] / "models" / "seed"
 MODULES = ("q_proj", "v_proj", "up_proj")
@@ -276,3 +276,22 @@ def test_seed_adapter_written_by_peft_is_merged_as_peft_merges_it(seed, tmp_path
         wanted = theirs[name].to(torch.bfloat16).float()
         # One step of bfloat16 where the two round a value to different sides.
         assert torch.allclose(weight, wanted, rtol=2**-7, atol=1e-7), name
+
+
+@pytest.mark.parametrize("quant", ["same", "Q8_0"])
+def test_a_tied_model_whose_file_has_its_output_matrix_comes_out_whole(tmp_path, quant):
+    tied = with_own_output(Tiny.write(tmp_path / "tiny", "qwen3", tied=True))
+    model = quantised(tied, "Q4_K_M")
+    adapter = model.write_adapter(tmp_path / "adapter", 0.05, MODULES)
+    made = request(model, adapter, tmp_path / "round", quant=quant, gate=True)
+    run(made)
+    assert has_passed(parity_file(made.out))
+    old, new = read_header(model.gguf), read_header(made.out)
+    assert set(new.tensors) == set(old.tensors)
+    embedding = model.weights()["model.embed_tokens.weight"].astype(np.float32)
+    _, output = next(ggml.slabs(new, new.tensors["output.weight"]))
+    error = np.std(output.reshape(embedding.shape) - embedding) / np.std(embedding)
+    assert error < 0.02  # Q6_K or Q8_0 of just that matrix
+    # The next round begins with both.
+    second = Tiny(made.merged, made.out, model.architecture)
+    run(request(second, second.write_adapter(tmp_path / "b", 0.05, MODULES), tmp_path / "next"))
