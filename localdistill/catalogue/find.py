@@ -16,7 +16,9 @@ from localdistill.catalogue.load import architecture_of
 from localdistill.catalogue.places import Place
 from localdistill.catalogue.stores import ollama_models
 from localdistill.errors import ModelError
+from localdistill.jsonl import is_done
 from localdistill.quantization.file_type import file_type_of
+from localdistill.quantization.folder_write import NOTE, read_note
 from localdistill.quantization.gguf_file import read_header
 
 
@@ -83,7 +85,8 @@ def find_models(entries: Sequence[Entry], places: Sequence[Place]) -> OnDisk:
                 continue
             seen.add(real)
             try:
-                models.append(_look(candidate, entries))
+                if candidate.form == "folder" or not is_done(candidate.path):  # else made here
+                    models.append(_look(candidate, entries))
             except (ModelError, OSError, ValueError, OverflowError) as error:
                 reason = str(error).removeprefix(f"{candidate.path}: ")
                 unreadable.append(Unreadable(path=candidate.path, reason=reason))
@@ -145,7 +148,7 @@ def _hub_id(folder: Path) -> str | None:
 
 
 def _walk(place: Place) -> Iterator[tuple[Path, list[str]]]:
-    """Folders and their files in a fixed order, neither hidden ones nor run directories."""
+    """Folders and their files in a fixed order, without hidden ones and what was made here."""
     met: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(place.folder, followlinks=True):
         folder = Path(root)
@@ -153,6 +156,7 @@ def _walk(place: Place) -> Iterator[tuple[Path, list[str]]]:
         depth = len(folder.relative_to(place.folder).parts)
         # What a run has trained keeps the metadata of what it started from: it is no original.
         own = "manifest.json" in files and "config.toml" in files
+        own = own or (NOTE in files and "published" in read_note(folder))
         if own or (status.st_dev, status.st_ino) in met:
             folders.clear()
             continue

@@ -8,6 +8,8 @@ from localdistill.catalogue.find import find_models
 from localdistill.catalogue.identify import plain
 from localdistill.catalogue.places import usual_places
 from localdistill.errors import ConfigError
+from localdistill.jsonl import mark_done
+from localdistill.quantization.folder_write import write_note
 from tests.catalogue.conftest import place, write_folder, write_gguf
 
 
@@ -161,6 +163,24 @@ def test_what_a_run_trained_is_not_listed_as_the_original(entries, by_name, tmp_
     (run / "manifest.json").write_text("{}")
     (run / "config.toml").write_text("")
     assert names(find_models(entries, [place(tmp_path)])) == []
+
+
+def test_what_was_exported_is_not_taken_for_the_original(entries, by_name, tmp_path):
+    original = write_gguf(tmp_path / "seed.gguf", by_name["seed"], "localdistill seed")
+    folder = tmp_path / "mine"
+    write_gguf(folder / "model.gguf", by_name["seed"], "localdistill seed")
+    write_folder(tmp_path / "Qwen3-8B", by_name["qwen3-8b"])
+    for exported in (folder, tmp_path / "Qwen3-8B"):
+        write_note(exported, published="of a test")
+    single = write_gguf(tmp_path / "single.gguf", by_name["seed"], "localdistill seed")
+    mark_done(single, file="its fingerprint")
+    assert names(find_models(entries, [place(tmp_path)])) == [("seed", original.name)]
+
+
+def test_a_folder_that_was_only_made_here_is_looked_into(entries, by_name, tmp_path):
+    """A merged folder, say, or one that somebody keeps originals in."""
+    write_note(write_folder(tmp_path / "Qwen3-8B", by_name["qwen3-8b"]))
+    assert names(find_models(entries, [place(tmp_path)])) == [("qwen3-8b", "Qwen3-8B")]
 
 
 def test_one_file_counts_once_and_links_in_a_circle_end(entries, by_name, tmp_path):
