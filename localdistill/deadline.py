@@ -14,13 +14,13 @@ from pydantic import ValidationError
 
 from localdistill.events import Recorded, RunStarted
 from localdistill.jsonl import iter_lines
+from localdistill.work_clock import WorkClock
 
 # Beyond the end, when a stage that still works is ended: there is a minute in all. A call that
 # begins when time is over has so much to look at what is there, and to show it.
 _GRACE_S, _LOOK_S = 20.0, 45.0
 # To look at one round its model's file is read about ten times, for its hash.
 _LOOK_S_PER_BYTE = 30e-9
-_LONGEST_GAP_S = 120.0  # between two events of a call at work on a busy machine
 
 
 class OutOfTime(Exception):
@@ -82,16 +82,13 @@ def worked_seconds(events: Path) -> float:
     A call at work writes an event every few seconds. Where there is a longer gap, or a negative
     one, the clock was set or the machine slept: that is no work.
     """
-    total, last = 0.0, None
+    clock = WorkClock()
     if not events.is_file():
-        return total
+        return clock.seconds
     for _, line in iter_lines(events):
         try:
             row = Recorded.model_validate_json(line)
         except ValidationError:  # a hole that a power cut has left, or a later version's
             continue
-        if last is not None and not isinstance(row.event, RunStarted):
-            gap = row.at - last
-            total += gap if 0 <= gap <= _LONGEST_GAP_S else 0.0
-        last = row.at
-    return total
+        clock.at(row.at, begins=isinstance(row.event, RunStarted))
+    return clock.seconds

@@ -406,7 +406,7 @@ def _grown(config: Config, other: Config) -> Config:
 
 
 def _with_sizes(config: Config, other: Config) -> Config:
-    """``config`` with the micro-batches of ``other``, and slots where texts need not be the same."""
+    """``config`` with ``other``'s micro-batches, and slots where texts need not be the same."""
     passes = {name: getattr(other.train, name) for name in _PASSES}
     changed: dict[str, object] = {"train": config.train.model_copy(update=passes)}
     if not config.deterministic:

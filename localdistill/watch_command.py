@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from localdistill.events import RunFinished, RunStarted, StageProgress
 from localdistill.result_text import comparison
 from localdistill.run_dir import RunDir
 from localdistill.types import EvalResult
-from localdistill.watching import Recording, is_at_work
+from localdistill.watching import Recording, RunClock, is_at_work
 
 _LOOK_S = 0.4
 _KEYS = "q leaves (the run goes on)"
@@ -56,7 +55,7 @@ def run_watch_command(options: argparse.Namespace) -> None:
     watcher = _Watcher(directory)
     keys = Keys(sys.stdin if options.progress not in ("json", "none") else None, watcher.on_key)
     told = _KEYS if keys.active else ""
-    display = open_run_display(options.progress, sys.stdout, told, clock=time.time)
+    display = open_run_display(options.progress, sys.stdout, told, clock=watcher.clock.now)
     watcher.read(display, history=True)
     with contextlib.ExitStack() as stack:
         if at_work:
@@ -76,6 +75,7 @@ class _Watcher:
     def __init__(self, directory: RunDir) -> None:
         self.directory = directory
         self.recording = Recording(directory)
+        self.clock = RunClock()
         self.end: RunFinished | None = None
         self.left = threading.Event()  # the watcher, while the run goes on
 
@@ -91,7 +91,7 @@ class _Watcher:
             elif isinstance(recorded.event, RunFinished):
                 self.end = recorded.event
             past = history and isinstance(recorded.event, StageProgress)
-            display.take(recorded.event, recorded.at, quietly=past)
+            display.take(recorded.event, self.clock.at(recorded), quietly=past)
 
     def follow(self, display: RunDisplay) -> None:
         """Show what comes until the run is over, or the watcher has had enough."""

@@ -4,11 +4,42 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from localdistill.events import Recorded
+from localdistill.events import Recorded, RunStarted
 from localdistill.run_dir import RunDir
+from localdistill.work_clock import LONGEST_GAP_S, WorkClock
+
+
+class RunClock:
+    """The clock of a run that another process does: seconds in which it was at work.
+
+    Between two events it goes on by this machine's clock that never jumps. How old the last one
+    was when it was read is the only thing that Unix time is asked for.
+    """
+
+    def __init__(
+        self,
+        steady: Callable[[], float] = time.monotonic,
+        unix: Callable[[], float] = time.time,
+    ) -> None:
+        self._steady, self._unix = steady, unix
+        self._work = WorkClock()
+        self._age, self._read = 0.0, steady()
+
+    def at(self, recorded: Recorded) -> float:
+        """When an event happened, in the order in which they are read."""
+        begins = isinstance(recorded.event, RunStarted)
+        age = self._unix() - recorded.at
+        self._age, self._read = (age if 0 <= age <= LONGEST_GAP_S else 0.0), self._steady()
+        return self._work.at(recorded.at, begins=begins)
+
+    def now(self) -> float:
+        """The moment."""
+        return self._work.seconds + self._age + self._steady() - self._read
 
 
 class Recording:

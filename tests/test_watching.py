@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from localdistill.events import Notice, Recorded
+from localdistill.events import Notice, Recorded, RunStarted
 from localdistill.jsonl import JsonlWriter
 from localdistill.run_dir import RunDir
-from localdistill.watching import Recording, is_at_work
+from localdistill.watching import Recording, RunClock, is_at_work
 
 
 def row(text):
@@ -118,3 +118,24 @@ def test_a_second_watcher_is_not_taken_for_the_run(tmp_path):
     fcntl.flock(looking, fcntl.LOCK_SH)
     assert not is_at_work(directory)
     os.close(looking)
+
+
+def test_a_watcher_counts_no_time_in_which_the_machine_slept():
+    steady, unix = [50.0], [1000.0]
+    clock = RunClock(lambda: steady[0], lambda: unix[0])
+
+    def told(at, event):
+        return clock.at(Recorded(at=at, event=event))
+
+    began = RunStarted(model="m", directory="d", log="l", rounds=1)
+    assert told(0, began) == 0
+    assert told(900, Notice(message="after a sleep")) == 0
+    assert told(960, Notice(message="b")) == 60
+    assert told(30_000, began) == 60  # another call
+    assert told(29_000, Notice(message="the clock was set back")) == 60
+    unix[0] = 29_012.0  # the line is read twelve seconds after it was written
+    assert told(29_010, Notice(message="c")) == 70
+    assert clock.now() == 72
+    steady[0] += 5
+    unix[0] += 80_000  # it was set
+    assert clock.now() == 77

@@ -9,7 +9,7 @@ from typing import Self, TextIO
 from localdistill.display.answers import printable
 from localdistill.display.base import StreamDisplay
 from localdistill.display.state import RunState
-from localdistill.display.words import figures
+from localdistill.display.words import figures, steer
 from localdistill.events import (
     Event,
     Notice,
@@ -21,7 +21,7 @@ from localdistill.events import (
 )
 
 STEERED = {
-    "pause": "Paused after this batch; p goes on.",
+    "pause": "Paused after this batch.",
     "resume": "Going on.",
     "stop": "Stopping after this batch; the same command goes on from here.",
 }
@@ -75,7 +75,8 @@ class PlainDisplay(StreamDisplay):
                 shown = figures(summary)
                 self._line(f"  {title} {how}" + (f": {shown}" if shown else ""))
             case Steered():
-                self._line(f"  {STEERED[event.wish]}")
+                key = " p goes on." if event.wish == "pause" and steer(self._keys) else ""
+                self._line(f"  {STEERED[event.wish]}{key}")
             case Notice() if len(self._state.notices) > said:
                 self._line(("  Warning: " if event.level == "warning" else "  ") + event.message)
 

@@ -53,3 +53,8 @@ def size(count: int) -> str:
 def tamed(text: str) -> str:
     """One line without control characters, whoever has made it."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def steer(keys: str) -> bool:
+    """Whether ``keys``, as a display is told what they do, stop the run and not only a view."""
+    return keys.startswith("q stops")

@@ -18,7 +18,8 @@ from localdistill.gauges import Gauges
 from localdistill.jsonl import JsonlWriter
 
 _EVERY_S = 1.0  # between two events of progress of a stage in the file
-_USAGE_EVERY = 5  # of those times, the machine is looked at
+_USAGE_S = 5.0  # between two looks at the machine
+_PATIENCE_S = 5.0  # with a driver of a GPU that does not answer, at the end
 
 
 class Journal:
@@ -43,7 +44,11 @@ class Journal:
         # Held while the display is told: events come from several threads, one at a time.
         self.lock = threading.RLock()
         self.over = over or threading.Event()
-        self.thread = threading.Thread(target=self._beat, name="journal", daemon=True)
+        # Two, as a driver that does not answer must not keep what happens from the file.
+        self.threads = [
+            threading.Thread(target=beat, name=name, daemon=True)
+            for name, beat in (("journal", self._beat), ("gauges", self._watch_machine))
+        ]
 
     def __call__(self, event: Event, /) -> None:
         """Take one event, from any thread."""
@@ -68,13 +73,15 @@ class Journal:
         with self.lock:
             self.file = JsonlWriter(path)
             self.file.write(*self.waiting)
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
 
     def close(self) -> None:
         """Write what is left."""
         self.over.set()
-        if self.thread.ident is not None:
-            self.thread.join()
+        for thread in self.threads:
+            if thread.ident is not None:
+                thread.join(_PATIENCE_S)
         with self.lock:
             if self.file is not None:
                 self._flush()
@@ -92,15 +99,15 @@ class Journal:
             self._write(self.latest.pop(next(iter(self.latest))))
 
     def _beat(self) -> None:
-        look = self.look or Gauges().read
-        beats = 0
-        while True:
-            if beats % _USAGE_EVERY == 0:
-                self._suppressed(lambda: self(look()))
-            if self.over.wait(_EVERY_S):
-                return
-            beats += 1
+        while not self.over.wait(_EVERY_S):
             self._suppressed(self._flush_now)
+
+    def _watch_machine(self) -> None:
+        look = self.look or Gauges().read
+        while True:
+            self._suppressed(lambda: self(look()))
+            if self.over.wait(_USAGE_S):
+                return
 
     def _flush_now(self) -> None:
         with self.lock:

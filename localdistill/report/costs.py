@@ -14,10 +14,12 @@ from localdistill.events import (
     Event,
     Notice,
     RoundStarted,
+    RunStarted,
     StageFinished,
     StageStarted,
 )
 from localdistill.jsonl import iter_lines
+from localdistill.work_clock import WorkClock
 
 _TOKENS = ("tokens", "trained tokens")  # as stages call them in their summaries
 
@@ -86,7 +88,10 @@ def _events(path: Path) -> Iterator[tuple[float | None, Event]]:
 
 @dataclass
 class _Open:
-    """A stage at work: what it is booked on, since when, and when it was last heard of."""
+    """A stage at work: what it is booked on, since when, and when it was last heard of.
+
+    Times are seconds of work (``WorkClock``); None where the file has none.
+    """
 
     cost: Cost
     part: str
@@ -97,11 +102,13 @@ class _Open:
 class _Clock:
     """Adds up what lies between a stage's start and the last that was heard of it.
 
-    A run that was killed left its stage open; the time until it is begun again was no work.
+    A run that was killed left its stage open; the time until it is begun again was no work. Nor
+    was that in which the machine slept.
     """
 
     def __init__(self) -> None:
         self.costs = Costs()
+        self._work = WorkClock()
         self._open: dict[str, _Open] = {}
 
     def take(self, at: float | None, event: Event) -> None:
@@ -109,6 +116,7 @@ class _Clock:
         if at is not None:
             costs.began = at if costs.began is None else costs.began
             costs.last = at
+            at = self._work.at(at, begins=isinstance(event, RunStarted))
         match event:
             case RoundStarted():
                 self.stop_all()
@@ -147,8 +155,7 @@ class _Clock:
         stage = self._open.pop(name, None)
         if stage is None or stage.began is None or stage.last is None:
             return
-        spent = max(0.0, stage.last - stage.began)  # a clock may be set back
-        stage.cost.seconds = (stage.cost.seconds or 0.0) + spent
+        stage.cost.seconds = (stage.cost.seconds or 0.0) + stage.last - stage.began
 
     def _cost(self, title: str) -> Cost:
         number = 0 if title.startswith(("prepare", "evaluate (eval")) else self.costs.round

@@ -225,9 +225,7 @@ def test_the_command(server, problems, tmp_path, capsys):
     assert json.loads(record(out).read_text())["model"] == "seed"
 
 
-@pytest.mark.parametrize(
-    "option", [["--deterministic"], ["--threads", "2"], ["--gpu-layers", "3"]]
-)
+@pytest.mark.parametrize("option", [["--deterministic"], ["--threads", "2"], ["--gpu-layers", "3"]])
 def test_what_is_the_servers_affair_is_refused(option, tmp_path, capsys):
     command = ["generate", "--server", "http://localhost:1", "--model", "m", "--problems", "p"]
     assert code_of([*command, "--out", str(tmp_path / "out"), *option]) == 2

@@ -98,7 +98,7 @@ def test_what_keys_do_and_what_they_did_is_said():
             display(Steered(wish=wish))
     assert stream.getvalue().splitlines() == [
         "Keys: q stops.",
-        "  Paused after this batch; p goes on.",
+        "  Paused after this batch. p goes on.",
         "  Going on.",
         "  Stopping after this batch; the same command goes on from here.",
     ]

@@ -14,6 +14,7 @@ from localdistill.events import (
     ignore,
 )
 from localdistill.jsonl import read_rows
+from localdistill.pipeline import journal as journal_module
 from localdistill.pipeline.journal import Journal
 
 USAGE = Usage(memory_used=1, memory_total=2)
@@ -25,13 +26,15 @@ def beats():
 
     class Beats:
         def __init__(self):
-            self.asked, self.given, self.over = (
-                threading.Semaphore(0),
-                threading.Semaphore(0),
-                False,
-            )
+            self.asked, self.given = threading.Semaphore(0), threading.Semaphore(0)
+            self.looked, self.look_again = threading.Semaphore(0), threading.Semaphore(0)
+            self.over = False
 
         def wait(self, seconds):
+            if seconds == journal_module._USAGE_S:  # the other thread, which looks at the machine
+                self.looked.release()
+                assert self.look_again.acquire(timeout=30)
+                return self.over
             self.asked.release()
             assert self.given.acquire(timeout=30)
             return self.over
@@ -39,6 +42,7 @@ def beats():
         def set(self):
             self.over = True
             self.given.release()
+            self.look_again.release()
 
         def one(self):
             """Until it has come to the next."""
@@ -87,15 +91,34 @@ def test_what_comes_after_progress_stands_after_it(tmp_path, beats):
     assert [event.kind for event in kept(path)] == ["stage_progress", "stage_finished"]
 
 
-def test_the_machine_is_looked_at_every_fifth_beat(tmp_path, beats):
+def test_the_machine_is_looked_at_at_once_and_then_now_and_then(tmp_path, beats):
     path = tmp_path / "events.jsonl"
     journal = Journal(ignore, lambda: USAGE, beats)
     journal.open(path)
-    assert beats.asked.acquire(timeout=30)
-    for _ in range(10):
-        beats.one()
+    for _ in range(2):
+        assert beats.looked.acquire(timeout=30)
+        beats.look_again.release()
+    assert beats.looked.acquire(timeout=30)
     journal.close()
     assert [row.event for row in read_rows(path, Recorded)].count(USAGE) == 3
+
+
+def test_a_driver_that_does_not_answer_holds_nothing_up(tmp_path, beats, monkeypatch):
+    monkeypatch.setattr(journal_module, "_PATIENCE_S", 0.01)
+    path, answers = tmp_path / "events.jsonl", threading.Event()
+
+    def look():
+        assert answers.wait(timeout=60)
+        return USAGE
+
+    journal = Journal(ignore, look, beats)
+    journal.open(path)
+    assert beats.asked.acquire(timeout=30)
+    journal(progress(1))
+    beats.one()
+    assert kept(path) == [progress(1)]
+    journal.close()
+    answers.set()
 
 
 def test_what_is_said_twice_is_shown_once_and_kept_twice(tmp_path, beats):

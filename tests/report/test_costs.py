@@ -46,6 +46,18 @@ def test_a_pause_after_a_kill_is_no_work_and_nothing_is_counted_twice(tmp_path):
     assert cost.tokens == 700
 
 
+def test_while_the_machine_slept_nothing_was_at_work(tmp_path):
+    verify = StageStarted(stage="verify", title="verify", total=9)
+    found = written(
+        tmp_path / "events.jsonl",
+        (0, verify),
+        (30, StageProgress(stage="verify", done=4)),
+        (29_000, StageProgress(stage="verify", done=5)),
+        (29_010, StageFinished(stage="verify")),
+    )
+    assert found.stages[0].seconds == 40
+
+
 def test_a_clock_that_was_set_back_takes_nothing_away(tmp_path):
     train = StageStarted(stage="train", title="train", total=1)
     found = written(tmp_path / "events.jsonl", (5000, train), (100, StageFinished(stage="train")))

@@ -29,11 +29,11 @@ def run_left(state: RunState, now: float) -> Estimate | None:
     current, each = _current(state, now), _completion_s(state, now)
     if current is None:
         return None
-    if _is_begun(state, _EVAL):
-        whole = state.planned.final_completions * each if each is not None else 0.0
-        return Estimate(max(current, whole - (now - _began(state, _EVAL, now))))
     if each is None:
         return None
+    if _is_begun(state, _EVAL):
+        whole = state.planned.final_completions * each
+        return Estimate(max(current, whole - (now - _began(state, _EVAL, now))))
     final = state.planned.final_completions * each
     more = state.rounds - state.round
     template = _template(state)
@@ -87,8 +87,9 @@ def _current(state: RunState, now: float) -> float | None:
 def _completion_s(state: RunState, now: float) -> float | None:
     """Seconds to draw and test a completion, in the last round in which that was done.
 
-    As far as the one at work has come, where none was done yet; None before anything is known, and
-    where an earlier call has done it.
+    As far as the one at work has come, where none was done yet. Where an earlier call has drawn
+    them, its speed stands in the summary; how long it tested is not known, and left out. None
+    before anything is known.
     """
     total = 0.0
     for name in ("generate", "verify"):
@@ -99,9 +100,26 @@ def _completion_s(state: RunState, now: float) -> float | None:
             total += (new[-1].ended - new[-1].began) / new[-1].units
         elif stage is not None and not stage.finished and stage.done > stage.first:
             total += (now - stage.began) / (stage.done - stage.first)
+        elif (told := _told_completion_s(state, name)) is not None:
+            total += told
         elif name == "generate" or known or stage is not None:
             return None
     return total
+
+
+def _told_completion_s(state: RunState, name: str) -> float | None:
+    """As an earlier call has measured it, by the summary of a stage that it had finished."""
+    found = [done.summary for done in state.done if done.stage == name and done.skipped]
+    if not found:
+        return None
+    if name == "verify":
+        return 0.0
+    values = [found[-1].get(key) for key in ("completions", "tokens", "tokens/s")]
+    numbers = [float(each) for each in values if isinstance(each, int | float) and each > 0]
+    if len(numbers) < len(values):
+        return None
+    count, tokens, speed = numbers
+    return tokens / speed / count
 
 
 def _of_round(state: RunState, number: int) -> list[Done]:

@@ -7,7 +7,7 @@ from rich.text import Text
 from localdistill.display.dashboard.drawing import BAD, DIM, GOOD, LATE, NOW, STRONG, fitted, spread
 from localdistill.display.dashboard.estimate import ROUND, SHORT, run_left
 from localdistill.display.dashboard.section import Section, View, name_of
-from localdistill.display.words import about, duration
+from localdistill.display.words import about, duration, steer
 
 STOPPING = "stopping after this batch; the same command goes on from here"
 _WIDE_ENOUGH = 72  # columns, to say what is not counted
@@ -91,7 +91,7 @@ def footer(view: View) -> Section:
     rule = Text(glyphs.rule * width, DIM)
     keys = Text(f"{view.keys} " if view.keys else "", DIM)
     if state.stopping and state.end is None:
-        long = f" {STOPPING}{'; q again stops at once' if view.keys else ''}"
+        long = f" {STOPPING}{'; q again stops at once' if steer(view.keys) else ''}"
         text = Text(long if len(long) < width else _STOPPING_SHORT, LATE)
         return Section([rule, fitted(text, width, glyphs)], rank=2, least=1, likes=2)
     return Section([rule, spread(log, keys, width, glyphs)], rank=2, least=1, likes=2)
