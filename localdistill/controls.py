@@ -34,6 +34,7 @@ def references(
                 "strategy": "references",
                 "complete": True,
                 "mean_logprob": None,
+                "thinking_as_drawn": False,
             }
         )
         for example in selected

@@ -7,6 +7,7 @@ are words like any other: an answer may well be about them.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from localdistill.fences import BlockReader
 
@@ -26,26 +27,72 @@ def opened_by(prompt: str) -> bool:
     return prompt.rstrip().endswith(OPEN)
 
 
-def split_thinking(text: str, *, opened: bool = False) -> tuple[str | None, str]:
-    """Thinking without its tags, and what follows it.
+class Parts(NamedTuple):
+    """A model's text in four parts, which are the whole of it in this order."""
 
-    Args:
-        text: all that a model said.
-        opened: the prompt has opened the thinking already (``opened_by``).
+    before: str  # blanks and the opening tag, if it said one
+    thinking: str | None  # without blanks around it; None where there is none
+    after: str  # the closing tag, if it said one, and blanks around it
+    answer: str
 
-    Returns:
-        Thinking, None where there is none, and the answer, empty where the thinking was never
-        closed. Blanks around the thinking and empty lines before the answer are left out. A text
-        without thinking comes back as it is.
+    @property
+    def whole(self) -> str:
+        """The text."""
+        return self.before + (self.thinking or "") + self.after + self.answer
+
+
+def divide(text: str, *, opened: bool = False) -> Parts:
+    """The parts of ``text``, which is all that a model said.
+
+    ``opened``: the prompt has opened the thinking already (``opened_by``). The answer is empty
+    where the thinking was never closed. Empty lines before it belong to the closing tag.
     """
     tag = _OPENED.match(text)
     if tag is None and not opened:
-        return None, text
+        return Parts("", None, "", text)
     start = tag.end() if tag else 0
     close = _CLOSED.search(text, start)
-    if close is None:
-        return text[start:].strip(), ""
-    return text[start : close.start()].strip(), text[close.end() :].lstrip("\r\n")
+    end = close.start() if close else len(text)
+    answer = text[close.end() :].lstrip("\r\n") if close else ""
+    thinking = text[start:end].strip()
+    begin = end - len(text[start:end].lstrip())
+    after = text[begin + len(thinking) : len(text) - len(answer)]
+    return Parts(text[:begin], thinking, after, answer)
+
+
+def split_thinking(text: str, *, opened: bool = False) -> tuple[str | None, str]:
+    """Thinking without its tags, and what follows it: two of the parts that ``divide`` gives."""
+    parts = divide(text, opened=opened)
+    return parts.thinking, parts.answer
+
+
+def rejoin(thinking: str, answer: str, before: str | None, after: str | None) -> str:
+    """What a model said, of its parts as ``divide`` gives them.
+
+    None for ``before`` or ``after``: it is not known. Then the thinking is put into tags as models
+    write them themselves.
+    """
+    if before is None or after is None:
+        thinking = thinking.strip()
+        before = f"{OPEN}\n"
+        after = after if thinking and after is not None else CLOSING
+    return Parts(before, thinking, after, answer).whole
+
+
+def after_prompt(prompt: str, said: str, *, as_drawn: bool) -> str:
+    """What follows the rendered ``prompt`` where ``said`` is to be trained on.
+
+    That is ``said`` where it was drawn after that prompt. Of another origin, it may not go on where
+    a prompt that opens the thinking ends: a tag that opens it again is left out, and an answer
+    without any thinking gets a closing tag before it.
+    """
+    if as_drawn or not opened_by(prompt):
+        return said
+    tag = _OPENED.match(said)
+    if tag is None:
+        return said if answer_of(said) != said else f"{CLOSING}{said}"
+    blanks = prompt[prompt.rindex(OPEN) + len(OPEN) :]
+    return said[tag.end() :].removeprefix(blanks)
 
 
 def answer_of(text: str) -> str:

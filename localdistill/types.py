@@ -111,6 +111,10 @@ class Completion(Row):
     ended_by: EndedBy | None = None
     # A thinking model's `<think>` part, without the tags; ``text`` is what followed it.
     thinking: str | None = None
+    # Tags and blanks as the model said them: before + thinking + after + text is all that it said.
+    # None: not known, as with most servers, or there is no thinking.
+    thinking_before: str | None = None  # empty where the prompt had opened the thinking
+    thinking_after: str | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -162,7 +166,10 @@ class SandboxUse(Row):
 
 
 class TrainingExample(Row):
-    """One conversation to train on (``messages``, as TRL reads it), and where it came from."""
+    """One conversation to train on (``messages``, as TRL reads it), and where it came from.
+
+    The last message is all that the model said, its thinking in tags included.
+    """
 
     messages: list[Message]
     problem_id: str
@@ -171,6 +178,9 @@ class TrainingExample(Row):
     # False for a completion that was cut by its length: it is trained on without an end token.
     complete: bool = True
     mean_logprob: float | None = None
+    # The tags are as they were drawn, so that the text follows the prompt as it is. If not, an
+    # opening tag that the prompt has as well is left out; see ``thinking.after_prompt``.
+    thinking_as_drawn: bool = False
 
 
 class PassAtK(Row):

@@ -31,6 +31,13 @@ def test_references_stand_in_for_each_selected_answer():
     assert (found[0].strategy, found[0].complete) == ("references", True)
 
 
+def test_a_reference_has_no_thinking_that_was_drawn():
+    given = [row.model_copy(update={"thinking_as_drawn": True}) for row in selection(a=2, b=2)]
+    problems = {"a": Problem(id="a", prompt="Do a.", reference="def f(): pass")}
+    assert not any(row.thinking_as_drawn for row in references(given, problems))
+    assert all(row.thinking_as_drawn for row in shuffled(given, 1))
+
+
 def test_references_are_refused_where_there_are_none():
     with pytest.raises(ConfigError, match=r"none of .* has a reference solution.*shuffled"):
         references(selection(a=1), {"a": Problem(id="a", prompt="Do a.", reference=" \n")})

@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localdistill.thinking import CLOSING, answer_of, opened_by, split_thinking
+from localdistill.thinking import (
+    CLOSING,
+    after_prompt,
+    answer_of,
+    divide,
+    opened_by,
+    rejoin,
+    split_thinking,
+)
 
 TEXT = st.text(st.sampled_from("a\n <>/think`"), max_size=30)
 
@@ -88,3 +96,48 @@ def test_nothing_but_blanks_and_tags_is_lost(thinking, answer, opened):
 def test_a_text_without_thinking_comes_back_as_it_is(text):
     if not text.lstrip().startswith("<think>"):
         assert split_thinking(text) == (None, text)
+
+
+ANY = st.lists(st.sampled_from(["<think>", "</think>", " ", "\n", "\r", "\u00a0", "x", "<"]))
+
+
+@given(ANY.map("".join), st.booleans())
+def test_the_parts_are_the_whole_text_and_can_be_put_together_again(text, opened):
+    parts = divide(text, opened=opened)
+    assert parts.whole == text
+    if parts.thinking is not None:
+        assert rejoin(parts.thinking, parts.answer, parts.before, parts.after) == text
+
+
+@pytest.mark.parametrize(
+    ("thinking", "before", "after", "said"),
+    [
+        ("hm", None, None, "<think>\nhm\n</think>\n\nx"),
+        ("\nhm\n", None, None, "<think>\nhm\n</think>\n\nx"),
+        ("", None, None, "<think>\n\n</think>\n\nx"),
+        ("", None, "</think>", "<think>\n\n</think>\n\nx"),
+        ("hm", None, "</think>", "<think>\nhm</think>x"),
+        ("hm", "", "</think>", "hm</think>x"),
+    ],
+)
+def test_tags_that_are_not_known_are_the_usual_ones(thinking, before, after, said):
+    assert rejoin(thinking, "x", before, after) == said
+
+
+OPENED = "<|im_start|>assistant\n<think>\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "follows"),
+    [
+        ("<think>\nhm\n</think>\n\nx", "hm\n</think>\n\nx"),
+        ("<think>hm</think>x", "hm</think>x"),
+        ("hm\n</think>\n\nx", "hm\n</think>\n\nx"),
+        ("x", "\n</think>\n\nx"),
+    ],
+)
+def test_what_was_not_drawn_after_an_opened_prompt_is_made_to_follow_it(said, follows):
+    assert after_prompt(OPENED, said, as_drawn=False) == follows
+    assert after_prompt(OPENED, said, as_drawn=True) == said
+    for closed in ("<|im_start|>assistant\n", f"{OPENED}\n</think>\n\n"):
+        assert after_prompt(closed, said, as_drawn=False) == said

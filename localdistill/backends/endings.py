@@ -13,7 +13,7 @@ from localdistill.backends.code_blocks import CodeBlocks
 from localdistill.backends.repetition import Repetition
 from localdistill.backends.thinking_watch import ThinkingWatch
 from localdistill.sampling import Sampling
-from localdistill.thinking import split_thinking
+from localdistill.thinking import Parts, divide
 
 
 class Watcher:
@@ -49,7 +49,7 @@ class Watcher:
     def feed(self, token: int, piece: bytes) -> Literal["code_block", "repetition"] | None:
         """Take the next token, drawn or forced, and its bytes; what ends the sample with it.
 
-        ``piece`` is the token's part of the text that is later given to ``split``. It must hold
+        ``piece`` is the token's part of the text that is later given to ``divide``. It must hold
         ``<think>`` and ``</think>`` even where the vocabulary takes them for control tokens. End
         tokens are not fed. After an end, nothing may be fed any more.
         """
@@ -66,12 +66,12 @@ class Watcher:
             return "code_block"
         return None
 
-    def split(self, text: str) -> tuple[str | None, str]:
-        """Thinking and answer in the sample's whole text, as ``thinking.split_thinking`` has them.
+    def divide(self, text: str) -> Parts:
+        """The parts of the sample's whole text, as ``thinking.divide`` has them.
 
         After an end by ``code_block`` the answer ends with the closing fence.
         """
-        thinking, answer = split_thinking(text, opened=self._opened)
+        parts = divide(text, opened=self._opened)
         if self._cut and self._blocks is not None:
-            answer = self._blocks.cut(answer)
-        return thinking, answer
+            parts = parts._replace(answer=self._blocks.cut(parts.answer))
+        return parts

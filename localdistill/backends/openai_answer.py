@@ -13,7 +13,7 @@ from localdistill.backends.code_blocks import CodeBlocks
 from localdistill.backends.openai_errors import Trouble
 from localdistill.backends.repetition import ends_in_a_loop
 from localdistill.sampling import Sampling
-from localdistill.thinking import CLOSE, answer_of, split_thinking
+from localdistill.thinking import CLOSE, answer_of, divide
 from localdistill.types import Completion, EndedBy
 
 # Other servers' words for the model's own end.
@@ -82,7 +82,7 @@ def read(
     reason = choice.get("finish_reason")
     if reason in _FAILED:
         raise Garbled(f"the server ended it with '{reason}'")
-    text, thinking = _parts(message)
+    text, thinking, after = _parts(message)
     whole, only_closed = text, thinking is not None and _only_closed(message)
     finish: Literal["stop", "length"] = "stop" if reason in _STOPPED else "length"
     ended: EndedBy | None = None
@@ -110,6 +110,7 @@ def read(
             seed=request.seed,
             ended_by=ended,
             thinking=thinking,
+            thinking_after=after,  # what was before it may be the prompt's, or the server's
         ),
         usage,
         None if ended else str(reason),
@@ -155,28 +156,34 @@ def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return choice
 
 
-def _parts(message: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Text and thinking, which stand in two fields, or together in one with tags."""
+def _parts(message: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
+    """Text, thinking, which stand in two fields or together in one with tags, and the closing tag.
+
+    The tag with blanks around it, as far as it can be seen.
+    """
     content = message.get("content")
     if isinstance(content, list):
         content = "".join(str(_dict(part).get("text") or "") for part in content)
     text = content if isinstance(content, str) else ""
     for name in ("reasoning_content", "reasoning"):
         if isinstance(message.get(name), str) and message[name]:
-            return text.lstrip("\n"), message[name]
-    thinking, answer = split_thinking(text)
-    if thinking is None:
-        # Many templates open the thinking themselves: then only its end is in the text.
-        answer = answer_of(text)
-        if answer != text:
-            thinking = text.removesuffix(answer).rstrip().removesuffix(CLOSE).strip()
-    return answer, thinking
+            return text.lstrip("\n"), message[name], None
+    parts = divide(text)
+    if parts.thinking is not None:
+        return parts.answer, parts.thinking, parts.after
+    # Many templates open the thinking themselves: then only its end is in the text.
+    answer = answer_of(text)
+    if answer == text:
+        return text, None, None
+    before = text.removesuffix(answer)
+    inside = before.rstrip().removesuffix(CLOSE).rstrip()
+    return answer, inside.lstrip(), before.removeprefix(inside)
 
 
 def _only_closed(message: Mapping[str, Any]) -> bool:
     """Whether a message with thinking has it in its text, which begins inside of it."""
     text = message.get("content")
-    return isinstance(text, str) and CLOSE in text and split_thinking(text)[0] is None
+    return isinstance(text, str) and CLOSE in text and divide(text).thinking is None
 
 
 def _cut_after_program(text: str, entry_point: str | None) -> str | None:

@@ -81,12 +81,15 @@ class Sample:
         """What it has become. Only for one that has ended."""
         end_token = self.ended == "end_token"
         text = self._model.text(self.tokens[:-1] if end_token else self.tokens)
-        thinking, answer = self.watcher.split(text)
+        parts = self.watcher.divide(text)
+        thinks = parts.thinking is not None
         return Completion(
             problem_id=self.request.problem_id,
             sample=self.request.sample,
-            text=answer,
-            thinking=thinking,
+            text=parts.answer,
+            thinking=parts.thinking,
+            thinking_before=parts.before if thinks else None,
+            thinking_after=parts.after if thinks else None,
             finish_reason="stop" if self.ended in ("end_token", "code_block") else "length",
             token_count=len(self.tokens),
             mean_logprob=self._sum / self._drawn,

@@ -1,7 +1,8 @@
 """Stage *select*: choose, from completions and their verdicts, what to train on.
 
 The result depends on the problems, completions and verdicts, not on the order of lines in their
-files. What is trained on is the model's own text as it is, after the messages that it was sent.
+files. What is trained on is the model's own text as it is, thinking included, after the messages
+that it was sent. Strategies look at the answer only.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from localdistill.selection import Candidate, Choice, SelectOptions
 from localdistill.selection.programs import Key, Observed, RunPrograms
 from localdistill.selection.shortest import least_length
 from localdistill.stages.select_programs import InSandbox
+from localdistill.thinking import rejoin
 from localdistill.types import Completion, Message, Problem, Status, TrainingExample, Verdict
 
 # What may change without another selection, or is looked at by its content.
@@ -192,13 +194,17 @@ def _examples(
 
 def _example(problem: Problem, candidate: Candidate, strategy: str) -> TrainingExample:
     row = candidate.completion
+    said, before, after = row.text, row.thinking_before, row.thinking_after
+    if row.thinking is not None:
+        said = rejoin(row.thinking, row.text, before, after)
     return TrainingExample(
-        messages=[*messages(problem), Message(role="assistant", content=row.text)],
+        messages=[*messages(problem), Message(role="assistant", content=said)],
         problem_id=problem.id,
         sample=row.sample,
         strategy=strategy,
         complete=candidate.complete,
         mean_logprob=row.mean_logprob,
+        thinking_as_drawn=row.thinking is not None and before is not None and after is not None,
     )
 
 

@@ -1,13 +1,15 @@
 """Conversations into tokens, and which of them are trained on.
 
 The tokens are the ones that the model was sampled with: the prompt as its chat template renders it
-for generation, then the answer by itself, then the end token. Rendering the finished conversation
-instead would give other tokens where a template edits answers (Qwen3 puts an empty ``<think>``
-block in, others strip whitespace) or where newlines that begin an answer melt into the prompt's.
+for generation, then all that it said by itself, thinking included, then the end token. Rendering
+the finished conversation instead would give other tokens where a template edits answers (Qwen3's
+puts an empty ``<think>`` block in, or takes thinking out; others strip whitespace) or where
+newlines that begin an answer melt into the prompt's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 from localdistill.bounded import OutOfBounds, bounded
 from localdistill.errors import ModelError
 from localdistill.prompt_date import PROMPT_DATE
+from localdistill.thinking import CLOSE, OPEN, after_prompt
 from localdistill.types import Message, TrainingExample
 
 # Stands for an answer when the template is asked what it writes after one.
@@ -67,6 +70,8 @@ class ChatTokenizer:
         self.pad_token: int = self.end_token if pad is None else pad
         with_specials = self._ids("", add_special_tokens=True)
         bos = self._tokenizer.bos_token_id
+        added: dict[str, int] = self._tokenizer.get_added_vocab()
+        self._tags = {tag: added[tag] for tag in (OPEN, CLOSE) if tag in added}
         self._bos = [bos] if bos is not None and with_specials[:1] == [bos] else []
 
     def example(self, example: TrainingExample) -> TokenizedExample:
@@ -74,8 +79,10 @@ class ChatTokenizer:
 
         An answer that was cut by its length has no end token: the model did not end there.
         """
-        prompt = self._prompt(example.messages[:-1])
-        answer = self._answer(example.messages[-1].content)
+        rendered = self._render(example.messages[:-1], add_generation_prompt=True)
+        said = example.messages[-1].content
+        said = after_prompt(rendered, said, as_drawn=example.thinking_as_drawn)
+        prompt, answer = self._prompt(rendered), self._answer(said)
         end = [self.end_token] if example.complete else []
         return TokenizedExample(prompt + answer + end, len(prompt), example.problem_id)
 
@@ -86,14 +93,19 @@ class ChatTokenizer:
         )
         return text
 
-    def _prompt(self, messages: Sequence[Message]) -> list[int]:
-        tokens = self._ids(self._render(messages, add_generation_prompt=True))
+    def _prompt(self, rendered: str) -> list[int]:
+        tokens = self._ids(rendered)
         # Some templates write the start token and some leave it to the tokenizer: one is wanted.
         return tokens if tokens[:1] == self._bos else self._bos + tokens
 
     def _answer(self, text: str) -> list[int]:
         # Sampled text never holds control tokens: what looks like one was spelled letter by letter.
-        return self._ids(text, split_special_tokens=True)
+        # But the tags of thinking, which some files declare as such, are in it (llama_model.piece).
+        tokens: list[int] = []
+        for part in re.split(f"({'|'.join(self._tags)})", text) if self._tags else [text]:
+            tag = self._tags.get(part)
+            tokens += self._ids(part, split_special_tokens=True) if tag is None else [tag]
+        return tokens
 
     def _ids(self, text: str, *, add_special_tokens: bool = False, **how: bool) -> list[int]:
         encoded = self._tokenizer(text, add_special_tokens=add_special_tokens, verbose=False, **how)

@@ -57,7 +57,11 @@ class Run:
         self.ended = self.watcher.feed(token, piece)
 
     def split(self):
-        return self.watcher.split(self.text.decode(errors="replace"))
+        text = self.text.decode(errors="replace")
+        parts = self.watcher.divide(text)
+        # A cut takes the end of the answer only.
+        assert parts.whole == text if self.ended != "code_block" else text.startswith(parts.whole)
+        return parts.thinking, parts.answer
 
 
 def test_without_any_ending_everything_is_let_through():
@@ -218,8 +222,8 @@ def test_the_tokens_of_a_real_vocabulary():
             for number, token in enumerate(tokens, start=1):
                 ended = watcher.feed(token, model.text([token]).encode())
                 if ended:
-                    return ended, watcher.split(model.text(tokens[:number]))[1]
-            return None, watcher.split(model.text(tokens))[1]
+                    return ended, watcher.divide(model.text(tokens[:number])).answer
+            return None, watcher.divide(model.text(tokens)).answer
 
         assert end(f"{CODE}\nThis is it.", stop_at_code=True) == ("code_block", CODE)
         assert end(f"{CODE}\nThis is it.") == (None, f"{CODE}\nThis is it.")

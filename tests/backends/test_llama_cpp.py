@@ -322,11 +322,14 @@ def test_thinking_is_kept_apart_and_has_a_budget(drawn):
         closing = model.tokenize(CLOSING)
         found = list(generator.generate(requests(2)))
         texts = {key: model.text(tokens[:5]).strip() for key, tokens in drawn.items()}
+        wholes = {key: model.text(tokens) for key, tokens in drawn.items()}
     assert len(found) == 6
     for row in found:
         tokens = drawn[row.key]
         assert row.token_count == len(tokens)
         assert row.thinking is not None and "</think>" not in row.thinking + row.text
+        parts = (row.thinking_before, row.thinking, row.thinking_after, row.text)
+        assert "".join(parts) == wholes[row.key]
         if row.token_count > 5 + len(closing) and tokens[5 : 5 + len(closing)] == closing:
             assert row.thinking == texts[row.key]
     assert any(drawn[row.key][5 : 5 + len(closing)] == closing for row in found)

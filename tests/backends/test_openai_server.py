@@ -90,24 +90,26 @@ def test_a_completion_that_the_server_gave_up_is_drawn_again(serve, connect):
 
 
 @pytest.mark.parametrize(
-    ("message", "text", "thinking"),
+    ("message", "text", "thinking", "after"),
     [
-        ({"content": "code", "reasoning_content": "hm"}, "code", "hm"),
-        ({"content": "\n\ncode", "reasoning": "hm"}, "code", "hm"),
-        ({"content": None, "reasoning": "hm"}, "", "hm"),
-        ({"content": "<think>\nhm\n</think>\n\ncode"}, "code", "hm"),
-        ({"content": "hm\n</think>\n\ncode"}, "code", "hm"),
-        ({"content": "<think>\nhm, and cut"}, "", "hm, and cut"),
-        ({"content": "code"}, "code", None),
+        ({"content": "code", "reasoning_content": "hm"}, "code", "hm", None),
+        ({"content": "\n\ncode", "reasoning": "hm"}, "code", "hm", None),
+        ({"content": None, "reasoning": "hm"}, "", "hm", None),
+        ({"content": "<think>\nhm\n</think>\n\ncode"}, "code", "hm", "\n</think>\n\n"),
+        ({"content": "hm\n</think>\n\ncode"}, "code", "hm", "\n</think>\n\n"),
+        ({"content": "\nhm\n\n</think>\ncode"}, "code", "hm", "\n\n</think>\n"),
+        ({"content": "<think>\nhm, and cut"}, "", "hm, and cut", ""),
+        ({"content": "code"}, "code", None, None),
         (
             {"content": [{"type": "text", "text": "co"}, {"type": "text", "text": "de"}]},
             "code",
             None,
+            None,
         ),
-        ({"content": None, "tool_calls": []}, "", None),
+        ({"content": None, "tool_calls": []}, "", None, None),
     ],
 )
-def test_thinking_is_kept_apart(serve, connect, message, text, thinking):
+def test_thinking_is_kept_apart(serve, connect, message, text, thinking, after):
     def answer(body, _):
         found = ordinary(body)
         found["choices"][0]["message"] = message
@@ -115,6 +117,8 @@ def test_thinking_is_kept_apart(serve, connect, message, text, thinking):
 
     row = only(connect(serve(answer)))
     assert (row.text, row.thinking) == (text, thinking)
+    # Whether the model or its prompt has opened the thinking cannot be seen.
+    assert (row.thinking_before, row.thinking_after) == (None, after)
 
 
 def test_without_usage_the_listed_tokens_are_counted(serve, connect):

@@ -108,6 +108,28 @@ def test_an_example_is_the_messages_that_were_sent_and_the_text_as_it_was_said(c
     assert "def f(x):" in cut.messages[0].content
 
 
+def test_the_thinking_is_trained_on_as_it_was_drawn(case):
+    tags = {"thinking_before": " <think>\n", "thinking_after": "</think>\n"}
+    case.completions[3] = case.completions[3].model_copy(update={"thinking": "hm", **tags})
+    # As of a server, or of an earlier version: what stood around it is not known.
+    case.completions[5] = case.completions[5].model_copy(update={"thinking": "hm\n"})
+    case.select()
+    drawn, usual, plain = case.rows()
+    assert drawn.messages[-1].content == (
+        " <think>\nhm</think>\nSure:\n```\ndef f(x): return x\n```  \n"
+    )
+    assert usual.messages[-1].content == ("<think>\nhm\n</think>\n\n```\ndef f(x): return 1\n```")
+    assert plain.messages[-1].content == case.completions[1].text
+    assert [row.thinking_as_drawn for row in (drawn, usual, plain)] == [True, False, False]
+
+
+def test_what_is_one_program_is_so_whatever_was_thought(case):
+    for number, thought in ((3, "a"), (4, "b")):
+        changed = case.completions[number].model_copy(update={"thinking": thought})
+        case.completions[number] = changed
+    assert case.select().dropped["duplicate"] == 1
+
+
 def test_what_other_trainers_read_is_there(case):
     case.select()
     row = json.loads(case.out.read_text().splitlines()[0])

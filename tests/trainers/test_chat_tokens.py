@@ -9,8 +9,10 @@ import pytest
 
 from localdistill.backends.chat_template import ChatTemplate
 from localdistill.errors import ModelError
+from localdistill.trainers.base import TrainSettings
 from localdistill.trainers.batches import IGNORED, pad
 from localdistill.trainers.chat_tokens import ChatTokenizer, TokenizedExample
+from localdistill.trainers.unsloth_qlora import tokenize
 from localdistill.types import Message, TrainingExample
 from tests.trainers.conftest import SEED, example
 
@@ -49,6 +51,73 @@ def test_an_answer_that_was_cut_is_trained_on_without_an_end_token(tokenizer, an
     item = tokenizer.example(example(answer, complete=False))
     assert tokenizer.decode(trained(item)) == answer
     assert tokenizer.end_token not in trained(item)
+
+
+THOUGHT = "<think>\nhm,\n\nwait</think>\n\n\ncode"
+INSIDE = "hm\n</think>\n\ncode"
+ANSWER_PROMPT = "<|im_start|>user\nDouble x.<|im_end|>\n<|im_start|>assistant\n"
+
+
+def thinker(tiny, folder, *, opens, tags=None):
+    """A tokenizer whose template opens the thinking, and takes it out of finished answers.
+
+    ``tags``: its vocabulary has the tags as one token each; whether as special ones.
+    """
+    shutil.copytree(tiny, folder)
+    loop = "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    loop += "{{ m.content.split('</think>')[-1].lstrip('\\n') }}<|im_end|>\n{% endfor %}"
+    begin = "<|im_start|>assistant\n" + ("<think>\n" if opens else "")
+    template = f"{loop}{{% if add_generation_prompt %}}{begin}{{% endif %}}"
+    (folder / "chat_template.jinja").write_text(template)
+    if tags is not None:
+        path = folder / "tokenizer.json"
+        content = json.loads(path.read_text())
+        first = 1 + max(token["id"] for token in content["added_tokens"])
+        flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+        for number, tag in enumerate(("<think>", "</think>")):
+            token = {"id": first + number, "content": tag, "special": tags == "special", **flags}
+            content["added_tokens"].append(token)
+        path.write_text(json.dumps(content))
+    return ChatTokenizer(folder)
+
+
+@pytest.mark.parametrize("tags", [None, "plain", "special"])
+@pytest.mark.parametrize(
+    ("opens", "said", "as_drawn", "follows"),
+    [
+        (False, THOUGHT, True, THOUGHT),
+        (False, THOUGHT, False, THOUGHT),
+        (False, "code", False, "code"),
+        (True, INSIDE, True, INSIDE),
+        (True, THOUGHT, True, THOUGHT),  # it has opened its thinking once more
+        (True, THOUGHT, False, THOUGHT.removeprefix("<think>\n")),
+        (True, "code", False, "\n</think>\n\ncode"),
+    ],
+)
+def test_thinking_is_trained_on_after_the_prompt_that_it_was_drawn_after(
+    tiny, tmp_path, opens, said, as_drawn, follows, tags
+):
+    tokenizer = thinker(tiny, tmp_path / "model", opens=opens, tags=tags)
+    row = example(said).model_copy(update={"thinking_as_drawn": as_drawn})
+    item = tokenizer.example(row)
+    prompt = tokenizer.decode(item.tokens[: item.prompt_length])
+    assert prompt == ANSWER_PROMPT + "<think>\n" * opens
+    assert tokenizer.decode(trained(item)) == f"{follows}<|im_end|>"
+    if tags is not None:
+        # One token each, also where the vocabulary takes them for control tokens.
+        added = tokenizer._tokenizer.get_added_vocab()
+        for tag in ("<think>", "</think>"):
+            assert trained(item).count(added[tag]) == follows.count(tag)
+
+
+def test_length_counts_thinking(tiny, tmp_path):
+    tokenizer, said = thinker(tiny, tmp_path / "model", opens=False), []
+    short, long = example("code"), example(THOUGHT)
+    longest = len(tokenizer.example(short).tokens)
+    settings = TrainSettings(model=tmp_path / "model", seed=0, max_length=longest)
+    kept = tokenize(tokenizer, [short, long], settings, said.append)
+    assert kept == [tokenizer.example(short)]
+    assert said[0].message.startswith("1 of 2 examples are longer than")
 
 
 def test_labels_stand_at_the_places_of_their_tokens(tokenizer):

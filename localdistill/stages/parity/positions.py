@@ -11,6 +11,7 @@ from localdistill.backends.llama_model import LlamaModel
 from localdistill.errors import ModelError
 from localdistill.jsonl import iter_lines, read_rows
 from localdistill.stages.parity.texts import own_conversations
+from localdistill.thinking import after_prompt
 from localdistill.types import TrainingExample
 
 WANTED = 2000  # positions
@@ -104,8 +105,10 @@ def _held_out(path: Path, model: LlamaModel, longest: int) -> Iterator[Row]:
 
 
 def _row(model: LlamaModel, example: TrainingExample, longest: int, source: str) -> Row:
-    prompt = model.prompt_tokens(example.messages[:-1])
-    tokens = prompt + model.tokenize(example.messages[-1].content)
+    rendered, said = model.template.render(example.messages[:-1]), example.messages[-1].content
+    prompt = model.tokens_of_prompt(rendered)
+    said = after_prompt(rendered, said, as_drawn=example.thinking_as_drawn)
+    tokens = prompt + model.tokenize(said)
     return Row(tokens[:longest], len(prompt) - 1, source)
 
 

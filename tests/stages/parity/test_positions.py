@@ -72,6 +72,17 @@ def test_importance_is_never_taken_from_what_was_held_out(model, tmp_path):
     assert texts.importance[0] == model.prompt_tokens(kept.messages[:1]) + model.tokenize("x" * 30)
 
 
+def test_thinking_follows_a_prompt_that_opens_it_as_in_training(model, tmp_path, monkeypatch):
+    render = model.template.render
+    monkeypatch.setattr(model.template, "render", lambda turns: render(turns) + "<think>\n")
+    drawn, usual = example("a", "hm</think>x"), example("b", "<think>\nhm\n</think>\n\nx")
+    drawn = drawn.model_copy(update={"thinking_as_drawn": True})
+    data = write_data(tmp_path / "selected.jsonl", drawn, usual)
+    first, second = gather(model, tmp_path, data, wanted=20).rows
+    assert model.text(first.tokens).endswith("<think>\nhm</think>x")
+    assert model.text(second.tokens).endswith("assistant\n<think>\nhm\n</think>\n\nx")
+
+
 def test_importance_has_a_limit(model, tmp_path, monkeypatch):
     monkeypatch.setattr(positions, "IMPORTANCE_TOKENS", 100)
     examples = [example(str(number), "x" * 30) for number in range(50)]
