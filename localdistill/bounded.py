@@ -10,13 +10,16 @@ import ctypes
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-SECONDS = 10.0
+SECONDS = 10.0  # of its thread's processor time
 MEMORY = 1 << 30  # bytes that it may take beside what the process has
+_LOOK_S = 0.01  # between two looks at the clock, at least
+_TOO_LONG = "it takes more than {:g} s of processor time"
 
 
 class OutOfBounds(Exception):
@@ -25,7 +28,9 @@ class OutOfBounds(Exception):
 
 @contextmanager
 def bounded(seconds: float | None = None, memory: int | None = None) -> Iterator[None]:
-    """Run the block for at most ``seconds``, with ``memory`` more bytes of address space.
+    """Run the block for ``seconds`` of processor time at most, with ``memory`` more bytes of room.
+
+    Room is address space.
 
     Raises:
         OutOfBounds: that was not enough.
@@ -57,19 +62,31 @@ def _address_space(memory: int) -> Iterator[None]:
 
 @contextmanager
 def _time(seconds: float) -> Iterator[None]:
+    """What counts is this thread's own processor time.
+
+    A machine that stands still meanwhile (a container that is paused, a laptop that sleeps), or has
+    other work, says nothing of what runs here.
+    """
     if threading.current_thread() is not threading.main_thread():
         with _time_of_a_thread(seconds):
             yield
         return
+    end, done = _used() + seconds, False
 
-    def over(number: int, at: FrameType | None) -> None:
-        raise OutOfBounds(f"it takes longer than {seconds:g} s")
+    def look(number: int, at: FrameType | None) -> None:
+        if done:
+            return
+        left = end - _used()
+        if left <= 0:
+            raise OutOfBounds(_TOO_LONG.format(seconds))
+        signal.setitimer(signal.ITIMER_REAL, max(left, _LOOK_S))
 
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, _LOOK_S))
     try:
         yield
     finally:
+        done = True  # a signal that comes now must not set the clock again
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
@@ -77,20 +94,33 @@ def _time(seconds: float) -> Iterator[None]:
 @contextmanager
 def _time_of_a_thread(seconds: float) -> Iterator[None]:
     """The same where there are no signals: an exception is set for this thread from another one."""
-    over, lock = False, threading.Lock()
-    this = ctypes.c_ulong(threading.get_ident())
+    over, lock = threading.Event(), threading.Lock()
+    this = threading.get_ident()
+    end = _used(this) + seconds
 
-    def end() -> None:
-        with lock:
-            if not over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(this, ctypes.py_object(OutOfBounds))
+    def watch() -> None:
+        left = seconds
+        while not over.wait(max(left, _LOOK_S)):
+            with lock:
+                if over.is_set():
+                    return
+                left = end - _used(this)
+                if left <= 0:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(this), ctypes.py_object(OutOfBounds)
+                    )
+                    return
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
+    watcher = threading.Thread(target=watch, name="bounded", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
         with lock:
-            over = True
-        timer.cancel()
+            over.set()
+
+
+def _used(thread: int | None = None) -> float:
+    """Seconds of processor time that a living thread has taken, this one if it is not named."""
+    clock = time.CLOCK_THREAD_CPUTIME_ID
+    return time.clock_gettime(clock if thread is None else time.pthread_getcpuclockid(thread))

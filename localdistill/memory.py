@@ -20,6 +20,13 @@ _PROCESS = Path("/proc/self")
 # Device files of a GPU's driver: NVIDIA's on Linux, on WSL2, AMD's.
 _GPUS = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
 
+# As PyTorch, llama.cpp and the C++ library say it, in lower case.
+_SHORT = (
+    "can't allocate memory", "cannot allocate memory", "unable to allocate", "failed to allocate",
+    "out of memory", "not enough memory", "insufficient memory", "bad_alloc",
+    "failed to reserve memory", "could not reserve space",
+)  # fmt: skip
+
 
 def total_bytes() -> int:
     """Bytes that there are: of the machine, or of a control group above this process."""
@@ -92,6 +99,12 @@ def _room(group: Path, limit: str, usage: str, prefix: str) -> int | None:
 def has_gpu() -> bool:
     """Whether a GPU may take a model, so that this machine's own memory says nothing."""
     return any(path.exists() for path in _GPUS)
+
+
+def is_short(text: str) -> bool:
+    """Whether ``text``, an error or a log of PyTorch or llama.cpp, says that memory ran out."""
+    said = text.lower()
+    return any(words in said for words in _SHORT)
 
 
 def require(

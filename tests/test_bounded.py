@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from localdistill import bounded as bounds
 from localdistill.bounded import OutOfBounds, bounded
 
 
@@ -33,6 +34,35 @@ def test_so_it_does_in_a_thread():
     thread.start()
     thread.join(60)
     assert len(caught) == 1
+
+
+def test_a_machine_that_stands_still_counts_for_nothing():
+    with bounded(seconds=60):
+        signal.raise_signal(signal.SIGALRM)  # as when a container was paused until now
+        # What is left of the 60 seconds is waited for.
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+
+def test_nor_does_it_in_a_thread(monkeypatch):
+    looked, left, caught = threading.Semaphore(0), [], []
+
+    def used(thread=None):
+        looked.release()
+        return 0.0
+
+    def work():
+        try:
+            with bounded(seconds=0.001):
+                for _ in range(3):  # once to begin, then each time that the clock runs out
+                    left.append(looked.acquire(timeout=60))
+        except OutOfBounds as error:
+            caught.append(error)
+
+    monkeypatch.setattr(bounds, "_used", used)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    assert (left, caught) == ([True] * 3, [])
 
 
 def test_memory_is_refused_and_is_there_again():

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from localdistill import memory
 from localdistill.backends.draw import Logits
 from localdistill.backends.llama_model import LlamaModel, bindings
-from localdistill.errors import ModelError
+from localdistill.errors import MemoryShortage, ModelError
 
 _LOWER = "Lower generate.slots or max_tokens (--slots, --max-tokens)."
+_ALLOCATION_FAILED = -2  # of llama_decode, by llama.cpp's llama-context.cpp
 _FLASH_ATTENTION = -1  # where llama.cpp can; without it decoding was slower in all trials
 
 
@@ -25,7 +26,7 @@ class LlamaDecoder:
     to ``batch`` tokens, or one of each sequence if there are more of them.
 
     Raises:
-        MemoryShortage, ModelError: there is not enough memory for the context.
+        MemoryShortage: there is not enough memory for the context.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class LlamaDecoder:
         params.no_perf = True
         self.handle = self._lib.llama_init_from_model(model.handle, params)
         if not self.handle:
-            raise ModelError(
+            raise MemoryShortage(
                 f"{model.path}: no memory for a context of {self.cells} tokens. {_LOWER}"
             )
         self._memory = self._lib.llama_get_memory(self.handle)
@@ -137,6 +138,8 @@ class LlamaDecoder:
         self._batch.n_tokens = total
         status = self._lib.llama_decode(self.handle, self._batch)
         if status != 0:
+            if status == _ALLOCATION_FAILED:
+                raise MemoryShortage(f"{self._model.path}: no memory for a pass. {_LOWER}")
             reason = "its cache is full" if status == 1 else f"llama.cpp error {status}"
             raise ModelError(f"{self._model.path}: decoding failed ({reason}). {_LOWER}")
         return self._logits(count)  # waits for a GPU, too

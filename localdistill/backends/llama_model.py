@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from localdistill import memory
 from localdistill.backends.chat_template import ChatTemplate
-from localdistill.errors import MissingDependency, ModelError
+from localdistill.errors import MemoryShortage, MissingDependency, ModelError
 from localdistill.thinking import CLOSE, OPEN
 from localdistill.types import Message
 
@@ -101,6 +102,7 @@ class LlamaModel:
 
     Raises:
         ModelError: the file is no model that llama.cpp can read, or it has no chat template.
+        MemoryShortage: llama.cpp finds no room for it.
     """
 
     def __init__(self, path: Path, *, gpu_layers: int, weights: Path | None = None) -> None:
@@ -111,6 +113,8 @@ class LlamaModel:
         params.n_gpu_layers = gpu_layers
         forget_causes()
         self.handle = self._lib.llama_model_load_from_file(str(weights or path).encode(), params)
+        if not self.handle and memory.is_short(cause()):
+            raise MemoryShortage(f"{path}: no memory to load it{cause()}. Close other programs.")
         if not self.handle:
             raise ModelError(
                 f"{path} cannot be read as a model{cause()}; it may be damaged or cut short: "

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from localdistill.errors import ExportRejected, ModelError
+from localdistill import memory
+from localdistill.errors import ExportRejected, MemoryShortage, ModelError
 from localdistill.quantization.ggml import llama_library
 from localdistill.quantization.importance import ImportanceArray
 
@@ -82,6 +83,7 @@ def quantise_file(
 
     Raises:
         ExportRejected: llama.cpp gave up; the message is its own.
+        MemoryShortage: there was too little memory.
         OSError: the disk is full.
     """
     llama = llama_library()
@@ -106,6 +108,11 @@ def quantise_file(
     if code != 0:
         if shutil.disk_usage(out.parent).free < _FULL:  # its own message does not say it
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
+        if memory.is_short("".join(lines)):
+            raise MemoryShortage(
+                f"{source.name}: no memory to quantise it. Close other programs; the same command "
+                "goes on from here."
+            )
         last = next((line for line in reversed(lines) if line.strip(" =\n")), "no message")
         raise ExportRejected(f"llama.cpp could not quantise {source.name}: {last.strip()}")
 
@@ -113,8 +120,8 @@ def quantise_file(
 @contextmanager
 def captured_log(llama: Any) -> Iterator[list[str]]:
     """Collect what llama.cpp says, which it would otherwise print, line by line."""
-    from llama_cpp._logger import llama_log_callback as usual
-
+    before, its_data = llama.llama_log_callback(), ctypes.c_void_p()
+    llama.llama_log_get(ctypes.byref(before), ctypes.byref(its_data))
     lines: list[str] = []
 
     def keep(level: int, text: bytes, data: object) -> None:
@@ -125,4 +132,4 @@ def captured_log(llama: Any) -> Iterator[list[str]]:
     try:
         yield lines
     finally:
-        llama.llama_log_set(usual, ctypes.c_void_p(0))
+        llama.llama_log_set(before, its_data)

@@ -5,20 +5,22 @@ This finds files that are broken, not models that have become worse.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from localdistill.bounded import bounded
-from localdistill.errors import ExportRejected, ModelError
+from localdistill import memory
+from localdistill.bounded import OutOfBounds, bounded
+from localdistill.errors import ExportRejected, LocaldistillError, MemoryShortage, ModelError
 from localdistill.quantization import ggml
 from localdistill.quantization.gguf_file import GgufFile, read_header
+from localdistill.quantization.llama_quantize import captured_log
 
 _PROMPT = "Write a Python function that returns the larger of two numbers."
 _ANSWER_TOKENS = 8
 _CONTEXT = 512  # tokens
-# llama-cpp-python renders the file's own template, which is a stranger's; with it, to compute eight
-# tokens of a large model on a CPU.
-_ANSWER_S, _ANSWER_BYTES = 600.0, 4 << 30
+_TEMPLATE = "tokenizer.chat_template"
 
 
 def check_loads(path: Path, on_tensor: Callable[[str], None] = lambda name: None) -> None:
@@ -27,30 +29,68 @@ def check_loads(path: Path, on_tensor: Callable[[str], None] = lambda name: None
     Raises:
         ExportRejected: a weight is not a finite number, llama.cpp cannot load the file, or its
             answer to a prompt is empty.
+        MemoryShortage: there is too little memory to see.
+        ModelError: its chat template does not keep within bounds.
     """
     gguf = read_header(path)
     _check_finite(gguf, on_tensor)
     llama = ggml.llama_library()
-    try:
-        model = llama.Llama(
-            str(path), n_ctx=_CONTEXT, n_batch=_CONTEXT, n_gpu_layers=0, verbose=False
-        )
-    except (ValueError, RuntimeError, AssertionError) as error:
-        raise ExportRejected(f"{path}: llama.cpp cannot load the new file ({error}).") from error
-    try:
-        sampling = {"max_tokens": _ANSWER_TOKENS, "temperature": 0.0}
-        if "tokenizer.chat_template" in gguf.entries:
-            messages = [{"role": "user", "content": _PROMPT}]
-            with bounded(_ANSWER_S, _ANSWER_BYTES):
-                answer = model.create_chat_completion(messages, **sampling)
-        else:
-            answer = model.create_completion(_PROMPT, **sampling)
-    except Exception as error:  # of llama.cpp, or of the file's own chat template
-        raise ExportRejected(f"{path}: the new file cannot answer ({error}).") from error
-    finally:
-        model.close()
+    # It says in its log only why something failed.
+    with captured_log(llama) as lines:
+        try:
+            model = llama.Llama(
+                str(path), n_ctx=_CONTEXT, n_batch=_CONTEXT, n_gpu_layers=0, verbose=False
+            )
+        except (ValueError, RuntimeError, AssertionError, MemoryError) as error:
+            raise _failure(f"{path}: llama.cpp cannot load the new file", error, lines) from error
+        try:
+            answer = model.create_completion(
+                _prompt(llama, model, gguf), max_tokens=_ANSWER_TOKENS, temperature=0.0
+            )
+        except LocaldistillError:
+            raise
+        except Exception as error:  # of llama.cpp, or of the file's own chat template
+            raise _failure(f"{path}: the new file cannot answer", error, lines) from error
+        finally:
+            model.close()
     if answer["usage"]["completion_tokens"] < 1:
         raise ExportRejected(f"{path}: the new file's answer to a prompt is empty.")
+
+
+def _prompt(llama: Any, model: Any, gguf: GgufFile) -> str | list[int]:
+    """The question in the file's own chat template, or as it is where there is none.
+
+    The template is a stranger's, and so is rendered within bounds. They hold for nothing else: a
+    build for GPUs reserves far more address space than they allow when it first computes.
+    """
+    if _TEMPLATE not in gguf.entries:
+        return _PROMPT
+    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+    texts = (
+        model._model.token_get_text(token) if token >= 0 else ""
+        for token in (model.token_eos(), model.token_bos())
+    )
+    try:
+        with bounded():
+            formatter = Jinja2ChatFormatter(gguf.get(_TEMPLATE), *texts)
+            text = formatter(messages=[{"role": "user", "content": _PROMPT}]).prompt
+    except OutOfBounds as error:
+        message = f"{gguf.path}: the chat template makes too much of a prompt ({error})"
+        raise ModelError(f"{message}; use another model file.") from error
+    tokens: list[int] = model.tokenize(text.encode(), add_bos=False, special=True)
+    return tokens
+
+
+def _failure(what: str, error: Exception, lines: Sequence[str]) -> LocaldistillError:
+    """A rejection, unless it was for lack of memory, which says nothing of the file."""
+    sys.stderr.write("".join(lines))  # the stage's log
+    if isinstance(error, MemoryError) or memory.is_short(f"{error}\n{''.join(lines)}"):
+        return MemoryShortage(
+            f"{what}: there is too little memory. Close other programs; the same command goes on "
+            "from here."
+        )
+    return ExportRejected(f"{what} ({error}).")
 
 
 def _check_finite(gguf: GgufFile, on_tensor: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from localdistill import control, memory
 from localdistill.backends.base import Generator
 from localdistill.backends.draw import chain
 from localdistill.cores import usable_cores
-from localdistill.errors import ConfigError, ModelError
+from localdistill.errors import ConfigError, MemoryShortage, ModelError
 from localdistill.events import Callback, Notice, Scalar, StageFinished
 from localdistill.jsonl import (
     done_facts,
@@ -119,7 +119,7 @@ def open_llama_cpp(request: GenerateRequest, slots: int, threads: int) -> Genera
         try:
             with f16_copy(request.model, threads) as weights:
                 return opened(weights)
-        except ModelError:
+        except (MemoryShortage, ModelError):
             if request.deterministic:
                 raise
     return opened(None)

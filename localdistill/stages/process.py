@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from localdistill import control, errors
+from localdistill import control, errors, memory
 from localdistill.errors import (
     GpuLost,
     LocaldistillError,
@@ -58,8 +58,6 @@ _NO_MEMORY = (
     "memory ran out. Close other programs, take a smaller model or batch size, or fewer slots; "
     "the same command goes on from here."
 )
-# As PyTorch says it, on a CPU and on a GPU.
-_MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
 # As PyTorch and llama.cpp say that a GPU does not work any more, in lower case.
 _GPU_WORDS = (
     "cuda error", "cuda driver error", "cudaerror", "cublas_status", "cudnn_status", "hip error",
@@ -256,7 +254,7 @@ def told_as(stage: str, error: Exception, place: object = None) -> LocaldistillE
         return MissingDependency(text)
     text = f"{type(error).__name__}: {error}"
     # Rust and C++ (safetensors, PyTorch) have errors of their own for what Python has classes for.
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY_WORDS):
+    if isinstance(error, MemoryError) or memory.is_short(text):
         return MemoryShortage(f"{stage}: {_NO_MEMORY}")
     if _is_of_gpu(text):
         return GpuLost(f"{stage}: {_GPU_LOST.format(text.splitlines()[0])}")

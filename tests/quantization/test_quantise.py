@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from localdistill.errors import ExportRejected, ModelError
-from localdistill.quantization import ggml, ggml_types, names
+from localdistill.errors import ExportRejected, MemoryShortage, ModelError
+from localdistill.quantization import ggml, ggml_types, llama_quantize, names
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.llama_quantize import file_type, quantise_file
@@ -170,3 +170,34 @@ def test_an_output_matrix_that_is_made_of_the_embedding_changes_with_it(tmp_path
     quantise(read_header(model.gguf), read_folder(model.master), changed, "same", out)
     for name in ("token_embd.weight", "output.weight"):
         np.testing.assert_allclose(values(out, name), 2 * values(model.gguf, name), atol=1e-3)
+
+
+def test_lack_of_memory_is_no_fault_of_the_file(q4, tmp_path, monkeypatch):
+    llama = llama_quantize.llama_library()
+
+    def quantize(*arguments):
+        say(llama, b"llama_model_quantize: failed to quantize: std::bad_alloc\n")
+        return 1
+
+    monkeypatch.setattr(llama, "llama_model_quantize", quantize)
+    with pytest.raises(MemoryShortage, match="the same command goes on"):
+        quantise_file(q4.gguf, tmp_path / "out.gguf", kind=file_type("Q8_0"))
+
+
+def test_whoever_had_the_log_has_it_again():
+    llama = llama_quantize.llama_library()
+    heard = []
+    own = llama.llama_log_callback(lambda level, text, data: heard.append(text))
+    with llama_quantize.captured_log(llama):
+        llama.llama_log_set(own, ctypes.c_void_p(0))
+        with llama_quantize.captured_log(llama) as lines:
+            say(llama, b"inside")
+        say(llama, b"after")
+    assert (lines, heard) == (["inside"], [b"after"])
+
+
+def say(llama, text):
+    """As llama.cpp says an error."""
+    callback, data = llama.llama_log_callback(), ctypes.c_void_p()
+    llama.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
+    callback(3, text, data)

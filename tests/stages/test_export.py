@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from localdistill.errors import ConfigError, ExportRejected, ModelError
+from localdistill import bounded
+from localdistill.errors import ConfigError, ExportRejected, MemoryShortage, ModelError
 from localdistill.events import StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import is_done, mark_done, marker
 from localdistill.quantization import ggml, names
@@ -17,7 +20,7 @@ from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.load_check import check_loads
 from localdistill.stages import export, prepare
 from localdistill.stages.parity.checks import has_passed, parity_file
-from tests.quantization.tiny import Tiny, quantised, with_own_output
+from tests.quantization.tiny import TEMPLATE, Tiny, quantised, with_own_output
 
 SEED = Path(__file__).parents[2] / "models" / "seed"
 MODULES = ("q_proj", "v_proj", "up_proj")
@@ -171,6 +174,69 @@ def test_a_file_that_cannot_be_loaded_is_rejected(model, tmp_path):
     broken.write_bytes(raw.replace(b"qwen3.block_count", b"qwen3.block_XXXXX"))
     with pytest.raises(ExportRejected, match="cannot load"):
         check_loads(broken)
+
+
+@pytest.mark.parametrize(
+    ("at", "error", "said"),
+    [
+        ("Llama", ValueError("Failed to load model"), b"mmap failed: Cannot allocate memory\n"),
+        ("Llama", ValueError("Failed to create llama_context"), b"failed to allocate buffer\n"),
+        ("Llama", MemoryError(), b""),
+        ("create_completion", RuntimeError("returned -2"), b"failed to allocate graph\n"),
+        ("create_completion", MemoryError(), b""),
+    ],
+)
+def test_a_file_for_which_there_is_no_memory_is_not_rejected(model, monkeypatch, at, error, said):
+    llama = ggml.llama_library()
+
+    def fail(*arguments, **options):
+        callback, data = llama.llama_log_callback(), ctypes.c_void_p()
+        llama.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
+        callback(3, said, data)
+        raise error
+
+    where = llama if at == "Llama" else llama.Llama
+    with monkeypatch.context() as patch, pytest.raises(MemoryShortage, match="goes on from here"):
+        patch.setattr(where, at, fail)
+        check_loads(model.gguf)
+    check_loads(model.gguf)
+
+
+def test_only_the_template_is_rendered_within_bounds(model, monkeypatch):
+    llama, limits = ggml.llama_library(), []
+    answer = llama.Llama.create_completion
+
+    def looking(self, prompt, **options):
+        limits.append(resource.getrlimit(resource.RLIMIT_AS))
+        text = self.detokenize(prompt, special=True).decode()
+        assert text.startswith("<|im_start|>user\n") and text.endswith("<|im_start|>assistant\n")
+        return answer(self, prompt, **options)
+
+    monkeypatch.setattr(llama.Llama, "create_completion", looking)
+    check_loads(model.gguf)
+    assert limits == [resource.getrlimit(resource.RLIMIT_AS)]
+
+
+def with_template(model: Tiny, path: Path, template: str) -> Path:
+    """The model's file with another chat template of the same length."""
+    old = TEMPLATE.encode()
+    assert model.gguf.read_bytes().count(old) == 1
+    path.write_bytes(model.gguf.read_bytes().replace(old, template.encode().ljust(len(old))))
+    return path
+
+
+def test_a_template_that_never_ends_is_not_rendered_for_ever(model, tmp_path, monkeypatch):
+    template = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    monkeypatch.setattr(bounded, "SECONDS", 0.05)
+    with pytest.raises(ModelError, match="processor time"):
+        check_loads(with_template(model, tmp_path / "m.gguf", template))
+
+
+def test_a_template_that_refuses_a_question_is_rejected(model, tmp_path):
+    with pytest.raises(ExportRejected, match=r"cannot answer \(no questions"):
+        check_loads(
+            with_template(model, tmp_path / "m.gguf", "{{ raise_exception('no questions') }}")
+        )
 
 
 def test_a_value_that_is_not_finite_is_rejected(model, tmp_path):

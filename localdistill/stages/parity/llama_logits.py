@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.cores import usable_cores
-from localdistill.errors import ExportRejected
+from localdistill.errors import ExportRejected, MemoryShortage
 
 # Values of logits in one pass: 64 MiB at the most. Three models are compared, each with its logits
 # and their log-probabilities: six times that beside the models themselves.
 _MOST_LOGITS = 1 << 24
 _MOST_TOKENS = 512
+_ALLOCATION_FAILED = -2  # of llama_decode, by llama.cpp's llama-context.cpp
+_NO_ROOM = (
+    "{}: no memory for {}, so that nothing is known of the file yet. Close other programs; the "
+    "same command goes on from here."
+)
 
 
 def tokens_at_once(vocabulary: int) -> int:
@@ -30,7 +35,7 @@ class LlamaLogits:
 
     Raises:
         ModelError: the file is no model that llama.cpp can read.
-        ExportRejected: there is no room for the context.
+        MemoryShortage: there is no room for the context, which says nothing of the file.
     """
 
     def __init__(self, path: Path, longest: int, threads: int | None = None) -> None:
@@ -47,7 +52,7 @@ class LlamaLogits:
         self._context = self._lib.llama_init_from_model(self.model.handle, params)
         if not self._context:
             self.model.close()
-            raise ExportRejected(f"{path}: no memory for a context of {longest} tokens.")
+            raise MemoryShortage(_NO_ROOM.format(path, f"a context of {longest} tokens"))
         self._batch = self._lib.llama_batch_init(self.step, 0, 1)
 
     def slabs(self, tokens: Sequence[int], first: int) -> Iterator[NDArray[np.float32]]:
@@ -55,6 +60,10 @@ class LlamaLogits:
 
         Yields arrays of shape (positions, vocabulary) in llama.cpp's memory, each valid until the
         next; ``positions`` adds up to len(tokens) - first.
+
+        Raises:
+            MemoryShortage: there is no room to compute them.
+            ExportRejected: llama.cpp fails otherwise.
         """
         memory = self._lib.llama_get_memory(self._context)
         self._lib.llama_memory_clear(memory, True)
@@ -68,6 +77,10 @@ class LlamaLogits:
                 batch.seq_id[place][0] = 0
                 batch.logits[place] = position >= first
             status = self._lib.llama_decode(self._context, batch)
+            if status == _ALLOCATION_FAILED:
+                raise MemoryShortage(
+                    _NO_ROOM.format(self.model.path, f"a pass of {self.step} tokens")
+                )
             if status != 0:
                 raise ExportRejected(f"{self.model.path}: llama.cpp cannot run it ({status}).")
             count = end - max(start, min(first, end))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from localdistill.errors import ExportRejected, MemoryShortage
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.reference import Reference
 from localdistill.stages.parity import llama_logits
@@ -44,6 +45,34 @@ def test_logits_do_not_depend_on_the_parts(tiny, monkeypatch):
     assert sizes == [8, 16, 6]
     assert np.allclose(whole, parts, atol=2e-2)
     assert not np.allclose(whole[1:], parts[:-1], atol=0.5)
+
+
+class Failing:
+    """llama.cpp, but for the functions that are named with what they return."""
+
+    def __init__(self, **returns):
+        self._real, self._returns = llama_logits.bindings(), returns
+
+    def __getattr__(self, name):
+        if name in self._returns:
+            return lambda *arguments: self._returns[name]
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize(
+    ("fails", "error"),
+    [
+        ({"llama_init_from_model": None}, MemoryShortage),
+        ({"llama_decode": -2}, MemoryShortage),
+        ({"llama_decode": -3}, ExportRejected),
+    ],
+)
+def test_lack_of_memory_says_nothing_of_the_file(tiny, monkeypatch, fails, error):
+    library = Failing(**fails)
+    monkeypatch.setattr(llama_logits, "bindings", lambda: library)
+    with pytest.raises(error) as caught:
+        collected(tiny.gguf, 0)
+    assert ("the same command goes on" in str(caught.value)) == (error is MemoryShortage)
 
 
 def test_a_row_does_not_see_the_one_before(tiny):
