@@ -12,8 +12,9 @@ from typing import Any, TextIO
 
 from localdistill import trial
 from localdistill.display.answers import Pair, Screen, Shown, open_screen
-from localdistill.errors import ConfigError, LocaldistillError
+from localdistill.errors import ConfigError, LocaldistillError, Stopped
 from localdistill.report.wording import decoding
+from localdistill.stages.running import RUNNING
 from localdistill.trial_tests import read_tests
 from localdistill.types import Problem
 
@@ -119,10 +120,12 @@ def _converse(
     for prompt in typed(sys.stdin, lambda: input(_PROMPT)):
         try:
             _show(screen, models, _problem(prompt, tests), how)
+        except (KeyboardInterrupt, Stopped):
+            print("stopped")  # noqa: T201
         except LocaldistillError as error:
             print(f"localdistill: {error}", file=sys.stderr)  # noqa: T201
-        except KeyboardInterrupt:
-            print("stopped")  # noqa: T201
+        finally:
+            RUNNING.reset()  # the wish to stop was for this answer
 
 
 def typed(stream: TextIO, read: Callable[[], str], paste_s: float = _PASTE_S) -> Iterator[str]:

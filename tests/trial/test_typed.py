@@ -2,6 +2,11 @@
 
 import os
 
+import pytest
+
+from localdistill import trial, try_command
+from localdistill.errors import ConfigError, Stopped
+from localdistill.stages.running import RUNNING
 from localdistill.try_command import typed
 
 
@@ -51,3 +56,36 @@ def test_ctrl_c_gives_up_the_line_and_not_the_conversation(capsys):
     with os.fdopen(read_end, buffering=1) as stream:
         assert list(typed(stream, read, paste_s=0)) == ["again"]
     os.close(write_end)
+
+
+@pytest.fixture
+def no_wishes():
+    yield
+    RUNNING.reset()
+
+
+@pytest.mark.parametrize(
+    ("ends", "says"), [(Stopped(), "stopped"), (KeyboardInterrupt(), "stopped"), (None, None)]
+)
+def test_ctrl_c_gives_up_one_answer_and_the_next_prompt_is_asked(
+    monkeypatch, capsys, no_wishes, ends, says
+):
+    """As ``steering`` has it: the first signal tells stages at work to stop."""
+    asked = []
+
+    def show(screen, models, problem, how):
+        assert not RUNNING.stopping  # run_stage would raise Stopped at once
+        asked.append(problem.prompt)
+        if len(asked) == 1:
+            RUNNING.stop()
+            raise ends or ConfigError("no.")
+
+    monkeypatch.setattr(try_command, "typed", lambda stream, read: iter(["first", "second"]))
+    monkeypatch.setattr(try_command, "_show", show)
+    try_command._converse(None, None, None, trial.Options())
+    assert asked == ["first", "second"]
+    printed = capsys.readouterr()
+    if says is None:
+        assert "localdistill: no." in printed.err
+    else:
+        assert says in printed.out.splitlines() and not printed.err
