@@ -53,7 +53,6 @@ STAGES = {
     "regression": "RegressionRequest",
 }
 _PR_SET_PDEATHSIG = 1
-_LOG_TAIL = 12  # lines of the log that an unexpected end is reported with
 _NO_MEMORY = (
     "memory ran out. Close other programs, take a smaller model or batch size, or fewer slots; "
     "the same command goes on from here."
@@ -95,6 +94,7 @@ def run_stage(
     log.parent.mkdir(parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
     with log.open("ab") as log_file:
+        log_start = log_file.tell()
         child = subprocess.Popen(
             [
                 *(sys.executable, "-m", __name__, stage),
@@ -132,7 +132,7 @@ def run_stage(
     if "error" in outcome:
         kind = getattr(errors, outcome["error"], StageFailed)
         raise kind(outcome["message"])
-    raise _death(stage, code, log)
+    raise _death(stage, code, log, log_start)
 
 
 def _surroundings(stage: str) -> dict[str, str]:
@@ -140,10 +140,12 @@ def _surroundings(stage: str) -> dict[str, str]:
 
     In a container (``sandbox.owner``) only what is fetched goes to the folder with the results.
     """
-    scratch = os.environ.get("LOCALDISTILL_HF_SCRATCH")
+    # Where llama.cpp gives up it would start a debugger, and print a hundred frames after its why.
+    there = {"GGML_NO_BACKTRACE": "1", **os.environ}
+    scratch = there.get("LOCALDISTILL_HF_SCRATCH")
     if scratch is None or stage == "fetch":
-        return dict(os.environ)
-    return {**os.environ, "HF_HOME": scratch}
+        return there
+    return {**there, "HF_HOME": scratch}
 
 
 @contextlib.contextmanager
@@ -181,7 +183,8 @@ def _is_of_gpu(text: str) -> bool:
     return any(words in text.lower() for words in _GPU_WORDS)
 
 
-def _death(stage: str, code: int, log: Path) -> LocaldistillError:
+def _death(stage: str, code: int, log: Path, log_start: int = 0) -> LocaldistillError:
+    """What to tell of a stage whose process ended with ``code``; its log begins at a byte."""
     if code == -signal.SIGKILL:
         return StageFailed(
             f"{stage}: its process was killed, most likely for lack of memory. "
@@ -189,9 +192,14 @@ def _death(stage: str, code: int, log: Path) -> LocaldistillError:
         )
     if code == -signal.SIGILL:
         return StageFailed(f"{stage}: {_OTHER_PROCESSOR} ({log})")
-    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
-    last = next((line.strip() for line in reversed(tail) if line.strip()), "no output")
-    if lost := next((line.strip() for line in tail if _is_of_gpu(line)), None):
+    with log.open("rb") as file:
+        file.seek(log_start)
+        said = file.read().decode("utf-8", errors="replace").splitlines()
+    last = next((line.strip() for line in reversed(said) if line.strip()), "no output")
+    # Far from the end, where frames of a backtrace follow it.
+    if lost := next((line.strip() for line in said if _is_of_gpu(line)), None):
+        if memory.is_short(lost):
+            return MemoryShortage(f"{stage}: {_NO_MEMORY}")
         return GpuLost(f"{stage}: {_GPU_LOST.format(lost)}")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     text = f"{stage}: its process ended with {how} ({last}); the whole story is in {log}"

@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from localdistill.errors import ConfigError, GpuLost, StageFailed, StorageError
+from localdistill.errors import ConfigError, GpuLost, MemoryShortage, StageFailed, StorageError
 from localdistill.stages import process
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
@@ -167,14 +167,51 @@ def test_a_gpu_that_is_too_small_is_another_matter():
     assert "memory ran out" in str(told)
 
 
-def test_a_gpu_that_fails_in_c_code_is_found_in_the_log(tmp_path):
+def of_ggml(reason, frames):
+    """What ggml prints where a call of CUDA fails: ggml_cuda_error, ggml_abort and a backtrace."""
+    where = "/src/vendor/llama.cpp/ggml/src/ggml-cuda/ggml-cuda.cu"
+    lines = [
+        f"CUDA error: {reason}",
+        "  current device: 0, in function ggml_backend_cuda_synchronize at " + f"{where}:2461",
+        "  cudaStreamSynchronize(cuda_ctx->stream())",
+        f"{where}:110: CUDA error",
+        *(f"/lib/libggml-base.so.0(+0x{16 * n:x})[0x7f{n:010x}]" for n in range(frames)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("frames", [0, 100])
+def test_a_gpu_that_fails_in_c_code_is_found_in_the_log(tmp_path, frames):
     log = tmp_path / "log.txt"
-    log.write_text("loading\nCUDA error: unspecified launch failure\n  in ggml-cuda.cu:88\nabort")
+    log.write_text("loading\n" + of_ggml("unspecified launch failure", frames))
     told = process._death("generate", -signal.SIGABRT, log)
     assert isinstance(told, GpuLost)
     assert "CUDA error: unspecified launch failure" in str(told)
-    log.write_text("loading\n")
-    assert type(process._death("generate", -signal.SIGABRT, log)) is StageFailed
+    # What an earlier stage said is not what this one has ended with.
+    start = log.stat().st_size
+    with log.open("a") as file:
+        file.write("loading\n")
+    assert type(process._death("generate", -signal.SIGABRT, log, start)) is StageFailed
+
+
+def test_a_gpu_that_is_too_small_for_c_code_is_another_matter(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text(of_ggml("out of memory", 100))
+    told = process._death("generate", -signal.SIGABRT, log)
+    assert type(told) is MemoryShortage and "memory ran out" in str(told)
+
+
+def test_llama_cpp_prints_no_backtrace_in_a_stage(monkeypatch):
+    monkeypatch.delenv("GGML_NO_BACKTRACE", raising=False)
+    assert process._surroundings("generate")["GGML_NO_BACKTRACE"] == "1"
+
+
+def test_a_death_is_told_by_what_its_own_stage_said(inputs, monkeypatch):
+    log = inputs / "log.txt"
+    log.write_text(of_ggml("unspecified launch failure", 100))  # of a call before this one
+    monkeypatch.setattr(process.sys, "executable", "/bin/false")
+    with pytest.raises(StageFailed, match=r"exit code 1 \(no output\)"):
+        run_stage("select", request(inputs), lambda event: None, log)
 
 
 def test_what_was_compiled_for_another_processor_is_told_so(tmp_path):
