@@ -226,7 +226,8 @@ def _locate_models(stage: str, given: dict[str, Any]) -> None:
                 fetch_it=made_of_it,
                 progress=given.get("progress"),
             )
-            given[name] = Path(found)
+            path = Path(found)
+            given[name] = path.absolute() if path.is_dir() else path
 
 
 def _request(stage: str, given: dict[str, Any]) -> BaseModel:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localdistill import cli, starting_points
+from localdistill import cli, stage_commands, starting_points
 from localdistill.errors import ConfigError, ModelError, ProblemSetError
 from localdistill.stages import fetch
 from tests.catalogue.test_stores import write_ollama
@@ -174,3 +174,12 @@ def test_what_the_hubs_cache_lacks_is_not_taken_for_the_model(hub, tmp_path):
 @pytest.mark.parametrize("path", ["~/m.gguf", "a b.gguf"])
 def test_a_name_is_taken_from_a_file(path, tmp_path):
     assert starting_points.name_of(tmp_path / path) == Path(path).stem
+
+
+def test_a_folder_here_is_told_by_its_whole_path(tmp_path, monkeypatch):
+    """Libraries take ``Qwen/Qwen3-4B`` for the name of a model on the hub."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Qwen" / "Qwen3-4B").mkdir(parents=True)
+    given = {"model": Path("Qwen/Qwen3-4B")}
+    stage_commands._locate_models("train", given)
+    assert given == {"model": tmp_path / "Qwen" / "Qwen3-4B"}

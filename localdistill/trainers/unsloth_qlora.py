@@ -63,6 +63,7 @@ def _train(
     if _large(settings.model):
         allocator.give_back_large()
     tokenizer = ChatTokenizer(settings.model)
+    settings = within_context(settings, callback)
     division = hold_out(tokenize(tokenizer, examples, settings, callback), settings, callback)
     steps = plan(division.train, settings)
     micro_batch_tokens, kept = sizes(settings)
@@ -93,6 +94,21 @@ def _held_out_loss(
         return mean_loss(model, division.held_out, precision.autocast, pad_token, max_tokens)
 
     return loss
+
+
+def within_context(settings: TrainSettings, callback: Callback) -> TrainSettings:
+    """``settings`` with a ``max_length`` that the model's context holds; a notice tells of it.
+
+    For more Unsloth would stretch the positions (RoPE) of a model that nobody runs stretched.
+    """
+    path = settings.model / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    context = config.get("max_position_embeddings")
+    if not isinstance(context, int) or settings.max_length <= context:
+        return settings
+    text = f"The model's context holds {context:,} tokens: longer examples are left out, whatever"
+    callback(Notice(message=f"{text} train.max_length ({settings.max_length:,}) says."))
+    return settings.model_copy(update={"max_length": context})
 
 
 def tokenize(
@@ -185,7 +201,10 @@ def load_model(settings: TrainSettings, kept: Kept = "all") -> Any:
     checkpointing: bool | str = False if kept == "all" else "unsloth"
     try:
         model, _ = FastLanguageModel.from_pretrained(
-            model_name=str(settings.model),
+            # A folder of this disk, and never a model of the hub of the same name: of what Unsloth
+            # knows by name it loads its own copy in 4 bits.
+            model_name=str(settings.model.absolute()),
+            use_exact_model_name=True,
             max_seq_length=settings.max_length,
             dtype=None,  # bfloat16 where the machine computes in it: see _precision
             load_in_4bit=settings.load_in_4bit,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -62,7 +65,8 @@ def unsloth(monkeypatch) -> Unsloth:
 def test_the_base_is_loaded_in_4_bits_onto_the_first_gpu(unsloth):
     model = unsloth_qlora.load_model(SETTINGS, "none")
     assert unsloth.asked["load"] == {
-        "model_name": "master",
+        "model_name": str(Path.cwd() / "master"),
+        "use_exact_model_name": True,
         "max_seq_length": 1024,
         "dtype": None,  # Unsloth's own choice, which is_bfloat16_supported tells
         "load_in_4bit": True,
@@ -71,6 +75,29 @@ def test_the_base_is_loaded_in_4_bits_onto_the_first_gpu(unsloth):
         "use_gradient_checkpointing": "unsloth",
     }
     assert unsloth.trained is model
+
+
+def test_what_it_is_told_it_knows():
+    """Unsloth takes any other words as well, and passes them on."""
+    source = Path(find_spec("unsloth").origin).parent / "models" / "loader.py"
+    names = [
+        {argument.arg for argument in function.args.args}
+        for node in ast.parse(source.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == "FastLanguageModel"
+        for function in node.body
+        if isinstance(function, ast.FunctionDef) and function.name == "from_pretrained"
+    ]
+    assert {"model_name", "use_exact_model_name", "max_seq_length", "device_map"} <= names[0]
+
+
+@pytest.mark.parametrize(
+    ("context", "length", "told"), [(512, 512, 1), (1024, 1024, 0), (4096, 1024, 0)]
+)
+def test_examples_are_no_longer_than_the_models_context(tmp_path, context, length, told):
+    (tmp_path / "config.json").write_text(f'{{"max_position_embeddings": {context}}}')
+    settings, said = SETTINGS.model_copy(update={"model": tmp_path}), []
+    assert unsloth_qlora.within_context(settings, said.append).max_length == length
+    assert len(said) == told
 
 
 def test_the_adapter_goes_onto_all_linear_layers(unsloth):
