@@ -240,7 +240,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a BOM
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror})"
         raise ConfigError(f"{message}; give the path of a TOML file of settings.") from error

@@ -28,7 +28,7 @@ def read_tests(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, or holds no tests.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a BOM
     except OSError as error:
         raise ConfigError(f"--tests {path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

@@ -74,3 +74,9 @@ def test_broken_toml_names_the_file(tmp_path):
         configuration.read_toml(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         configuration.read_toml(tmp_path / "none.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("\ufeffrounds = 2\n", encoding="utf-8")
+    assert configuration.read_toml(path) == {"rounds": 2}

@@ -27,6 +27,13 @@ def test_asserts_in_python_with_what_stands_before_them(read):
     }
 
 
+@pytest.mark.parametrize(
+    "text", ["assert f(1) == 1", '{"kind": "asserts", "asserts": ["assert f(1) == 1"]}']
+)
+def test_a_byte_order_mark_is_no_part_of_the_tests(read, text):
+    assert read(f"\ufeff{text}") == read(text)
+
+
 def test_tests_in_the_native_format_alone_or_in_a_problem(read):
     tests = {"kind": "call", "cases": [{"args": [1], "expected": 2}]}
     row = {"id": "a", "prompt": "b", "entry_point": "f", "tests": tests, "time_limit_s": 2}
