@@ -112,9 +112,10 @@ class Completion(Row):
     # A thinking model's `<think>` part, without the tags; ``text`` is what followed it.
     thinking: str | None = None
     # Tags and blanks as the model said them: before + thinking + after + text is all that it said.
-    # None: not known, as with most servers, or there is no thinking.
-    thinking_before: str | None = None  # empty where the prompt had opened the thinking
-    thinking_after: str | None = None
+    # None: not known, as with most servers, or there is no thinking; then not in the file.
+    # ``thinking_before`` is empty where the prompt had opened the thinking.
+    thinking_before: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    thinking_after: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -180,7 +181,7 @@ class TrainingExample(Row):
     mean_logprob: float | None = None
     # The tags are as they were drawn, so that the text follows the prompt as it is. If not, an
     # opening tag that the prompt has as well is left out; see ``thinking.after_prompt``.
-    thinking_as_drawn: bool = False
+    thinking_as_drawn: bool = Field(default=False, exclude_if=lambda value: not value)
 
 
 class PassAtK(Row):

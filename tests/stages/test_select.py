@@ -123,6 +123,12 @@ def test_the_thinking_is_trained_on_as_it_was_drawn(case):
     assert [row.thinking_as_drawn for row in (drawn, usual, plain)] == [True, False, False]
 
 
+def test_where_there_is_no_thinking_files_say_nothing_of_its_tags(case):
+    case.select()
+    for name in ("selected", "completions"):
+        assert "thinking_" not in (case.folder / f"{name}.jsonl").read_text()
+
+
 def test_what_is_one_program_is_so_whatever_was_thought(case):
     for number, thought in ((3, "a"), (4, "b")):
         changed = case.completions[number].model_copy(update={"thinking": thought})
