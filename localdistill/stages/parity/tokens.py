@@ -128,7 +128,12 @@ def _in_training(chat: ChatTokenizer, messages: Sequence[Message]) -> list[int] 
 
     answer = Message(role="assistant", content="")
     example = TrainingExample(
-        messages=[*messages, answer], problem_id="", sample=0, strategy="", complete=False
+        messages=[*messages, answer],
+        problem_id="",
+        sample=0,
+        strategy="",
+        complete=False,
+        thinking_as_drawn=True,  # nothing is to be added to the prompt
     )
     try:
         return chat.example(example).tokens

@@ -17,6 +17,7 @@ from localdistill.stages.parity.tokens import (
     metadata_check,
 )
 from tests.quantization.tiny import TEMPLATE, TOKENS, Tiny
+from tests.trainers.conftest import example
 
 pytestmark = pytest.mark.real
 
@@ -65,6 +66,17 @@ def test_a_model_and_its_folder_agree(tiny):
     assert found.figures["differing"] == 0 and found.figures["tokens"] > 500
     assert found.figures["known difference"] == "none"
     assert found.figures["same template text"]
+
+
+def test_so_they_do_where_the_template_opens_the_thinking(tiny):
+    changed = with_template(tiny, "<|im_start|>assistant\n", "<|im_start|>me\n<think>")
+    write_tokenizer(read_header(changed), tiny.master)
+    found = checked(conversation_check, changed, tiny.master)
+    assert found.passed, found.reason
+    assert found.figures["known difference"] == "none"
+    chat = FolderTokens(tiny.master).chat
+    prompt = chat.example(example("x")).tokens
+    assert chat.decode(prompt).endswith("<|im_start|>me\n<think>\n</think>\n\nx<|im_end|>")
 
 
 def test_another_end_token_in_the_file_is_told(tiny):
