@@ -142,3 +142,25 @@ def test_the_comparison_on_dev_is_part_of_a_round():
     one = 1280 + 47 + 1 + 21 * 100 + 21 * 48 + 500 * each
     found = left(recording)
     assert found.seconds == pytest.approx(21 * 48 + 1000 * each + one + 1312 * each)
+
+
+@pytest.mark.parametrize(("speed", "total"), [(50.0, 40 * 100 / 50), (0.0, None)])
+def test_what_an_earlier_call_has_drawn_is_reckoned_at_its_speed(speed, total):
+    summary = {"completions": 10, "tokens": 1000, "tokens/s": speed}
+    drawn = StageFinished(stage="generate", summary=summary, skipped=True)
+    score = StageStarted(stage="generate", title="generate (eval)", total=40, unit="completions")
+    state = RunState()
+    for event in (
+        RunStarted(model="m", directory="d", log="l", rounds=1),
+        Planned(dev_completions=0, final_completions=40),
+        RoundStarted(round=1, rounds=1),
+        StageStarted(stage="generate", title="generate", total=10, done=10, unit="completions"),
+        drawn,
+        StageStarted(stage="verify", title="verify", total=10, done=10),
+        StageFinished(stage="verify", skipped=True),
+        score,
+    ):
+        state.take(event, 100.0)
+    state.take(StageProgress(stage="generate", done=0, seconds_left=20.0), 100.0)
+    found = run_left(state, 100.0)
+    assert (found and found.seconds) == total
