@@ -17,7 +17,7 @@ from localdistill.errors import ConfigError
 from localdistill.starting_points import on_disk
 
 
-def add_models_command(commands: Any) -> None:
+def add_commands(commands: Any) -> None:
     """Add ``models`` to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "models",
@@ -30,6 +30,7 @@ def add_models_command(commands: Any) -> None:
         "--look-in", action="append", default=[], type=Path, metavar="DIR", help="look here as well"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(act=run_models_command)
 
 
 def run_models_command(options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ KINDS = ("auto", "compose", "docker", "podman", "local")
 _WORKERS = 2  # an attack on the slot beside needs one
 
 
-def add_doctor_command(commands: Any) -> None:
+def add_commands(commands: Any) -> None:
     """Add ``doctor`` to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "doctor",
@@ -28,6 +28,7 @@ def add_doctor_command(commands: Any) -> None:
         "there is no sandbox.",
     )
     parser.add_argument("--sandbox", choices=KINDS, default="auto")
+    parser.set_defaults(act=run_doctor_command)
 
 
 def run_doctor_command(options: argparse.Namespace) -> None:

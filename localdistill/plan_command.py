@@ -48,7 +48,7 @@ class _Subject:
     reason: str = ""  # why it cannot be trained
 
 
-def add_plan_command(commands: Any) -> None:
+def add_commands(commands: Any) -> None:
     """Add ``plan`` to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "plan",
@@ -80,6 +80,7 @@ def add_plan_command(commands: Any) -> None:
     parser.add_argument("--max-length", type=int, default=defaults.max_length, help=text)
     text = f"train.batch_size ({defaults.batch_size})"
     parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help=text)
+    parser.set_defaults(act=run_plan_command)
 
 
 def run_plan_command(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
 
 
-def add_report_command(commands: Any) -> None:
+def add_commands(commands: Any) -> None:
     """Add ``report`` to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "report",
@@ -20,6 +20,7 @@ def add_report_command(commands: Any) -> None:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="a run directory")
     parser.add_argument("--out", type=Path, help="default: report.html in the run directory")
+    parser.set_defaults(act=run_report_command)
 
 
 def run_report_command(options: argparse.Namespace) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localdistill.metrics import pass_at_1
 from localdistill.outcomes import Comparison, Omitted
-from localdistill.pipeline import RunResult
 from localdistill.sampling import Sampling
 from localdistill.stages.regression import told_in_words
 from localdistill.types import EvalResult, ModelScore, SandboxUse
+
+if TYPE_CHECKING:
+    from localdistill.pipeline import RunResult
 
 _UNSAFE = (
     "WARNING: THERE WAS NO SANDBOX (verify.sandbox = unsafe). Programs that the model wrote ran "

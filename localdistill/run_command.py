@@ -6,11 +6,10 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from localdistill import starting_points, steering
-from localdistill.config import Config
 from localdistill.display import open_run_display
 from localdistill.display.answers import printable
 from localdistill.display.base import RunDisplay
@@ -18,14 +17,20 @@ from localdistill.display.keys import Keys
 from localdistill.models import default_home
 from localdistill.on_finish import Ending
 from localdistill.report_command import write_at_the_end
+from localdistill.run_options import add_options, run_config
 
 _KEYS = "q stops, p pauses"
 
 
-def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], Config]) -> None:
+def add_commands(commands: Any) -> None:
+    """Add ``run`` to ``commands`` (an argparse sub-parsers object)."""
+    add_options(commands).set_defaults(act=run)
+
+
+def run(options: argparse.Namespace) -> None:
     """Do the run that ``options`` describe, and print what it came to.
 
-    ``configured`` makes their configuration. The process ends with 1 where no round gave a model.
+    The process ends with 1 where no round gave a model.
     """
     from localdistill import pipeline, result_text
 
@@ -34,7 +39,7 @@ def run(options: argparse.Namespace, configured: Callable[[argparse.Namespace], 
     shown: RunDisplay | None = None
     try:
         with ending:
-            config = configured(options)
+            config = run_config(options)
             directory = options.run_dir or default_home() / starting_points.name_of(
                 Path(config.model)
             )

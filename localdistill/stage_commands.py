@@ -22,11 +22,12 @@ from localdistill.stages.process import run_stage
 from localdistill.stages.running import RUNNING
 from localdistill.traces import Traces
 from localdistill.types import EvalResult
+from localdistill.usage import add_progress
 
 Add = Callable[[argparse.ArgumentParser], None]
 
 
-def add_stage_commands(commands: Any, add_progress: Add) -> None:
+def add_commands(commands: Any) -> None:
     """Add one sub-command for each stage to ``commands`` (an argparse sub-parsers object)."""
     for name, (help_text, groups) in _COMMANDS.items():
         parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text)
@@ -34,6 +35,7 @@ def add_stage_commands(commands: Any, add_progress: Add) -> None:
             add(parser)
         parser.add_argument("--out", type=Path, required=name != "export")
         add_progress(parser)
+        parser.set_defaults(act=run_stage_command)
 
 
 def _generate(parser: argparse.ArgumentParser) -> None:

@@ -17,12 +17,13 @@ from localdistill.report.wording import decoding
 from localdistill.stages.running import RUNNING
 from localdistill.trial_tests import read_tests
 from localdistill.types import Problem
+from localdistill.usage import add_progress
 
 _PASTE_S = 0.05  # lines of one paste come closer together than a person types
 _PROMPT = "try> "
 
 
-def add_try_command(commands: Any, add_progress: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_commands(commands: Any) -> None:
     """Add ``try`` to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "try",
@@ -40,6 +41,7 @@ def add_try_command(commands: Any, add_progress: Callable[[argparse.ArgumentPars
     parser.add_argument("--seed", type=int, default=0, help="another one gives other answers")
     parser.add_argument("--sandbox", help="default: as the run had it")
     add_progress(parser)
+    parser.set_defaults(act=run_try_command)
 
 
 def run_try_command(options: argparse.Namespace) -> None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ from localdistill.display.keys import Keys
 from localdistill.display.words import tamed
 from localdistill.errors import ConfigError
 from localdistill.events import RunFinished, RunStarted, StageProgress
-from localdistill.result_text import comparison
 from localdistill.run_dir import RunDir
-from localdistill.types import EvalResult
+from localdistill.usage import add_progress
 from localdistill.watching import Recording, RunClock, is_at_work
 
 _LOOK_S = 0.4
@@ -29,7 +27,7 @@ _GONE = (
 )
 
 
-def add_watch_command(commands: Any, add_progress: Callable[..., None]) -> None:
+def add_commands(commands: Any) -> None:
     """Add the sub-command to ``commands`` (an argparse sub-parsers object)."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "watch",
@@ -39,6 +37,7 @@ def add_watch_command(commands: Any, add_progress: Callable[..., None]) -> None:
     )
     parser.add_argument("run_dir", type=Path, metavar="RUN", help="a run directory")
     add_progress(parser)
+    parser.set_defaults(act=run_watch_command)
 
 
 def run_watch_command(options: argparse.Namespace) -> None:
@@ -112,8 +111,7 @@ class _Watcher:
             return [_GONE]
         lines = []
         if end.verdict not in (None, "no new model") and self.directory.evaluation.is_file():
-            text = self.directory.evaluation.read_text(encoding="utf-8")
-            lines += comparison(EvalResult.model_validate_json(text))
+            lines += _compared(self.directory.evaluation)
         elif end.verdict is not None:
             lines.append(f"Verdict: {end.verdict}")
         if end.model is not None:
@@ -121,3 +119,12 @@ class _Watcher:
         if end.reason is not None:
             lines.append(tamed(f"{'Failed: ' if end.outcome == 'failed' else ''}{end.reason}"))
         return lines
+
+
+def _compared(evaluation: Path) -> list[str]:
+    # Here, as it takes a while: ten watchers must not take it from a run that has just begun.
+    from localdistill.result_text import comparison
+    from localdistill.types import EvalResult
+
+    text = evaluation.read_text(encoding="utf-8")
+    return comparison(EvalResult.model_validate_json(text))

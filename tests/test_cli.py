@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from localdistill import cli
+from localdistill import cli, run_options
 from localdistill.errors import ConfigError
 
 
 def configured(*arguments):
-    return cli.run_config(cli.build_parser().parse_args(["run", *arguments]))
+    return run_options.run_config(cli.build_parser().parse_args(["run", *arguments]))
 
 
 def ended(capsys, *arguments):
@@ -76,6 +76,34 @@ def test_heavy_libraries_are_not_imported_for_the_command_line():
     code += "'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_watch_brings_nothing_that_only_a_run_needs(tmp_path):
+    """Several may look at a run that has all cores busy, and each start is paid by the run."""
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "events.jsonl").write_text("")
+    code = (
+        "import sys, localdistill.cli as cli\n"
+        f"try: cli.main(['watch', {str(path)!r}, '--progress', 'plain'])\n"
+        "except SystemExit as end: print(end.code)\n"
+    )
+    code += "print([m for m in sys.modules if m.split('.')[0] in ('numpy', 'jinja2') "
+    code += "or m.startswith(('localdistill.pipeline', 'localdistill.catalogue'))])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["0", "[]"]
+
+
+def test_every_command_is_found_in_its_own_module_alone(capsys):
+    """And its help is the same as when all of them are there."""
+    whole = cli.build_parser()
+    (names,) = (action.choices for action in whole._actions if action.choices)
+    assert set(names) == {name for of_module in cli._MODULES.values() for name in of_module}
+    for name, parser in names.items():
+        alone = cli.build_parser(name)
+        (few,) = (action.choices for action in alone._actions if action.choices)
+        assert few[name].format_help() == parser.format_help()
+        assert callable(few[name].get_default("act"))
 
 
 def test_a_path_means_the_same_file_from_wherever_it_is_continued(tmp_path, monkeypatch):

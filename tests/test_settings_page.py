@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localdistill import cli
 from localdistill import config as configuration
+from localdistill import run_options
 from localdistill.config import Config
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,9 @@ def test_the_default_is_that_of_the_configuration(name):
 
 def test_the_options_are_those_of_run():
     found = {name: option.split("`")[1] for name, _, option in ROWS if option}
-    wanted = {name: f"--{option.replace('_', '-')}" for option, name in cli._OPTIONS.items()}
+    wanted = {
+        name: f"--{option.replace('_', '-')}" for option, name in run_options._OPTIONS.items()
+    }
     assert found == wanted
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localdistill import cli, stage_commands, starting_points
+from localdistill import cli, run_options, stage_commands, starting_points
 from localdistill.errors import ConfigError, ModelError, ProblemSetError
 from localdistill.stages import fetch
 from tests.catalogue.test_stores import write_ollama
@@ -59,7 +59,7 @@ def hub(tmp_path, monkeypatch):
 
 def configured(*arguments):
     given = ["run", "--problems", "p.jsonl", *map(str, arguments)]
-    return cli.run_config(cli.build_parser().parse_args(given))
+    return run_options.run_config(cli.build_parser().parse_args(given))
 
 
 def cached(tmp_path) -> Path:
@@ -125,11 +125,11 @@ def test_it_can_stand_in_a_configuration_file_too(hub, tmp_path, alone, ollama):
     folder.mkdir()
     (folder / "c.toml").write_text(f'model = "{REPO}"\nproblems = "../p.jsonl"\n')
     options = cli.build_parser().parse_args(["run", str(folder / "c.toml")])
-    assert cli.run_config(options).model == str(cached(tmp_path))
+    assert run_options.run_config(options).model == str(cached(tmp_path))
     assert configured("--model", "m.gguf", "--set", "model=ollama:tiny:1b").model == str(ollama)
     (folder / "m.gguf").write_bytes(b"GGUF")
     (folder / "c.toml").write_text('model = "m.gguf"\nproblems = "../p.jsonl"\n')
-    assert cli.run_config(options).model == str(folder / "m.gguf")
+    assert run_options.run_config(options).model == str(folder / "m.gguf")
 
 
 def test_nothing_is_fetched_for_a_run_that_would_be_refused(hub):

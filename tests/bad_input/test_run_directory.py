@@ -6,7 +6,7 @@ import fcntl
 
 import pytest
 
-from localdistill import cli, manifest, preflight
+from localdistill import cli, manifest, preflight, run_options
 from localdistill.run_dir import RunDir
 from localdistill.stages import split
 
@@ -21,7 +21,7 @@ def begun(world, command, tiny):
     """A run that was stopped in the middle of sampling."""
     options = cli.build_parser().parse_args([str(word) for word in command])
     with RunDir(world / "night") as directory:
-        config = directory.adopt(cli.run_config(options))
+        config = directory.adopt(run_options.run_config(options))
         request = preflight.split_request(config, directory)
         split.write(request, split.separate(request, lambda event: None))
         directory.write_manifest(manifest.manifest(config, directory, tiny.gguf, cells=256))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localdistill import cli, starting_points
+from localdistill import cli, run_options, starting_points
 from localdistill.catalogue.find import OnDisk, find_models
 from localdistill.display.catalogue import show_table
 from localdistill.display.catalogue_entry import show_entry
@@ -121,7 +121,7 @@ def test_the_commands_that_are_shown_are_commands(capsys, entries):
         shown = [line.split() for line in text.splitlines() if "localdistill run --" in line]
         for words in shown:
             options = cli.build_parser().parse_args(words[1:])
-            config = cli.run_config(options)
+            config = run_options.run_config(options)
             advice = entry.sampling.self_distillation
             assert config.generate.temperature == advice.temperature
             assert (config.generate.top_k, config.generate.top_p) == (advice.top_k, advice.top_p)
@@ -171,7 +171,7 @@ def test_a_broken_catalogue_is_one_line(capsys, tmp_path, monkeypatch):
 
 
 def configured(*arguments):
-    return cli.run_config(cli.build_parser().parse_args(["run", *arguments]))
+    return run_options.run_config(cli.build_parser().parse_args(["run", *arguments]))
 
 
 def test_a_catalogue_name_stands_for_where_the_model_lies(alone, by_name):
