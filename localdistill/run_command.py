@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localdistill import starting_points, steering
+from localdistill.claim import Claim
 from localdistill.display import open_run_display
 from localdistill.display.answers import printable
 from localdistill.display.base import RunDisplay
@@ -17,6 +18,7 @@ from localdistill.display.keys import Keys
 from localdistill.models import default_home
 from localdistill.on_finish import Ending
 from localdistill.report_command import write_at_the_end
+from localdistill.run_dir import RunDir
 from localdistill.run_options import add_options, run_config
 
 _KEYS = "q stops, p pauses"
@@ -38,11 +40,11 @@ def run(options: argparse.Namespace) -> None:
     ending = Ending(options.on_finish, last_line=as_json)
     shown: RunDisplay | None = None
     try:
-        with ending:
-            config = run_config(options)
-            directory = options.run_dir or default_home() / starting_points.name_of(
-                Path(config.model)
-            )
+        with ending, Claim(options.run_dir) as claim:
+            config = run_config(options, claim)
+            named = options.run_dir or default_home() / starting_points.name_of(Path(config.model))
+            place = claim.directory or RunDir(named)
+            directory = place.path
             ending.run_dir = directory
             quiet = options.progress in ("json", "none")
             try:
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
                     shown = open_run_display(options.progress, sys.stdout, told)
                     stack.enter_context(shown)
                     stack.enter_context(keys)
-                    result = pipeline.run(config, directory, ending.through(shown))
+                    result = pipeline.run(config, place, ending.through(shown))
                     report = write_at_the_end(directory, shown)
             finally:
                 ending.mute = shown is not None and shown.stuck

@@ -110,12 +110,19 @@ class RunDir:
         """A descriptor that stage processes inherit: its lock is free when all of them are gone."""
         return self._stage_lock
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this object holds the locks."""
+        return self._lock >= 0
+
     def open(self) -> RunDir:
-        """Create the directory if need be and lock it.
+        """Create the directory if need be and lock it, unless this object has done so before.
 
         Raises:
             ConfigError: it cannot be written, or another run works in it.
         """
+        if self.is_open:
+            return self
         try:
             self._found = self._names()
             self._made = make_folder(self.path)
@@ -126,9 +133,18 @@ class RunDir:
             self._take_away()
             message = f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir"
             raise ConfigError(f"{message}, or make room and rights for it.") from error
-        self._lock_or_refuse(self._lock)
-        self._wait_for_orphans()
+        try:
+            self._lock_or_refuse(self._lock)
+            self._wait_for_orphans()
+        except ConfigError:
+            self.close()  # it is not ours
+            raise
         return self
+
+    def show_life(self) -> None:
+        """Let the health check know that a call is at work that writes nothing here yet."""
+        with contextlib.suppress(OSError):
+            os.utime(self._lock)
 
     def refuse_if_taken(self) -> None:
         """Refuse a directory in which another run works, before anything is shown of this one.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 from typing import Any
 
 from localdistill import config as configuration
 from localdistill import preflight, problems, selection, starting_points
+from localdistill.claim import Claim
 from localdistill.config import Config
 from localdistill.errors import ConfigError
 from localdistill.models import models_dir
@@ -87,8 +89,11 @@ _LISTS = ("compare", "controls")  # given with commas
 _PATHS = ("model", "problems", "dev_problems", "eval_problems")
 
 
-def run_config(options: argparse.Namespace) -> Config:
-    """The configuration that the options of `run` describe."""
+def run_config(options: argparse.Namespace, claim: Claim | None = None) -> Config:
+    """The configuration that the options of `run` describe.
+
+    Its model is fetched if need be; before that ``claim`` takes the run's directory.
+    """
     values: dict[str, Any] = {}
     file = options.config
     if file is None and options.model is None:
@@ -110,11 +115,24 @@ def run_config(options: argparse.Namespace) -> Config:
     if "model" in values and "problems" not in values:
         raise ConfigError(f"--model needs --problems FILE. {READY_SETS}")
     config = configuration.build(values)
-    located = starting_points.locate(
-        config.model, progress=options.progress, before=lambda: _check_cheaply(config)
-    )
     # Absolute, where it was a name: the same model, from wherever the run is continued.
-    return config.model_copy(update={"model": str(Path.cwd() / located)})
+    located = Path.cwd() / _located(config, options.progress, claim)
+    return config.model_copy(update={"model": str(located)})
+
+
+def _located(config: Config, progress: str | None, claim: Claim | None) -> str:
+    """The path of the model of ``config``, which is fetched if need be."""
+    if claim is None:
+        before = functools.partial(_check_cheaply, config)
+        return starting_points.locate(config.model, progress=progress, before=before)
+
+    def taken() -> None:
+        _check_cheaply(config)
+        claim.take(config)
+
+    return starting_points.locate(
+        config.model, progress=progress, before=taken, alive=claim.show_life
+    )
 
 
 def _check_cheaply(config: Config) -> None:

@@ -32,6 +32,7 @@ from localdistill.catalogue.places import (
 from localdistill.catalogue.stores import find_lm_studio, find_ollama, has_ollama, ollama_name
 from localdistill.display import open_display
 from localdistill.errors import ConfigError, ModelError, UserError
+from localdistill.events import Event
 from localdistill.models import hub_origin, models_dir
 from localdistill.stages import fetch
 from localdistill.stages.process import run_stage
@@ -64,12 +65,13 @@ def locate(
     fetch_it: bool = True,
     progress: str | None = None,
     before: Callable[[], None] = lambda: None,
+    alive: Callable[[], None] = lambda: None,
 ) -> str:
     """The path that ``given`` means; ``given`` itself where it is no name.
 
     ``trained`` is whether it must be a model that can be trained. A model on the hub that is not on
     this disk is fetched with a display of kind ``progress``, after ``before`` has been called,
-    which may raise; with ``fetch_it`` false it is refused.
+    which may raise, and ``alive`` now and then meanwhile; with ``fetch_it`` false it is refused.
 
     Raises:
         ConfigError: there is no such model on this disk, it is there several times, or it cannot be
@@ -84,7 +86,7 @@ def locate(
     if entry is not None:
         return _of_entry(given, entry, trained)
     if hub is not None:
-        return _of_hub(given, hub, progress, fetch_it, before)
+        return _of_hub(given, hub, progress, fetch_it, before, alive)
     if given.startswith(_HF):
         raise ConfigError(f"--model {given}: write it as hf:ORGANISATION/NAME[@REVISION].")
     if given.startswith(_OLLAMA) or _is_ollamas(given):
@@ -101,6 +103,12 @@ def name_of(model: Path) -> str:
     if name is not None:
         return name.rpartition("/")[2].replace(":", "-")
     return model.resolve().name.removesuffix(".gguf")
+
+
+def name_on_hub(given: str) -> str:
+    """What ``name_of`` will call the model of the hub that ``given`` means, once it is here."""
+    hub = _hub_id(given)
+    return (hub[0] if hub is not None else given).rpartition("/")[2]
 
 
 def on_disk(look_in: Sequence[Path] = ()) -> OnDisk:
@@ -180,6 +188,7 @@ def _of_hub(
     progress: str | None,
     fetch_it: bool,
     before: Callable[[], None],
+    alive: Callable[[], None],
 ) -> str:
     repo, revision = hub
     cache = hub_cache(os.environ, _home())
@@ -194,20 +203,25 @@ def _of_hub(
         )
     before()
     try:
-        return str(_fetched(request, progress))
+        return str(_fetched(request, progress, alive))
     except ModelError as error:
         if given.startswith(_HF):
             raise
         raise ModelError(f"There is no file or folder {given}; on the hub: {error}") from error
 
 
-def _fetched(request: fetch.FetchRequest, progress: str | None) -> Path:
+def _fetched(request: fetch.FetchRequest, progress: str | None, alive: Callable[[], None]) -> Path:
     descriptor, name = tempfile.mkstemp(prefix="localdistill-fetch-", suffix=".log")
     os.close(descriptor)
     log = Path(name)
     try:
         with open_display(progress, sys.stdout) as display:
-            summary = run_stage(fetch.STAGE, request, display, log)
+
+            def told(event: Event, /) -> None:
+                alive()
+                display(event)
+
+            summary = run_stage(fetch.STAGE, request, told, log)
     except (UserError, KeyboardInterrupt):
         log.unlink(missing_ok=True)
         raise

@@ -14,7 +14,7 @@ from localdistill.display.base import RunDisplay
 from localdistill.display.keys import Keys
 from localdistill.display.words import tamed
 from localdistill.errors import ConfigError
-from localdistill.events import RunFinished, RunStarted, StageProgress
+from localdistill.events import Notice, RunFinished, RunStarted, StageProgress
 from localdistill.run_dir import RunDir
 from localdistill.usage import add_progress
 from localdistill.watching import Recording, RunClock, is_at_work
@@ -24,6 +24,13 @@ _KEYS = "q leaves (the run goes on)"
 _GONE = (
     "The run's process ended without a word (it was killed, or the power went): the same command "
     "goes on from where it was."
+)
+_NOT_YET = (
+    "{} has not begun yet: its model is being fetched from the hub, or model, problems and sandbox "
+    "are being looked at."
+)
+_NEVER = (
+    "The run has not begun: its command ended before. The terminal where it was given says why."
 )
 
 
@@ -56,6 +63,9 @@ def run_watch_command(options: argparse.Namespace) -> None:
     told = _KEYS if keys.active else ""
     display = open_run_display(options.progress, sys.stdout, told, clock=watcher.clock.now)
     watcher.read(display, history=True)
+    # As JSON there is what the run itself has written, and no more.
+    if at_work and watcher.not_yet is not None and options.progress != "json":
+        display.take(Notice(message=watcher.not_yet), watcher.clock.now())
     with contextlib.ExitStack() as stack:
         if at_work:
             stack.enter_context(display)
@@ -75,6 +85,7 @@ class _Watcher:
         self.directory = directory
         self.recording = Recording(directory)
         self.clock = RunClock()
+        self.begun = False  # something of it was read
         self.end: RunFinished | None = None
         self.left = threading.Event()  # the watcher, while the run goes on
 
@@ -85,12 +96,22 @@ class _Watcher:
     def read(self, display: RunDisplay, *, history: bool = False) -> None:
         """Show what is new; of progress that is long past, only where it has led to."""
         for recorded in self.recording.new():
+            self.begun = True
             if isinstance(recorded.event, RunStarted):
                 self.end = None
             elif isinstance(recorded.event, RunFinished):
                 self.end = recorded.event
             past = history and isinstance(recorded.event, StageProgress)
             display.take(recorded.event, self.clock.at(recorded), quietly=past)
+
+    @property
+    def not_yet(self) -> str | None:
+        """That the call at work has not begun, where nothing of it was read."""
+        if not self.begun:
+            return _NOT_YET.format("The run")
+        if self.end is not None and is_at_work(self.directory):  # and has not just ended
+            return _NOT_YET.format("The call that goes on with this run")
+        return None
 
     def follow(self, display: RunDisplay) -> None:
         """Show what comes until the run is over, or the watcher has had enough."""
@@ -108,7 +129,7 @@ class _Watcher:
             return [f"The run goes on; `localdistill watch {self.directory.path}` shows it again."]
         end = self.end
         if end is None:
-            return [_GONE]
+            return [_GONE if self.begun else _NEVER]
         lines = []
         if end.verdict not in (None, "no new model") and self.directory.evaluation.is_file():
             lines += _compared(self.directory.evaluation)

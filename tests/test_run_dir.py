@@ -28,6 +28,25 @@ def test_so_it_is_before_anything_is_checked(tmp_path):
         pass
 
 
+def test_one_that_was_opened_for_a_call_is_opened_once(tmp_path):
+    directory = RunDir(tmp_path / "run").open()
+    assert directory.open() is directory and directory.is_open
+    with pytest.raises(ConfigError, match="another run works in it"):
+        RunDir(tmp_path / "run").open()
+    directory.close()
+    with RunDir(tmp_path / "run"):
+        assert not directory.is_open
+
+
+def test_who_is_refused_holds_nothing(tmp_path):
+    second = RunDir(tmp_path)
+    with RunDir(tmp_path), pytest.raises(ConfigError, match="another run works in it"):
+        second.open()
+    assert not second.is_open
+    with RunDir(tmp_path):
+        pass
+
+
 def test_the_lock_is_free_again_after_the_run(tmp_path):
     with RunDir(tmp_path):
         pass

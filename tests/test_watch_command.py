@@ -121,6 +121,54 @@ def test_a_running_one_is_followed_to_its_end(directory, capsys, monkeypatch):
     ]
 
 
+def test_a_run_whose_model_is_being_fetched_is_told_of_as_not_begun(directory, capsys, monkeypatch):
+    looks = []
+
+    class Left(threading.Event):
+        def wait(self, seconds):
+            looks.append(seconds)
+            if len(looks) == 1:
+                write(directory, STARTED, STAGE)
+            else:
+                write(directory, END)
+                directory.close()
+
+    monkeypatch.setattr(watch_command.threading, "Event", Left)
+    directory.open()  # as for a fetch
+    assert watch(RunDir(directory.path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("  The run has not begun yet: its model is being fetched")
+    assert lines[1:3] == ["  train: 100 examples", "Verdict: better"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "json"])
+def test_a_run_that_never_began_is_not_told_of_as_killed(directory, capsys, monkeypatch, kind):
+    class Left(threading.Event):
+        def wait(self, seconds):
+            directory.close()
+
+    monkeypatch.setattr(watch_command.threading, "Event", Left)
+    directory.open()
+    assert watch(RunDir(directory.path), "--progress", kind) == 0
+    out = capsys.readouterr().out
+    assert ("its command ended before" in out) == (kind == "plain")
+    assert kind == "plain" or out == ""  # no event that no run has written
+
+
+def test_a_call_that_goes_on_with_a_run_is_not_taken_for_the_end_of_the_last(
+    directory, capsys, monkeypatch
+):
+    class Left(threading.Event):
+        def wait(self, seconds):
+            self.set()
+
+    monkeypatch.setattr(watch_command.threading, "Event", Left)
+    with directory:
+        write(directory, STARTED, STAGE, END)
+        assert watch(RunDir(directory.path)) == 0
+    assert "The call that goes on with this run has not begun yet" in capsys.readouterr().out
+
+
 def test_who_leaves_is_told_that_the_run_goes_on(directory, capsys, monkeypatch):
     class Left(threading.Event):
         def wait(self, seconds):

@@ -51,19 +51,24 @@ from localdistill.stages.running import RUNNING
 __all__ = ["Model", "RunResult", "run"]
 
 
-def run(config: Config, path: Path, callback: Callback) -> RunResult:
-    """Run, or continue, the configured rounds in directory ``path``.
+def run(config: Config, place: Path | RunDir, callback: Callback) -> RunResult:
+    """Run, or continue, the configured rounds in directory ``place``.
+
+    It may have been opened for this call before, and is closed at the end.
 
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
-    RunDir(path).refuse_if_taken()
-    journal, log = Journal(callback), str(RunDir(path).log)
+    directory = place if isinstance(place, RunDir) else RunDir(place)
+    path = directory.path
+    if not directory.is_open:
+        directory.refuse_if_taken()
+    journal, log = Journal(callback), str(directory.log)
     journal(RunStarted(model=config.model, directory=str(path), log=log, rounds=config.rounds))
     with contextlib.ExitStack() as stack:
         started = time.monotonic()
         # Locked before the checks, which may take minutes: a second call is refused at once.
-        directory = stack.enter_context(RunDir(path))
+        stack.enter_context(directory)
         ready = preflight.check(config, directory, journal)
         config = directory.adopt(config)
         worked = worked_seconds(directory.events) + time.monotonic() - started

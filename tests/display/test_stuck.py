@@ -21,9 +21,9 @@ from localdistill import pipeline, run_command
 from localdistill.errors import Stopped
 from localdistill.events import RunFinished
 
-def run(config, path, callback):
+def run(config, place, callback):
     termios.tcflow(1, termios.TCOOFF)
-    callback(RunFinished(outcome="finished", exit_code=7, run_dir=str(path)))
+    callback(RunFinished(outcome="finished", exit_code=7, run_dir=str(place.path)))
     if sys.argv[1] == "stopped":
         raise Stopped
 
@@ -31,7 +31,8 @@ pipeline.run = run
 run_command.write_at_the_end = lambda *arguments: None
 told = f"sh -c 'cat >{sys.argv[2]}'"
 options = argparse.Namespace(progress="live", on_finish=told, run_dir=Path(sys.argv[2]).parent)
-run_command.run(options, lambda options: None)
+run_command.run_config = lambda options, claim: None
+run_command.run(options)
 """
 
 

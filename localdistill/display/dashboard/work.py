@@ -39,7 +39,7 @@ def work(view: View) -> Section:
         return Section(lines, rank=1, least=len(lines), likes=len(lines))
     stages = view.state.at_work()
     if not stages:
-        begun = view.state.round or view.state.done
+        begun = view.state.run is None or view.state.round or view.state.done
         text = "" if begun else "Checking problems, model, memory and sandbox ..."
         return Section([Text(f" {text}", DIM)], rank=1)
     lines = [line for stage in stages for line in _stage(view, stage)]
