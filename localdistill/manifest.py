@@ -13,11 +13,12 @@ import localdistill
 from localdistill import config as configuration
 from localdistill.backends.draw import chain
 from localdistill.config import Config
+from localdistill.continuing import MAY_GROW
 from localdistill.durable import write_twice
 from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
 from localdistill.quantization.fingerprint import folder_fingerprint
-from localdistill.run_dir import MAY_GROW, MODEL_FOLDER, RunDir
+from localdistill.run_dir import MODEL_FOLDER, RunDir
 from localdistill.types import SandboxUse
 
 # Packages whose version can change a result.

@@ -16,6 +16,7 @@ from localdistill.controls import without_references
 from localdistill.detectable import what_can_be_shown
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
+from localdistill.folders import require_room
 from localdistill.jsonl import done_facts, is_done
 from localdistill.markers import is_cut_short
 from localdistill.quantization.convert import quant_of_start
@@ -24,7 +25,7 @@ from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.llama_quantize import file_type
 from localdistill.quantization.quantise import keeps_types
 from localdistill.quantization.start import Outlook, find_gguf, inspect
-from localdistill.run_dir import RunDir, require_room
+from localdistill.run_dir import RunDir
 from localdistill.selection import SelectOptions
 from localdistill.stages import split, train_here, verify
 from localdistill.stages.this_machine import offloads

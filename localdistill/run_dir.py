@@ -15,11 +15,11 @@ import tomli_w
 
 from localdistill import config as configuration
 from localdistill.config import Config
-from localdistill.cores import usable_cores
+from localdistill.continuing import MAY_GROW, freeze, grown, with_sizes
 from localdistill.durable import restore, write_twice
 from localdistill.errors import ConfigError, GpuLost, StorageError, UserError
+from localdistill.folders import make_folder
 from localdistill.jsonl import is_done
-from localdistill.memory import size
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
 _ORPHAN_WAIT_S = 60.0
@@ -28,10 +28,6 @@ _MAY_BE_LEFT = {
     "run.lock", "stage.lock", "config.toml.tmp", "config.toml.copy", "config.toml.copy.tmp",
     "log.txt", "events.jsonl",
 }  # fmt: skip
-# Settings that may be raised while a run is continued: another night, more patience.
-MAY_GROW = ("rounds", "stop_after")
-# Settings of [train] that are chosen for the memory that is free.
-_PASSES = ("micro_batch_tokens", "keep_activations")
 # What the manifest calls the Hugging Face folder that a run was begun with.
 MODEL_FOLDER = "model folder"
 
@@ -247,7 +243,7 @@ class RunDir:
         asked = freeze(config, saved)
         saved = saved.model_copy(update={"keep": asked.keep})  # more or less may go at any time
         if self.manifest.exists():
-            saved = _grown(_with_sizes(saved, asked), asked)
+            saved = grown(with_sizes(saved, asked), asked)
         # How long it may take changes nothing of what has been done; unnamed, it stays.
         if asked.hours is not None:
             saved = saved.model_copy(update={"hours": asked.hours})
@@ -346,86 +342,3 @@ class RunDir:
         except (ValueError, LookupError, TypeError) as error:
             message = f"{self.manifest} is damaged."
             raise ConfigError(f"{message} Restore it, or choose another --run-dir.") from error
-
-
-def make_folder(path: Path) -> list[Path]:
-    """Make folder ``path`` with its parents; return those that were not there, innermost first."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    made: list[Path] = []
-    try:
-        for folder in reversed(missing):
-            folder.mkdir()
-            made.insert(0, folder)
-        path.mkdir(exist_ok=True)  # says so where it is a file
-    except OSError:
-        for folder in made:
-            folder.rmdir()
-        raise
-    return made
-
-
-def require_room(path: Path, needed: int) -> None:
-    """Refuse to begin to write ``needed`` bytes (a lower bound) at ``path`` if they will not fit.
-
-    Raises:
-        StorageError: the disk has less free.
-    """
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free
-    if needed > free:
-        text = f"{path}: takes {size(needed)}, and the disk is full up to {size(free)}"
-        raise StorageError(f"{text}. Free some space, or write to another disk.")
-
-
-def freeze(config: Config, saved: Config | None = None) -> Config:
-    """Replace what is left to the machine by numbers: those of ``saved``, else this machine's.
-
-    Slots, GPU layers, weights and micro-batches depend on the model: where ``saved`` has none they
-    stay open.
-    """
-    cores = len(os.sched_getaffinity(0))
-    generate, verify = config.generate, config.verify
-    old_generate = saved.generate if saved else None
-    old_verify = saved.verify if saved else None
-    slots = generate.slots or (old_generate.slots if old_generate else None)
-    layers = generate.gpu_layers
-    if layers is None and old_generate is not None:
-        layers = old_generate.gpu_layers
-    threads = generate.threads or (old_generate.threads if old_generate else None) or usable_cores()
-    workers = verify.workers or (old_verify.workers if old_verify else None) or cores
-    weights = generate.weights
-    if weights == "auto" and old_generate is not None:
-        weights = old_generate.weights
-    sizes = {"slots": slots, "threads": threads, "gpu_layers": layers, "weights": weights}
-    train, old_train = config.train, saved.train if saved else None
-    passes = {
-        name: getattr(train if getattr(train, name) is not None else old_train, name, None)
-        for name in _PASSES
-    }
-    return config.model_copy(
-        update={
-            "generate": generate.model_copy(update=sizes),
-            "verify": verify.model_copy(update={"workers": workers}),
-            "train": train.model_copy(update=passes),
-        }
-    )
-
-
-def _grown(config: Config, other: Config) -> Config:
-    """``config`` with what ``other`` has raised; 0 of ``stop_after`` is the most patience."""
-    more = {}
-    for name in MAY_GROW:
-        old, new = getattr(config, name), getattr(other, name)
-        if old and (new > old or not new):
-            more[name] = new
-    return config.model_copy(update=more)
-
-
-def _with_sizes(config: Config, other: Config) -> Config:
-    """``config`` with ``other``'s micro-batches, and slots where texts need not be the same."""
-    passes = {name: getattr(other.train, name) for name in _PASSES}
-    changed: dict[str, object] = {"train": config.train.model_copy(update=passes)}
-    if not config.deterministic:
-        slots = {"slots": other.generate.slots}
-        changed["generate"] = config.generate.model_copy(update=slots)
-    return config.model_copy(update=changed)

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from localdistill.errors import UserError
-from localdistill.run_dir import make_folder
+from localdistill.folders import make_folder
 
 # What stages write beside their output OUT, and that itself.
 _SUFFIXES = (

@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict
 
 from localdistill.errors import ModelError
 from localdistill.events import Callback, StageFinished, StageProgress, StageStarted
+from localdistill.folders import require_room
 from localdistill.quantization import names
 from localdistill.quantization.hf_folder import INDEX, read_json, shard_names
-from localdistill.run_dir import require_room
 from localdistill.stages.fetch_weights import Weights, fetch_weights
 
 STAGE = "fetch"

@@ -19,13 +19,13 @@ from localdistill import __version__, memory, trainers
 from localdistill.durable import tree_to_disk
 from localdistill.errors import ConfigError, ModelError, NothingSelected, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
+from localdistill.folders import require_room
 from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
 from localdistill.quantization.adapter import adapter_digest
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.names import to_gguf
 from localdistill.quantization.start import is_trained
-from localdistill.run_dir import require_room
 from localdistill.stages import train_here
 from localdistill.trainers import checkpoint
 from localdistill.trainers.base import STAGE, Saved, TrainResult, TrainSettings

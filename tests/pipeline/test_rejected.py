@@ -6,6 +6,7 @@ import pytest
 
 from localdistill import cli, pipeline
 from localdistill import config as configuration
+from localdistill.continuing import freeze
 from localdistill.errors import (
     ConfigError,
     ExportRejected,
@@ -15,7 +16,7 @@ from localdistill.errors import (
 )
 from localdistill.events import Notice
 from localdistill.result_text import result_text
-from localdistill.run_dir import RunDir, freeze
+from localdistill.run_dir import RunDir
 from localdistill.types import (
     Rejection,
 )

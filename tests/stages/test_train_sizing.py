@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from localdistill import gpus, memory
 from localdistill.config import build
+from localdistill.continuing import freeze
 from localdistill.errors import MemoryShortage, ModelError
 from localdistill.gpus import Gpu
-from localdistill.run_dir import freeze
 from localdistill.stages import train_here
 from localdistill.stages.train_shape import Trainable, shape_of_config, trainable
 from localdistill.stages.train_sizing import Wish, _fits, choose, longest_that_fits, usable
