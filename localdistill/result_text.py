@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from localdistill.metrics import pass_at_1
 from localdistill.outcomes import Comparison, Omitted
 from localdistill.sampling import Sampling
-from localdistill.stages.regression import told_in_words
+from localdistill.stages.regression_found import told_in_words
 from localdistill.types import EvalResult, ModelScore, SandboxUse
 
 if TYPE_CHECKING:

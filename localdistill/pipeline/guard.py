@@ -7,11 +7,12 @@ from localdistill.jsonl import is_done
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.stages import regression
+from localdistill.stages.regression_found import Regression
 
 _LEAST_S = 15.0  # a stage's process takes so long to load anything at all
 
 
-def guard(session: Session, model: Model, base: Model) -> regression.Regression | None:
+def guard(session: Session, model: Model, base: Model) -> Regression | None:
     """Hold ``model`` against ``base`` on plain questions.
 
     None where that is switched off, or there is no time for it.
@@ -38,7 +39,7 @@ def guard(session: Session, model: Model, base: Model) -> regression.Regression 
     except OutOfTime as error:
         session.time.omit(regression.STAGE, f"The plain questions to both models, as {error}.")
         return None
-    return regression.Regression.model_validate(found)
+    return Regression.model_validate(found)
 
 
 def _asked(session: Session, model: Model) -> regression.ModelAsked:

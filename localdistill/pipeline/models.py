@@ -8,7 +8,7 @@ from pathlib import Path
 from localdistill.metrics import pass_at_1
 from localdistill.outcomes import Comparison, Omitted
 from localdistill.sampling import Sampling
-from localdistill.stages.regression import Regression
+from localdistill.stages.regression_found import Regression
 from localdistill.types import (
     DecodingChoice,
     DecodingScore,

@@ -13,6 +13,7 @@ from localdistill.stages.general.looks import flaws
 from localdistill.stages.general.questions import QUESTIONS, Question
 from localdistill.stages.general.surprise import surprise
 from localdistill.stages.parity.llama_logits import LlamaLogits
+from localdistill.stages.regression_found import told_in_words
 from localdistill.types import Completion, Message
 
 SEED = Path(__file__).parents[2] / "models" / "seed" / "seed-q8_0.gguf"
@@ -89,7 +90,7 @@ class TestBounds:
         found = self.compare(answers=[bad] * 5 + GOOD[5:])
         assert [check.passed for check in found.checks] == [True, False]
         assert [row.question for row in found.worse] == [q.id for q in QUESTIONS[:5]]
-        assert "worse than before (form)" in regression.told_in_words(found)
+        assert "worse than before (form)" in told_in_words(found)
 
     def test_what_the_old_model_could_not_do_either_is_not_held_against_the_new(self):
         bad = [said("x " * 400, "length")] * 40
@@ -101,10 +102,10 @@ class TestBounds:
         bad = [said("x " * 400, "length")] * 40
         found = regression.compare([4.0] * 40, [4.0] * 40, GOOD[:4] + bad[4:], bad)
         assert (found.checks[1].passed, found.checks[1].bound, found.passed) == (None, 0, True)
-        assert "cannot be told" in regression.told_in_words(found)
+        assert "cannot be told" in told_in_words(found)
         found = regression.compare([4.0] * 40, [9.0] * 40, bad, bad)
         assert found.passed is False
-        assert "worse than before (surprise)" in regression.told_in_words(found)
+        assert "worse than before (surprise)" in told_in_words(found)
         found = regression.compare([4.0] * 40, [4.0] * 40, GOOD[:5] + bad[5:], bad)
         assert found.checks[1].passed is False
 
