@@ -14,7 +14,8 @@ _STANDING = 3
 _CHECKPOINTS = 3  # two are kept, and the next one is written beside them
 _OF_ADAPTER = 3  # a checkpoint holds its weights and both moments of each
 _BYTES_A_TOKEN = 5  # of text, with its row's other fields; code has three to four
-_ROW_BYTES = 700  # of a completion's row and its verdict's, beside the text
+_ROW_BYTES = 450  # of a completion's row, beside the text
+_VERDICT_BYTES = 250  # of its verdict's
 _MB = 10**6
 # For logs, markers and whatever else is small, and so that the rest of the machine has some.
 RESERVE = 64 << 20
@@ -40,7 +41,7 @@ class Drawn:
     @property
     def bytes(self) -> int:
         """What completions and verdicts take at most."""
-        return self.completions * (self.tokens * _BYTES_A_TOKEN + _ROW_BYTES)
+        return completions(self.completions, self.tokens) + verdicts(self.completions)
 
 
 def parts(model: Model, rounds: int, keep: str, drawn: Drawn) -> dict[str, int]:
@@ -61,6 +62,16 @@ def parts(model: Model, rounds: int, keep: str, drawn: Drawn) -> dict[str, int]:
         "reserve": RESERVE,
     }
     return {name: amount for name, amount in found.items() if amount}
+
+
+def completions(count: int, tokens: int) -> int:
+    """Bytes that ``count`` completions of ``tokens`` tokens each take at most."""
+    return count * (tokens * _BYTES_A_TOKEN + _ROW_BYTES)
+
+
+def verdicts(count: int) -> int:
+    """Bytes that so many verdicts take at most."""
+    return count * _VERDICT_BYTES
 
 
 def checkpoints(adapter: int) -> int:

@@ -62,7 +62,8 @@ class Session:
         """
         if self.overlaps() and not is_done(generate.out):
             follow = verify.model_copy(update={"follow": True})
-            self._see_room("generate", generate)
+            need = stage_room.together(generate, follow, self._drawn())
+            self.disk.begin("generate", need)
             log, inherit = self.directory.log, (self.directory.stage_lock,)
             with self.time.watched() as started:
                 generate_and_verify(generate, follow, self.callback, log, inherit, started)
@@ -82,7 +83,11 @@ class Session:
         """
         out = getattr(request, "out", None)
         if out is None or not is_done(out):
-            self.disk.begin(name, stage_room.need(request))
+            self.disk.begin(name, stage_room.need(request, self._drawn()))
+
+    def _drawn(self) -> list[Path]:
+        """What was drawn of the train problems, the last round's first."""
+        return sorted(self.directory.path.glob("rounds/*/completions.jsonl"), reverse=True)
 
     def overlaps(self) -> bool:
         """Whether completions are tested while others are drawn.

@@ -36,12 +36,14 @@ IMPORTANCE_TYPES = ("IQ3_M", "IQ3_S", "IQ3_XS", "IQ3_XXS", "Q2_K_S", "IQ2_M", "I
 # Bits a weight of the smallest type that a file of such a type has among its matrices.
 _LEAST_BITS = (
     ("F16", 16.0), ("BF16", 16.0), ("Q8", 8.5), ("Q6", 6.5625), ("Q5", 5.5), ("Q4", 4.5),
-    ("IQ4_NL", 4.5), ("IQ4_XS", 4.25), ("Q3", 3.4375), ("Q2", 2.625),
+    ("IQ4_NL", 4.5), ("IQ4_XS", 4.25), ("Q3", 3.4375), ("Q2", 2.625), ("IQ", 2.0625),
 )  # fmt: skip
 
 
 def least_bits(name: str) -> float:
-    """Bits a weight of a file of the type called ``name``, of ``FILE_TYPES``: a lower bound.
+    """Bits a weight of a file of the type called ``name``, of those that can be asked for.
+
+    A lower bound.
 
     Raises:
         StopIteration: there is none of that name.

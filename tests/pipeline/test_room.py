@@ -82,6 +82,38 @@ def test_a_stage_for_which_there_is_no_room_is_not_begun(requests, config, tmp_p
     assert requests == []
 
 
+@pytest.mark.parametrize("overlap", [True, False])
+def test_nothing_is_drawn_without_room_for_it(requests, config, tmp_path, monkeypatch, overlap):
+    monkeypatch.setattr(disk_use, "free_bytes", lambda path: disk_use.RESERVE + 1)
+    with pytest.raises(StorageError, match=r"generate needs .* Free 1 MB"):
+        run(config, tmp_path, generate={"overlap": overlap})
+    assert [name for name, _ in requests] == ["prepare"]
+
+
+def test_models_are_scored_where_there_is_room_for_as_much_as_was_drawn(
+    requests, config, tmp_path, monkeypatch
+):
+    needs = {}
+    monkeypatch.setattr(disk_use.Watch, "begin", lambda _, stage, need: needs.update({stage: need}))
+    inner = pipeline.session.run_stage
+
+    def stage(name, request, *rest):
+        found = inner(name, request, *rest)
+        if name == "generate":
+            request.out.write_text("12345678\n" * 8)
+            mark_done(request.out)
+        return found
+
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
+    run(config, tmp_path, rounds=2, evaluate={"samples": 40})
+    verdict = disk_use.verdicts(1) / 4
+    one = int(9 + verdict)  # each set has one problem
+    forty = int(40 * (9 + verdict))
+    assert needs["verify"] == int(8 * verdict)
+    assert needs["decoding"] == forty + one + forty  # warm, greedy, nearly greedy
+    assert needs["evaluate"] == 2 * forty
+
+
 @pytest.mark.parametrize("at_work", ["prepare", "train"])
 def test_a_disk_that_gets_full_stops_the_stage_at_work(
     requests, config, tmp_path, monkeypatch, at_work
