@@ -27,12 +27,24 @@ class RunStarted(_Event):
     rounds: int
 
 
+class Pace(BaseModel):
+    """How long a stage of a round took in earlier calls, of all of them together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    round: int  # the last one in which some of its work was done
+    seconds: float = 0.0
+    units: int = 0
+    whole: bool = False  # it came to its end in that round
+
+
 class Planned(_Event):
     """What is known beforehand of how models are compared, to tell how long the run will take."""
 
     kind: Literal["planned"] = "planned"
     dev_completions: int = 0  # drawn and tested of each model on the dev set
-    final_completions: int  # and of both models on the eval set
+    final_completions: int  # and of both models on the eval set, but for those that are there
+    earlier: dict[str, Pace] = Field(default_factory=dict)  # by stage
 
 
 class StageStarted(_Event):

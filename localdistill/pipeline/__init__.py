@@ -15,6 +15,7 @@ the same call on the same directory goes on where an earlier one was stopped.
     stopping    what ends a run before its last round
     comparison  models on dev and on eval
     outlook     how much they will be compared
+    pace        how long stages took in earlier calls
     openings    how often eval was looked at
     older       results of a model that a run ended with before
     guard       plain questions to the model that the run ends with

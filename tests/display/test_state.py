@@ -8,6 +8,7 @@ from localdistill.display.state import RunState
 from localdistill.display.words import about, tamed
 from localdistill.events import (
     Notice,
+    Pace,
     Planned,
     RoundStarted,
     RunStarted,
@@ -115,6 +116,96 @@ def test_between_rounds_a_whole_one_is_expected():
     assert left(recording).seconds == pytest.approx(whole + 1312 * (1280 + 47) / 2992)
 
 
+DRAWN = Pace(round=1, seconds=1280, units=2992, whole=True)
+TESTED = Pace(round=1, seconds=47, units=2992, whole=True)
+EACH = (1280 + 47) / 2992
+
+
+def continued(earlier, rounds=1, number=1, skip=("generate", "verify", "select"), dev=0):
+    """A run that goes on: the stages of ``skip`` were finished by an earlier call."""
+    found = recordings.Recording(rounds)
+    plan = Planned(dev_completions=dev, final_completions=1312, earlier=earlier)
+    found.add(plan, RoundStarted(round=number, rounds=rounds))
+    for name in skip:
+        found.add(StageStarted(stage=name, title=name, total=2992, done=2992, unit="completions"))
+        found.add(StageFinished(stage=name, skipped=True), after=0.1)
+    return found
+
+
+def test_a_run_that_goes_on_knows_from_the_call_before_how_long_a_completion_takes():
+    found = left(recordings.trained(continued({"generate": DRAWN, "verify": TESTED}), 100))
+    assert found.without == ("export",)
+    assert found.seconds == pytest.approx(21 * 48 + 1312 * EACH)
+
+
+def test_without_that_there_is_no_total_before_this_call_has_measured_one():
+    assert left(recordings.trained(continued({}), 100)) is None
+    recording = continued({}, skip=("generate", "verify", "select", "train", "export"))
+    title = "evaluate (eval): {}, base, greedy"
+    drawing = StageStarted(stage="evaluate", title=title.format("generate"), total=656)
+    recording.add(drawing, StageProgress(stage="evaluate", done=0, seconds_left=90.0))
+    assert left(recording) is None  # not the 90 seconds of this part alone
+    recording.add(StageProgress(stage="evaluate", done=656), after=328)
+    assert left(recording) is None  # how long testing takes is not known yet
+    recording.add(StageFinished(stage="evaluate"))
+    testing = StageStarted(stage="evaluate", title=title.format("verify"), total=656)
+    recording.add(testing, StageProgress(stage="evaluate", done=328), after=0)
+    recording.add(StageProgress(stage="evaluate", done=656), after=65.6)
+    assert left(recording).seconds == pytest.approx(1312 * 0.6 - 328 - 65.6)
+
+
+def test_a_round_that_goes_on_takes_no_time_for_what_was_done_before_but_the_next_one_will():
+    earlier = {"generate": DRAWN, "verify": TESTED, "select": Pace(round=1, seconds=1, units=9)}
+    found = left(recordings.trained(continued(earlier, rounds=2), 100))
+    assert found.without == ("export",)
+    another = 1280 + 47 + 1 + 21 * 148 + 0.3
+    assert found.seconds == pytest.approx(21 * 48 + another + 1312 * EACH)
+    # Where it is not known what that took, no total is told.
+    assert left(recordings.trained(continued({"generate": DRAWN}, rounds=2), 100)) is None
+
+
+def test_what_the_round_before_took_stands_for_stages_to_come():
+    took = {"generate": 1280, "verify": 47, "select": 1, "train": 3108, "export": 101}
+    earlier = {
+        name: Pace(round=1, seconds=seconds, units=2992, whole=True)
+        for name, seconds in took.items()
+    }
+    recording = continued(earlier, rounds=2, number=2, skip=())
+    recording.add(started("generate", 2992))
+    recording.add(StageProgress(stage="generate", done=1, seconds_left=900.0), after=1)
+    found = left(recording)
+    assert found.without == ()
+    each = 1 + 47 / 2992  # by what this call has drawn, as soon as it has drawn any
+    assert found.seconds == pytest.approx(900 + 47 + 1 + 3108 + 101 + 1312 * each)
+    # A training of this round that was killed does not tell how long it takes.
+    earlier["train"] = Pace(round=2, seconds=50, units=20)
+    assert left(continued_in_select(earlier)).without == ("train",)
+    # One that was done wholly takes no more time, and none is lacking.
+    earlier["train"] = Pace(round=2, seconds=50, units=20, whole=True)
+    found = left(continued_in_select(earlier))
+    assert found.without == ()
+    assert found.seconds == pytest.approx(101 + 1312 * EACH)
+
+
+def continued_in_select(earlier):
+    recording = continued(earlier, rounds=2, number=2, skip=("generate", "verify"))
+    return recording.add(started("select", 2992))
+
+
+def test_once_the_starting_model_is_scored_one_model_is_left_to_score():
+    earlier = {"generate": DRAWN, "verify": TESTED}
+    skip = ("generate", "verify", "select", "train", "export")
+    recording = continued(earlier, skip=skip, dev=500)
+    for title in ("evaluate (dev): best decoding, base", "evaluate (dev): generate, round-01"):
+        recording.add(StageStarted(stage="evaluate", title=title, total=200, unit="completions"))
+        if "base" in title:
+            recording.add(StageFinished(stage="evaluate"), after=1)
+            recordings.scored(recording, 0, 0.4)
+    recording.add(StageProgress(stage="evaluate", done=100), after=40)
+    found = left(recording)
+    assert found.seconds == pytest.approx(500 * EACH - 40 + 1312 * EACH)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -144,15 +235,28 @@ def test_the_comparison_on_dev_is_part_of_a_round():
     assert found.seconds == pytest.approx(21 * 48 + 1000 * each + one + 1312 * each)
 
 
-@pytest.mark.parametrize(("speed", "total"), [(50.0, 40 * 100 / 50), (0.0, None)])
-def test_what_an_earlier_call_has_drawn_is_reckoned_at_its_speed(speed, total):
-    summary = {"completions": 10, "tokens": 1000, "tokens/s": speed}
+@pytest.mark.parametrize(
+    ("earlier", "total"),
+    [
+        (
+            {
+                "generate": Pace(round=1, seconds=20, units=10),
+                "verify": Pace(round=1, seconds=5, units=10),
+            },
+            40 * (2 + 0.5),
+        ),
+        ({"generate": Pace(round=1, seconds=20, units=10)}, None),  # testing takes its time, too
+        ({}, None),
+    ],
+)
+def test_what_an_earlier_call_has_drawn_is_reckoned_at_its_speed(earlier, total):
+    summary = {"completions": 10, "tokens": 1000, "tokens/s": 50.0}
     drawn = StageFinished(stage="generate", summary=summary, skipped=True)
-    score = StageStarted(stage="generate", title="generate (eval)", total=40, unit="completions")
+    score = StageStarted(stage="evaluate", title="evaluate (eval): generate, base", total=20)
     state = RunState()
     for event in (
         RunStarted(model="m", directory="d", log="l", rounds=1),
-        Planned(dev_completions=0, final_completions=40),
+        Planned(dev_completions=0, final_completions=40, earlier=earlier),
         RoundStarted(round=1, rounds=1),
         StageStarted(stage="generate", title="generate", total=10, done=10, unit="completions"),
         drawn,
@@ -161,6 +265,6 @@ def test_what_an_earlier_call_has_drawn_is_reckoned_at_its_speed(speed, total):
         score,
     ):
         state.take(event, 100.0)
-    state.take(StageProgress(stage="generate", done=0, seconds_left=20.0), 100.0)
+    state.take(StageProgress(stage="evaluate", done=0, seconds_left=20.0), 100.0)
     found = run_left(state, 100.0)
     assert (found and found.seconds) == total

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localdistill.display.state import Done, RunState
+from localdistill.events import Planned
 
 ROUND = ("generate", "verify", "select", "train", "export")
 SHORT = {"select", "export"}  # seconds or minutes, where others may take hours
 _DEV, _EVAL = "(dev)", "(eval)"  # in titles of comparisons
+_OF_BASE = (": best decoding, base", ": score, base")  # when the starting model has been scored
 
 
 @dataclass(frozen=True)
@@ -23,18 +25,18 @@ class Estimate:
 
 
 def run_left(state: RunState, now: float) -> Estimate | None:
-    """Time left for the whole run; ``now`` on the clock of ``RunState.working_time``."""
+    """Time left for the whole run; ``now`` on the clock of ``RunState.working_time``.
+
+    None before enough is known for that: the time of a part of what is to come is no such time.
+    """
     if state.round == 0 or state.end is not None or state.planned is None:
         return None
     current, each = _current(state, now), _completion_s(state, now)
-    if current is None:
+    if current is None or each is None:
         return None
-    if each is None:
-        return None
-    if _is_begun(state, _EVAL):
-        whole = state.planned.final_completions * each
-        return Estimate(max(current, whole - (now - _began(state, _EVAL, now))))
     final = state.planned.final_completions * each
+    if _is_begun(state, _EVAL):
+        return Estimate(max(current, final - (now - _began(state, _EVAL, now))))
     more = state.rounds - state.round
     template = _template(state)
     if template is not None:
@@ -45,29 +47,39 @@ def run_left(state: RunState, now: float) -> Estimate | None:
         )
         rest = template[-1].ended - reached
         return Estimate(current + rest + more * whole + final)
-    return _in_a_first_round(state, now, current, each, final, more)
+    return _by_stages(state, state.planned, now, current, each)
 
 
-def _in_a_first_round(
-    state: RunState, now: float, current: float, each: float, final: float, more: int
+def _by_stages(
+    state: RunState, planned: Planned, now: float, current: float, each: float
 ) -> Estimate | None:
-    """As ``run_left`` where there is no round to go by."""
-    here, planned = _of_round(state, state.round), state.planned
+    """As ``run_left`` where this call has done no whole round to go by."""
+    here, earlier = _of_round(state, state.round), planned.earlier
     seen = {done.stage for done in here} | {stage.name for stage in state.at_work()}
-    ahead = tuple(name for name in ROUND if name not in seen)
-    if more and any(done.skipped for done in here):
-        return None
-    long = tuple(name for name in ahead if name not in SHORT)
-    models = 1 if ("dev", "base") in state.scores else 2
-    dev = planned.dev_completions * each if planned is not None else 0.0
+    ahead = [name for name in ROUND if name not in seen]
+    # What earlier calls have done of this round takes a later one its time, and this one none.
+    before = {name: pace for name, pace in earlier.items() if pace.round == state.round}
+    known = [name for name in ahead if name in earlier and earlier[name].whole]
+    unknown = tuple(name for name in ahead if name not in known)
+    dev = planned.dev_completions * each
+    left = current + sum(earlier[name].seconds for name in known if name not in before)
+    unscored = 1 if ("dev", "base") in state.scores else 2
     if _is_begun(state, _DEV):
-        left = max(current, 2 * dev - (now - _began(state, _DEV, now)))
+        left = max(left, unscored * dev - (now - _dev_began(state, now)))
     else:
-        left = current + models * dev
-    began = min([done.began for done in here], default=now)
+        left += unscored * dev
+    final = planned.final_completions * each
+    long = tuple(name for name in unknown if name not in SHORT)
+    more = state.rounds - state.round
+    if not more:
+        return Estimate(left + final, long or unknown)
+    if any(done.skipped and done.stage in ROUND and done.stage not in before for done in here):
+        return None
+    gone = now - min([done.began for done in here], default=now)
+    gone += sum(pace.seconds for pace in before.values())
     # A later round scores its own model only.
-    another = now - began + left - (dev if models > 1 else 0.0)
-    return Estimate(left + more * another + final, long or ahead)
+    another = gone + left - (dev if unscored > 1 else 0.0)
+    return Estimate(left + more * another + final, long or unknown)
 
 
 def _current(state: RunState, now: float) -> float | None:
@@ -87,39 +99,46 @@ def _current(state: RunState, now: float) -> float | None:
 def _completion_s(state: RunState, now: float) -> float | None:
     """Seconds to draw and test a completion, in the last round in which that was done.
 
-    As far as the one at work has come, where none was done yet. Where an earlier call has drawn
-    them, its speed stands in the summary; how long it tested is not known, and left out. None
-    before anything is known.
+    As far as the one at work has come, where none was done yet; else by what an earlier call has
+    told, or by a comparison of this one; None before anything is known.
     """
     total = 0.0
     for name in ("generate", "verify"):
-        known = [done for done in state.done if done.stage == name and done.units > 0]
-        new = [done for done in known if not done.skipped]
-        stage = state.stages.get(name)
-        if new:
-            total += (new[-1].ended - new[-1].began) / new[-1].units
-        elif stage is not None and not stage.finished and stage.done > stage.first:
-            total += (now - stage.began) / (stage.done - stage.first)
-        elif (told := _told_completion_s(state, name)) is not None:
-            total += told
-        elif name == "generate" or known or stage is not None:
+        known = _pace(state, now, name)
+        if known is not None:
+            total += known
+        elif name == "generate" or _is_seen(state, name):
             return None
     return total
 
 
-def _told_completion_s(state: RunState, name: str) -> float | None:
-    """As an earlier call has measured it, by the summary of a stage that it had finished."""
-    found = [done.summary for done in state.done if done.stage == name and done.skipped]
-    if not found:
-        return None
-    if name == "verify":
-        return 0.0
-    values = [found[-1].get(key) for key in ("completions", "tokens", "tokens/s")]
-    numbers = [float(each) for each in values if isinstance(each, int | float) and each > 0]
-    if len(numbers) < len(values):
-        return None
-    count, tokens, speed = numbers
-    return tokens / speed / count
+def _pace(state: RunState, now: float, name: str) -> float | None:
+    new = [
+        done for done in state.done if done.stage == name and done.units > 0 and not done.skipped
+    ]
+    if new:
+        return (new[-1].ended - new[-1].began) / new[-1].units
+    stage = state.stages.get(name)
+    if stage is not None and not stage.finished and stage.done > stage.first:
+        return (now - stage.began) / (stage.done - stage.first)
+    before = None if state.planned is None else state.planned.earlier.get(name)
+    if before is not None and before.units:
+        return before.seconds / before.units
+    # A model that is compared is sampled and tested likewise, in parts with such titles.
+    step = f": {name}"
+    compared = [done for done in state.done if step in done.title and done.units > 0]
+    if compared:
+        return sum(done.ended - done.began for done in compared) / sum(
+            done.units for done in compared
+        )
+    for stage in state.at_work():
+        if step in stage.title and stage.done > stage.first:
+            return (now - stage.began) / (stage.done - stage.first)
+    return None
+
+
+def _is_seen(state: RunState, name: str) -> bool:
+    return name in state.stages or any(done.stage == name for done in state.done)
 
 
 def _of_round(state: RunState, number: int) -> list[Done]:
@@ -145,3 +164,13 @@ def _began(state: RunState, mark: str, now: float) -> float:
     done = [entry.began for entry in _of_round(state, state.round) if mark in entry.title]
     at_work = [stage.began for stage in state.at_work() if mark in stage.title]
     return min([*done, *at_work], default=now)
+
+
+def _dev_began(state: RunState, now: float) -> float:
+    """When the model that is being scored on dev was begun with: after the starting model."""
+    base = [
+        done.ended
+        for done in _of_round(state, state.round)
+        if _DEV in done.title and done.title.endswith(_OF_BASE)
+    ]
+    return max([_began(state, _DEV, now), *base])
