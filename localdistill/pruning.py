@@ -60,6 +60,11 @@ def pruned(paths: RoundDir) -> Pruned | None:
         raise ConfigError(message) from error
 
 
+def is_over(paths: RoundDir) -> bool:
+    """Whether a round has come to its end, with a model or without."""
+    return is_done(paths.model) or paths.rejected.exists() or record(paths).is_file()
+
+
 def superseded(rounds: Iterable[int], best: Iterable[int], keep: str) -> list[int]:
     """Those of ``rounds`` (with a model, in any order) whose large files nothing needs any more.
 

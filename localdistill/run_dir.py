@@ -46,7 +46,9 @@ class RoundDir:
         self.merged = path / "merged"
         self.model = path / "model.gguf"
         self.parity = path / "parity.json"  # what the gate of the export found
+        self.began = path / "began.json"  # with which model
         self.rejected = path / "rejected.json"  # there where the round gave no model, and why
+        self.unscored = path / "unscored.json"  # there where dev was left out for want of time
         self.evaluation = path / "evaluation.json"  # on dev
         self.trained = path / "trained.jsonl"  # of selected.jsonl, where only a part is trained on
 

@@ -12,6 +12,8 @@ the same call on the same directory goes on where an earlier one was stopped.
     lab         strategies side by side
     control_arms  what training on something else gives
     contest     champion and challengers, on dev
+    starts      which model each round began with
+    unscored    what there was no time to score on dev
     stopping    what ends a run before its last round
     comparison  models on dev and on eval
     outlook     how much they will be compared

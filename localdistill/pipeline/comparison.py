@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from localdistill.deadline import OutOfTime
 from localdistill.decodings import samples_of
 from localdistill.detectable import what_can_be_shown
 from localdistill.events import Notice, Scored
@@ -59,21 +62,43 @@ def on_dev(session: Session, model: Model) -> Contender:
         LocaldistillError: see ``stages.decoding``.
     """
     grid, folder = session.config.evaluate.grid(), session.directory.scores("dev", model.label)
-    found = session.stage(
-        "decoding",
-        decoding.DecodingRequest(
-            model=evaluate.ModelUnderTest(label=model.label, gguf=model.gguf, work_dir=folder),
-            decodings=grid,
-            out=folder / "decoding.json",
-            **_how(session, "dev"),
-        ),
+    request = decoding.DecodingRequest(
+        model=evaluate.ModelUnderTest(label=model.label, gguf=model.gguf, work_dir=folder),
+        decodings=grid,
+        out=_choice(session, model),
+        **_how(session, "dev"),
     )
+    found = _found_or_there(session, "decoding", request, request.out)
     choice = DecodingChoice.model_validate(found)
     for name in grid:
         session.record_sandbox(folder / name / scoring.VERDICTS)
     contender = Contender(model, grid[choice.name], choice)
     _tell(session, "dev", model, contender.score)
     return contender
+
+
+def is_scored_on_dev(session: Session, model: Model) -> bool:
+    """Whether ``on_dev`` has scored ``model``, in this call or an earlier one."""
+    return is_done(_choice(session, model))
+
+
+def _choice(session: Session, model: Model) -> Path:
+    return session.directory.scores("dev", model.label) / "decoding.json"
+
+
+def _found_or_there(session: Session, name: str, request: BaseModel, out: Path) -> dict[str, Any]:
+    """What stage ``name`` has found, or where there is no time to look again what it had before.
+
+    Raises:
+        OutOfTime: there is no time, and nothing is there.
+    """
+    try:
+        return session.stage(name, request)
+    except OutOfTime:
+        if not is_done(out):
+            raise
+    found: dict[str, Any] = json.loads(out.read_bytes())
+    return found
 
 
 def compare_on_dev(
@@ -193,7 +218,7 @@ def _compare(
         **_how(session, split),
         **more,
     )
-    found = session.stage("evaluate", request)
+    found = _found_or_there(session, "evaluate", request, out)
     for folder in folders:
         session.record_sandbox(folder / scoring.VERDICTS)
     return EvalResult.model_validate(found)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from localdistill.deadline import OutOfTime
 from localdistill.decodings import samples_of
 from localdistill.events import Notice
+from localdistill.pipeline import unscored
 from localdistill.pipeline.comparison import (
     as_configured,
     compare_on_dev,
+    is_scored_on_dev,
     make_time,
     on_dev,
     size_of,
@@ -47,6 +49,7 @@ class Contest:
                 return
             except OutOfTime as error:
                 self.scored = False
+                unscored.note(self.session, model.round, str(error))
                 text = f"Choices on dev, as {error}: the new model is decoded as the starting one."
                 self.session.time.omit("evaluate", text)
         # What dev has told of the starting model stands.
@@ -58,11 +61,17 @@ class Contest:
         self._win(unseen)
 
     def _score(self, model: Model) -> None:
-        self._make_time()
-        if self.base.choice is None:  # not before there is something to compare it with
-            self.base = self.champion = on_dev(self.session, self.base.model)
+        why = self._left_out(model)
+        if why is None:
+            self._make_time()
+        base = self.base.model
+        # Not before there is something to compare it with, or again what an earlier call has found.
+        if self.base.choice is None and (why is None or is_scored_on_dev(self.session, base)):
+            self.base = self.champion = on_dev(self.session, base)
+        if why is not None:
+            raise OutOfTime(why)
         mine = on_dev(self.session, model)
-        compare_on_dev(self.session, mine, self.base)
+        self._compare(mine)
         if mine.value >= self.champion.value:
             self._win(mine)
             return
@@ -71,6 +80,18 @@ class Contest:
         text = f"{model.label} does worse on dev ({shown(mine)}) than {self.champion.model.label}"
         text += f" ({shown(self.champion)}), which stays."
         self.session.callback(Notice(message=text))
+
+    def _left_out(self, model: Model) -> str | None:
+        """Why there was no time for ``model`` in an earlier call; None: there was, or may be."""
+        scored = is_scored_on_dev(self.session, model)
+        return None if scored else unscored.why(self.session, model.round)
+
+    def _compare(self, mine: Contender) -> None:
+        try:
+            compare_on_dev(self.session, mine, self.base)
+        except OutOfTime as error:  # a record for people: nothing is chosen by it
+            text = f"The comparison of {mine.model.label} with the starting model on dev, as"
+            self.session.time.omit("evaluate", f"{text} {error}.")
 
     def _make_time(self) -> None:
         evaluate = self.session.config.evaluate

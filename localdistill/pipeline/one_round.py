@@ -16,8 +16,12 @@ from localdistill.stages.accumulate import accumulate
 from localdistill.types import Rejection
 
 
-def try_to_learn(session: Session, number: int, model: Model, base: Model) -> Model | Rejection:
+def try_to_learn(
+    session: Session, number: int, model: Model, base: Model, kept: str
+) -> Model | Rejection:
     """The round's model; where it is not one to go on with, why not, which is then noted.
+
+    ``kept`` is the label of the model that the run goes on with in that case.
 
     Raises:
         LocaldistillError: what ends the run and not the round.
@@ -25,7 +29,7 @@ def try_to_learn(session: Session, number: int, model: Model, base: Model) -> Mo
     try:
         return learn(session, number, model, base)
     except rejection.CAUSES as error:
-        return rejection.note(session.directory.round(number), number, error, model.label)
+        return rejection.note(session.directory.round(number), number, error, kept)
 
 
 def say(session: Session, found: Rejection) -> None:

@@ -17,6 +17,7 @@ from localdistill.memory import size
 from localdistill.pipeline.contest import Contest
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
+from localdistill.pipeline.starts import made, needed
 from localdistill.stages.running import RUNNING
 
 _LOOK_S = 2.0  # between two looks at the disk
@@ -68,19 +69,27 @@ def standing(session: Session, number: int, start: Model) -> Model | None:
     It can be looked at by its stages no more, and need not be. None: it is to be done, or looked
     at, as usual.
     """
-    paths = session.directory.round(number)
-    found = Model(f"round-{number:02d}", paths.model, paths.merged, number)
-    if pruning.pruned(paths) is not None:
-        return found
+    if pruning.pruned(session.directory.round(number)) is not None:
+        return made(session, number)
     gone = start.round > 0 and pruning.pruned(session.directory.round(start.round)) is not None
-    return found if gone and is_done(paths.merged) and is_done(paths.model) else None
+    return whole(session, number) if gone else None
 
 
-def take_away(session: Session, contest: Contest) -> None:
-    """Remove what is large of the rounds that neither are the best ones nor the last."""
+def whole(session: Session, number: int) -> Model | None:
+    """The model of a round whose files are all there; None: they are not."""
+    paths = session.directory.round(number)
+    return made(session, number) if is_done(paths.merged) and is_done(paths.model) else None
+
+
+def take_away(session: Session, contest: Contest, after: int) -> None:
+    """Remove what is large of the rounds that neither are the best ones nor the last.
+
+    ``after`` is the round that has come to its end. What a later one has begun with stays.
+    """
     if not contest.rounds:
         return
     best = {contest.champion.model.round, contest.finalist().model.round}
+    best |= needed(session, after, contest.base.model)
     rounds = [each.model.round for each in contest.rounds]
     # Where there was no time to score a round on dev, it may be done when the run is continued.
     scored = {each.model.round for each in contest.rounds if each.choice is not None}

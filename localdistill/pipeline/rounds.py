@@ -1,7 +1,8 @@
 """The loop over rounds.
 
-A round begins with the champion: of all models so far the best one on dev. One that selects
-nothing, whose training diverges or whose export is rejected gives no model, and the champion stays.
+A round begins with the champion: of all models so far the best one on dev. It goes on with that in
+whatever call, and none is left standing half done for want of progress. One that selects nothing,
+whose training diverges or whose export is rejected gives no model, and the champion stays.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from localdistill.pipeline.guard import guard
 from localdistill.pipeline.models import Contender, Model, RunResult
 from localdistill.pipeline.older import set_aside
 from localdistill.pipeline.one_round import sample, say, try_to_learn
-from localdistill.pipeline.room import standing, take_away
+from localdistill.pipeline.room import standing, take_away, whole
 from localdistill.pipeline.session import Session
+from localdistill.pipeline.starts import begin_with, start_of
 from localdistill.pipeline.stopping import Diversities, no_progress, record
 from localdistill.types import EvalResult, Rejection
 
@@ -30,29 +32,33 @@ def all_rounds(session: Session, base: Model) -> RunResult:
     Raises:
         LocaldistillError: of the class that says which boundary was crossed.
     """
-    rounds, stop_after = session.config.rounds, session.config.stop_after
+    rounds = session.config.rounds
     contest, diversities = Contest(session, base), Diversities(session)
     rejections: list[Rejection] = []
     why, last = None, rounds
     for number in range(1, rounds + 1):
-        if not session.time.begins(number, rounds, session.directory.round(number)):
+        paths, champion = session.directory.round(number), contest.champion.model
+        if not session.time.begins(number, rounds, paths):
             break
         session.callback(RoundStarted(round=number, rounds=rounds))
-        found: Model | Rejection | None = rejection.earlier(session.directory.round(number))
-        if found is None:  # what it was made of may have gone: its stages are not asked again
-            found = standing(session, number, contest.champion.model)
+        start = start_of(session, number, base) or champion
+        # What it was made of may have gone: the stages of such a round are not asked again.
+        found = rejection.earlier(paths) or standing(session, number, start)
         if found is None:
-            champion = contest.champion.model
+            begin_with(session, number, start, champion)
             try:
-                sample(session, number, champion)
+                sample(session, number, start)
                 collapse = diversities.collapsed(number)
                 if collapse:
                     why, last = collapse, number - 1
                     break
-                found = try_to_learn(session, number, champion, base)
+                found = try_to_learn(session, number, start, base, kept=champion.label)
             except OutOfTime as error:
-                session.time.omit("round", f"What was left of round {number}, as {error}.")
-                break
+                found = whole(session, number)
+                if found is None:
+                    session.time.omit("round", f"What was left of round {number}, as {error}.")
+                    break
+                diversities.recall(number)  # there was no time to look at all of it, and no need
         else:
             diversities.recall(number)
         if isinstance(found, Rejection):
@@ -61,13 +67,12 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             contest.reject(number)
         else:
             contest.challenge(found)
-        take_away(session, contest)
+        take_away(session, contest, number)
         session.time.ends()
-        why = no_progress(contest, stop_after)
-        if why and number < rounds:
+        why = _no_progress(session, contest, number)
+        if why:
             last = number
             break
-        why = None
     session.time.ends()  # of a round that was broken off
     remarks = record(session, last, why)
     model, result, general = base, None, None
@@ -86,6 +91,13 @@ def all_rounds(session: Session, base: Model) -> RunResult:
         session.time.omitted,
         general,
     )
+
+
+def _no_progress(session: Session, contest: Contest, number: int) -> str | None:
+    """Why the run ends after round ``number``, unless it was the last or the next has begun."""
+    if number == session.config.rounds or start_of(session, number + 1, contest.base.model):
+        return None
+    return no_progress(contest, session.config.stop_after)
 
 
 def _verdict(session: Session, finalist: Contender, base: Contender) -> EvalResult | None:

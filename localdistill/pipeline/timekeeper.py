@@ -82,8 +82,7 @@ class Timekeeper:
 
     def begins(self, number: int, rounds: int, paths: RoundDir) -> bool:
         """Whether round ``number`` is begun, or there already; its time is chosen."""
-        there = is_done(paths.model) or paths.rejected.exists() or pruning.record(paths).is_file()
-        if not self.limited or there:
+        if not self.limited or pruning.is_over(paths):
             return True
         left = self.deadline.left()
         given = time_plan.round_seconds(left, rounds - number + 1, self._last, self._bytes)
