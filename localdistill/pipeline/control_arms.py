@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from localdistill import controls, rejection
+from localdistill.chain import trained_on_each_other
 from localdistill.errors import ConfigError
 from localdistill.events import Notice
-from localdistill.jsonl import is_done, read_rows, write_whole
+from localdistill.jsonl import done_facts, is_done, read_rows, write_whole
 from localdistill.pipeline.comparison import compare_control, on_dev
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session
@@ -34,16 +35,17 @@ def with_controls(
     Raises:
         LocaldistillError: what would end any run.
     """
-    selected = _selected(session, best.model)
     found = []
     for name in session.config.controls:
         paths = RoundDir(session.directory.controls / _of_round(name, best.model))
+        rounds = _rounds(session, paths, best.model)
+        selected = _selected(session, rounds)
         score: ControlScore | None = None
         # One that an earlier call has seen rejected is not trained for that once more.
         why: Exception | None = rejection.again(paths)
         if why is None:
             try:
-                _write_data(session, name, selected, paths)
+                _write_data(session, name, selected, rounds, paths)
                 score = _score(session, name, selected, paths, base, best)
             except rejection.CAUSES as error:
                 rejection.note(paths, best.model.round, error, best.model.label)
@@ -65,17 +67,32 @@ def _of_round(name: str, best: Model) -> str:
     return name if best.round == 1 else f"{name}-{best.round:02d}"
 
 
-def _selected(session: Session, best: Model) -> Path:
-    """All that the run's model was trained on, of all rounds up to its own."""
-    rounds = [session.directory.round(each) for each in range(1, best.round + 1)]
-    data = [each.trained if session.config.compare else each.selected for each in rounds]
+def _rounds(session: Session, paths: RoundDir, best: Model) -> list[int]:
+    """The rounds whose examples the run's model was trained on, for the control in ``paths``.
+
+    A round that gave no model, or one that the run did not go on with, is none of them, unless each
+    round trains the base on the examples of all rounds so far.
+    """
+    # A control that an earlier version has begun was made of all rounds, and stays as it is.
+    by_earlier = is_done(paths.selected) and "rounds" not in done_facts(paths.selected)
+    if by_earlier or session.config.train.start == "base":
+        return list(range(1, best.round + 1))
+    return trained_on_each_other(session.directory, best.round)
+
+
+def _selected(session: Session, rounds: list[int]) -> Path:
+    """All that the run's model was trained on, of ``rounds``."""
+    places = [session.directory.round(each) for each in rounds]
+    data = [each.trained if session.config.compare else each.selected for each in places]
     selected = session.directory.controls / "selected.jsonl"
     selected.parent.mkdir(exist_ok=True)
     accumulate([path for path in data if path.exists()], selected)
     return selected
 
 
-def _write_data(session: Session, name: str, selected: Path, paths: RoundDir) -> None:
+def _write_data(
+    session: Session, name: str, selected: Path, rounds: list[int], paths: RoundDir
+) -> None:
     if is_done(paths.selected):
         return
     examples = read_rows(selected, TrainingExample)
@@ -85,7 +102,8 @@ def _write_data(session: Session, name: str, selected: Path, paths: RoundDir) ->
     else:
         rows = controls.shuffled(examples, session.config.seed)
     paths.path.mkdir(exist_ok=True)
-    write_whole(paths.selected, "".join(row.model_dump_json() + "\n" for row in rows))
+    text = "".join(row.model_dump_json() + "\n" for row in rows)
+    write_whole(paths.selected, text, rounds=rounds)
 
 
 def _score(

@@ -15,14 +15,14 @@ from localdistill import pruning
 from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.identify import gguf_names, gguf_shape, identify
 from localdistill.catalogue.load import read_catalogue
+from localdistill.chain import trained_on_each_other
 from localdistill.config import Config
 from localdistill.errors import ConfigError, ModelError
-from localdistill.jsonl import done_facts, is_done, iter_rows
+from localdistill.jsonl import is_done, iter_rows
 from localdistill.last_end import gave_no_model, uncompared_round, without_model
 from localdistill.models import hub_origin
 from localdistill.outcomes import read_comparison
 from localdistill.publishing.card import Base, Card, Round, shown
-from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.gguf_file import read_header
 from localdistill.run_dir import RoundDir, RunDir
 from localdistill.sampling import Sampling
@@ -136,36 +136,6 @@ def _chosen(run: RunDir, evaluation: EvalResult | None, rounds: int) -> int:
             f"({chosen}). To export a round's model all the same, name it with --round."
         )
     return int(chosen.removeprefix("round-"))
-
-
-def trained_on_each_other(run: RunDir, number: int) -> list[int]:
-    """The rounds whose adapters add up to the model of round ``number``, the first one first.
-
-    By what each export has noted of the weights that it added to, not by the order of rounds: a
-    round may have started from the base again.
-    """
-    chain = [number]
-    while True:
-        master = _weights(run.round(chain[0]))[0]
-        earlier = (
-            n
-            for n in range(chain[0] - 1, 0, -1)
-            if master is not None and _weights(run.round(n))[1] == master
-        )
-        previous = next(earlier, None)
-        if previous is None:
-            return chain
-        chain.insert(0, previous)
-
-
-def _weights(paths: RoundDir) -> tuple[str | None, str | None]:
-    """Fingerprints of the weights that a round's were made of, and of its own; also if pruned."""
-    gone = pruning.pruned(paths)
-    if gone is not None:
-        return gone.made_of.get("master"), gone.fingerprint
-    if not is_done(paths.merged):
-        return None, None
-    return done_facts(paths.merged).get("master"), folder_fingerprint(paths.merged)
 
 
 def _base(model: Path, run: RunDir | None, gguf: Path) -> Base:

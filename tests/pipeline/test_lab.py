@@ -16,9 +16,10 @@ from localdistill.errors import (
     UserError,
 )
 from localdistill.events import Notice, StageStarted
-from localdistill.jsonl import mark_done, write_whole
+from localdistill.jsonl import mark_done, read_rows, write_whole
+from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.run_dir import RoundDir
-from localdistill.types import EvalResult
+from localdistill.types import EvalResult, TrainingExample
 from tests.pipeline.helpers import example, run, score
 
 _DEV = {"arm-tests": 0.5, "arm-none": 0.7, "arm-confidence": 0.6}
@@ -267,6 +268,69 @@ def test_a_control_that_was_rejected_is_not_trained_again(lab, config, tmp_path,
         assert result.evaluation.controls == []
         assert any("no control references: the loss" in getattr(e, "message", "") for e in said)
     assert len(trained) == 1
+
+
+@pytest.fixture
+def three_rounds(lab, on_dev, config, tmp_path, monkeypatch):
+    """Calls of a run whose third round comes of the first; each selects an example of its own."""
+    usual = pipeline.session.run_stage
+    on_dev |= {"base": 0.2, "round-01": 0.6, "round-02": 0.3, "round-03": 0.8}
+    on_dev["control-references-03"] = 0.4
+    row = json.loads((tmp_path / "train.jsonl").read_text())
+    row |= {"id": "p", "reference": "def f(x):\n    return x"}
+    (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
+
+    def stage(name, request, *more):
+        if name == "train" and request.out.parent.name == stage.diverges:
+            raise TrainingDiverged("no.")
+        found = usual(name, request, *more)
+        if name == "select":
+            write_whole(request.out, example(f"of {request.out.parent.name}"), kept=1)
+        if name == "export":
+            (request.merged / "model.safetensors").write_text(str(request.out))
+            mark_done(request.merged, master=folder_fingerprint(request.master))
+        return found
+
+    def call(diverges=None, **more):
+        stage.diverges = diverges
+        return run(config, tmp_path, rounds=3, controls=["references"], stop_after=0, **more)
+
+    monkeypatch.setattr(pipeline.session, "run_stage", stage)
+    return call
+
+
+def trained_like(tmp_path):
+    """The answers that a control's training is measured by."""
+    rows = read_rows(tmp_path / "run" / "controls" / "selected.jsonl", TrainingExample)
+    return [row.messages[-1].content for row in rows]
+
+
+@pytest.mark.parametrize("diverges", [None, "02"])
+def test_a_control_is_trained_on_as_much_as_the_runs_model_was(
+    lab, three_rounds, tmp_path, diverges
+):
+    result = three_rounds(diverges)
+    assert result.model.label == "round-03"
+    assert [request.model.parent.name for request in named(lab, "train")][-2] == "01"
+    assert trained_like(tmp_path) == ["of 01", "of 03"]
+    folder = tmp_path / "run" / "controls" / "references-03"
+    assert len(read_rows(folder / "selected.jsonl", TrainingExample)) == 2
+    assert named(lab, "budget")[-1].like == tmp_path / "run" / "controls" / "selected.jsonl"
+
+
+def test_where_each_round_trains_on_all_examples_so_does_a_control(lab, three_rounds, tmp_path):
+    three_rounds(train={"start": "base"})
+    assert trained_like(tmp_path) == ["of 01", "of 02", "of 03"]
+
+
+def test_a_control_that_an_earlier_version_has_made_stays_as_it_is(lab, three_rounds, tmp_path):
+    made = tmp_path / "run" / "controls" / "references-03" / "selected.jsonl"
+    first = three_rounds()
+    assert trained_like(tmp_path) == ["of 01", "of 03"]
+    write_whole(made, made.read_text() + example("of 02"))
+    three_rounds()
+    assert trained_like(tmp_path) == ["of 01", "of 02", "of 03"]
+    assert first.model.label == "round-03"
 
 
 @pytest.mark.parametrize("decode", ["same", "best"])
