@@ -22,8 +22,9 @@ from localdistill.markers import is_cut_short
 from localdistill.quantization.convert import quant_of_start
 from localdistill.quantization.file_type import file_type_of
 from localdistill.quantization.gguf_file import read_header
+from localdistill.quantization.hf_folder import has_weights
 from localdistill.quantization.llama_quantize import file_type
-from localdistill.quantization.quantise import keeps_types
+from localdistill.quantization.quantise import keeps_types, loses_small_updates
 from localdistill.quantization.start import Outlook, find_gguf, inspect
 from localdistill.run_dir import RunDir
 from localdistill.selection import SelectOptions
@@ -72,6 +73,7 @@ def check(
         say_if_nothing_can_be_learnt(config, callback)
         say_what_can_be_shown(config, len(splits.splits["eval"]), callback)
         say_if_types_differ(config, callback)
+        say_if_updates_get_lost(config, callback)
         say_if_a_gpu_idles(callback)
     outlook = inspect(Path(config.model), config.export.quant)
     if saved is None:
@@ -158,6 +160,25 @@ def say_if_types_differ(config: Config, callback: Callback) -> None:
         text = f"The model that you have is compared as a file of type {old}, and the new one will"
         text += f" be {quant} (export.quant): what is found is then training and quantisation"
         text += f" together. To see training alone give a {quant} file, or leave export.quant out."
+        callback(Notice(level="warning", message=text))
+
+
+def say_if_updates_get_lost(config: Config, callback: Callback) -> None:
+    """Warn where the new file's type would round away what is trained from a GGUF file alone.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+    """
+    model = Path(config.model)
+    given = find_gguf(model)
+    if given is None or not (model.is_file() or not has_weights(model)):
+        return
+    header, quant = read_header(given), config.export.quant
+    if loses_small_updates(header, quant):
+        made = file_type_of(header) if keeps_types(header, quant) else quant
+        text = f"The weights are read from a file of type {file_type_of(header)}, and a new file of"
+        text += f" type {made} holds little of a small training on them. Set export.quant to Q8_0,"
+        text += " or give the Hugging Face folder of the model beside the file."
         callback(Notice(level="warning", message=text))
 
 

@@ -19,7 +19,8 @@ from localdistill.run_dir import RunDir
 from localdistill.usage import add_progress
 from localdistill.watching import Recording, RunClock, is_at_work
 
-_LOOK_S = 0.4
+# An event is shown a second and a half after it was written at the latest.
+_LOOK_S = 0.5
 _KEYS = "q leaves (the run goes on)"
 _GONE = (
     "The run's process ended without a word (it was killed, or the power went): the same command "
@@ -61,7 +62,7 @@ def run_watch_command(options: argparse.Namespace) -> None:
     watcher = _Watcher(directory)
     keys = Keys(sys.stdin if options.progress not in ("json", "none") else None, watcher.on_key)
     told = _KEYS if keys.active else ""
-    display = open_run_display(options.progress, sys.stdout, told, clock=watcher.clock.now)
+    display = open_run_display(options.progress, sys.stdout, told, watcher.clock.now, watching=True)
     watcher.read(display, history=True)
     # As JSON there is what the run itself has written, and no more.
     if at_work and watcher.not_yet is not None and options.progress != "json":

@@ -27,16 +27,19 @@ def open_run_display(
     stream: TextIO,
     keys: str = "",
     clock: Callable[[], float] = time.monotonic,
+    *,
+    watching: bool = False,
 ) -> RunDisplay:
     """The display of a whole run: ``live`` is the dashboard, where there is a terminal for it.
 
     ``keys`` says what keys do, if any are read; ``clock`` is the one by which events are timed.
+    ``watching``: another process does the run, and is to be disturbed as little as can be.
     """
     chosen = kind or "live"
     if chosen == "live" and _is_screen(stream):
-        from localdistill.display.dashboard.display import Dashboard
+        from localdistill.display.dashboard.display import WATCHING, Dashboard, Pace
 
-        return Dashboard(stream, clock, keys)
+        return Dashboard(stream, clock, keys, WATCHING if watching else Pace())
     if chosen in ("live", "plain"):
         from localdistill.display.plain import PlainDisplay
 

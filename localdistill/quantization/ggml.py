@@ -96,14 +96,16 @@ def to_16_bits(values: NDArray[np.float32], kind: int) -> bytes:
     return halves.tobytes()
 
 
-def slabs(gguf: GgufFile, tensor: TensorInfo) -> Iterator[tuple[bytes, NDArray[np.float32]]]:
-    """One tensor in pieces of whole rows, ``SLAB`` values at most: its bytes and flat values.
+def slabs(
+    gguf: GgufFile, tensor: TensorInfo, limit: int = SLAB
+) -> Iterator[tuple[bytes, NDArray[np.float32]]]:
+    """One tensor in pieces of whole rows, ``limit`` values at most: its bytes and flat values.
 
     Raises:
         ModelError: a value is not a finite number.
     """
     row_bytes = tensor.size // prod(tensor.dims[1:])
-    rows = max(1, SLAB // tensor.dims[0])
+    rows = max(1, limit // tensor.dims[0])
     for block in gguf.chunks(tensor, limit=rows * row_bytes):
         values = to_float32(tensor.type, block)
         if not np.isfinite(largest(values)):

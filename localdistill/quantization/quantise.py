@@ -2,7 +2,8 @@
 
 In its default form the new file is a copy of that one (its *template*) in which only the data of
 changed tensors are written over, each in the type that it had: metadata, tokenizer and chat
-template are the same bytes, and with nothing changed the files are equal. For another type all
+template are the same bytes, and with nothing changed the files are equal. Weights that were read
+from a quantised file keep its scales (``by_chance``). For another type all
 matrices are quantised anew from the master weights, and of the metadata only the type changes.
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from localdistill.errors import ModelError
 from localdistill.quantization import ggml_types, names
+from localdistill.quantization.by_chance import is_on_grid, rounded, would_be_lost
+from localdistill.quantization.codes import has_codes
 from localdistill.quantization.gguf_file import GgufFile, TensorInfo, read_header
 from localdistill.quantization.gguf_write import (
     FILE_TYPE,
@@ -25,7 +28,7 @@ from localdistill.quantization.gguf_write import (
 )
 from localdistill.quantization.hf_folder import HfFolder
 from localdistill.quantization.importance import Means, file_profits, type_profits
-from localdistill.quantization.llama_quantize import file_type, quantise_file
+from localdistill.quantization.llama_quantize import file_type, least_bits, quantise_file
 from localdistill.quantization.safetensors_file import (
     GGML_TYPES,
     StoredTensor,
@@ -38,6 +41,9 @@ from localdistill.quantization.safetensors_file import (
 # between, and lets progress be seen.
 _BATCH = 128 << 20
 _QUANTISATION_VERSION = 2  # GGML_QNT_VERSION in ggml.h
+# Bits a weight from which on a file holds updates of weights that came from one of fewer bits:
+# nine tenths of small ones in Q6_K, a quarter to a half in Q5_K.
+_FINE = 6.5
 
 
 def quantise(
@@ -62,7 +68,8 @@ def quantise(
     told = set(changed)
     names_changed = [name for name in template.tensors if _source(weights, name).name in told]
     if keeps_types(template, quant):
-        _replace(template, weights, names_changed, out, on_tensor, importance or {})
+        on_grid = is_on_grid(template, weights, told)
+        _replace(template, weights, names_changed, out, on_tensor, importance or {}, on_grid)
     else:
         means = importance if importance and file_profits(quant) else {}
         kind = file_type(quant, with_importance=bool(means))
@@ -74,6 +81,26 @@ def keeps_types(template: GgufFile, quant: str) -> bool:
     if quant == "same":
         return True
     return bool(file_type(quant, with_importance=True) == template.get(FILE_TYPE))
+
+
+def loses_small_updates(template: GgufFile, quant: str) -> bool:
+    """Whether an export as ``quant`` rounds much of a training away that began from ``template``.
+
+    From that file alone, that is: its weights are on the grid of its types. From there they go to
+    the same types by chance (``by_chance``), where their codes are known, and any finer grid than
+    the file's own holds next to all of an update.
+    """
+    bits = {tensor.type: _bits(tensor.type) for tensor in template.tensors.values()}
+    quantised = {kind: each for kind, each in bits.items() if each < 16}
+    if keeps_types(template, quant):
+        return not all(has_codes(kind) for kind in quantised)
+    made = least_bits(quant.upper())
+    return bool(quantised) and min(quantised.values()) <= made < _FINE
+
+
+def _bits(kind: int) -> float:
+    values, width = ggml_types.block_size(kind)
+    return 8 * width / values
 
 
 def uses_importance(template: GgufFile, quant: str) -> bool:
@@ -109,13 +136,25 @@ def _replace(
     out: Path,
     on_tensor: Callable[[str], None],
     importance: Means,
+    on_grid: bool,
 ) -> None:
     check_types(template, changed, with_importance=bool(importance))
     shutil.copyfile(template.path, out)
     for name in template.tensors.keys() - set(changed):
         on_tensor(name)
+    by_chance = {
+        name
+        for name in changed
+        if on_grid
+        and has_codes(template.tensors[name].type)
+        and would_be_lost(template, template.tensors[name], _source(weights, name))
+    }
     with out.open("r+b") as file:
-        for batch in _batches(changed, weights):
+        for name in (name for name in changed if name in by_chance):
+            file.seek(template.tensors[name].offset)
+            file.writelines(rounded(template, template.tensors[name], _source(weights, name)))
+            on_tensor(name)
+        for batch in _batches([name for name in changed if name not in by_chance], weights):
             with _Scratch(out) as scratch:
                 tensors = [_from_master(template.tensors[name], weights) for name in batch]
                 write_gguf(scratch.source, model_metadata_of(template), tensors)

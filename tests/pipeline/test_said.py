@@ -78,6 +78,26 @@ def test_a_comparison_of_two_types_is_warned_of(
         assert f"a file of type {old}, and the new one will be {quant}" in said[0].message
 
 
+@pytest.mark.parametrize(
+    ("given", "folder", "warned"),
+    [("IQ4_XS", False, True), ("IQ4_XS", True, False), ("Q4_K_M", False, False)],
+)
+def test_a_type_that_cannot_hold_a_small_training_is_warned_of(
+    config, tmp_path, given, folder, warned
+):
+    """From the file alone; with the folder beside it the weights are not on the file's grid."""
+    model = quantised(Tiny.write(tmp_path / "tiny", "qwen3"), given)
+    path = model.gguf
+    if folder:
+        path = model.master
+        model.gguf.rename(path / "model.gguf")
+    said = []
+    preflight.say_if_updates_get_lost(
+        configuration.build({**config, "model": str(path)}), said.append
+    )
+    assert ["export.quant to Q8_0" in notice.message for notice in said] == [True] * warned
+
+
 def test_that_warning_comes_before_anything_is_drawn(requests, config, tmp_path):
     said = []
     built = configuration.build({**config, "export": {"quant": "IQ3_M"}})

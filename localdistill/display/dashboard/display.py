@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -22,10 +23,20 @@ from localdistill.display.state import RunState
 from localdistill.display.words import duration, figures
 from localdistill.events import Event
 
-_LOOK_S = 0.25  # between two looks at the terminal's size, and at whether something is new
-_PAINT_S = 0.5  # at least, between two paintings of what is new
-_CLOCK_S = 1.0  # and of the time alone
 _PATIENCE_S = 2.0  # with a terminal that takes nothing
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often there is a look and a painting, in seconds."""
+
+    look: float = 0.25  # between two looks at the terminal's size, and at whether something is new
+    paint: float = 0.5  # at least, between two paintings of what is new
+    clock: float = 1.0  # and of the time alone
+
+
+# Of a run that another process does: each painting is taken from it, by as many as watch.
+WATCHING = Pace(look=0.5, paint=0.9, clock=0.9)
 
 
 class Dashboard:
@@ -35,11 +46,17 @@ class Dashboard:
         stream: a terminal.
         clock: by which events are timed, in seconds.
         keys: what the keys do, for the last line.
+        pace: how often it is painted.
     """
 
     def __init__(
-        self, stream: TextIO, clock: Callable[[], float] = time.monotonic, keys: str = ""
+        self,
+        stream: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        keys: str = "",
+        pace: Pace = Pace(),  # cannot be changed
     ) -> None:
+        self._pace = pace
         self.state = RunState()
         self.keys = keys
         self._clock = clock
@@ -106,10 +123,10 @@ class Dashboard:
             while not self._over.is_set():
                 now, found = time.monotonic(), self._screen.size()
                 since = now - painted
-                if found != size or since >= (_PAINT_S if self._new else _CLOCK_S):
+                if found != size or since >= (self._pace.paint if self._new else self._pace.clock):
                     size, painted = found, now
                     self._screen.paint(self.frame(size), size)
-                self._over.wait(_LOOK_S)
+                self._over.wait(self._pace.look)
         self._over.wait()  # where it could not be painted on, it can still be left
         with contextlib.suppress(OSError, ValueError):
             # In this thread too: it may wait for ever, which is told by ``stuck``.

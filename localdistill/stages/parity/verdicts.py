@@ -179,6 +179,11 @@ def survival_check(trained: Trained | None, held: HeldOut, start_kl: float) -> C
         )
         if lost[0] == "F16" and nearer and trained.won > 0:
             reason += " Before merging the weights were at that already: was it merged before?"
+        if lost[0] == "file":
+            reason += (
+                " A finer type holds more of it: set export.quant to Q8_0 (--quant Q8_0). Of a GGUF"
+                " file alone, the Hugging Face folder of its model beside it does so as well."
+            )
     return Check(
         name=name,
         passed=not reason,
