@@ -59,8 +59,15 @@ class End:
         if code == -signal.SIGXCPU:
             return "timeout", "used up its processor time"
         if code < 0:
-            return "runtime_error", f"ended by {signal.Signals(-code).name}"
+            return "runtime_error", f"ended by {_signal_name(-code)}"
         return "runtime_error", f"the process exited with code {code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 class Slot:
