@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
-from localdistill.sandbox.decode import Record
+from localdistill.sandbox.codec import Record
 
 _DIGITS, _NOTHING = 9, 1e-9
 _EXACT = 1 << 53  # up to which a float holds every whole number

@@ -46,6 +46,14 @@ class TooLarge(CodecError):
     """A value over a cap."""
 
 
+class OfACandidate(CodecError):
+    """A value of a candidate's class, which has crossed as a record and cannot cross again."""
+
+
+class Record:
+    """Attributes of an object whose class did not cross: to be looked at, and equal to nothing."""
+
+
 class Handle:
     """Stands for an object that stays in the candidate's process: its number there."""
 
@@ -161,6 +169,10 @@ def _put_function(out: _Encoder, value: Any, depth: int) -> None:
     out.put(out.keep(value), depth)
 
 
+def _refuse_record(out: _Encoder, value: Any, depth: int) -> None:
+    raise OfACandidate("a value of a class of the candidate's")
+
+
 def _items_of_iterator(value: Any) -> list[Any]:
     items = list(itertools.islice(value, MAX_ITEMS + 1))
     if len(items) > MAX_ITEMS:
@@ -201,6 +213,7 @@ _BASES: list[tuple[type, _Writer]] = [
         Handle,
         _blob(b"h", lambda value: _int_bytes(object.__getattribute__(value, "_handle_number"))),
     ),
+    (Record, _refuse_record),
     (type, _blob(b"y", _type_name)),
     (type({}.keys()), _sequence(b"k", list)),
     (type({}.values()), _sequence(b"v", list)),

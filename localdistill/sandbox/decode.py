@@ -16,6 +16,7 @@ from localdistill.sandbox.codec import (
     MAX_VALUES,
     TYPES,
     CodecError,
+    Record,
     TooLarge,
 )
 
@@ -194,10 +195,6 @@ _SAID_OF_VALUES = frozenset(
     for name in dir(kind)
     if name.startswith("is") or name in ("startswith", "endswith", "count", "index")
 )
-
-
-class Record:
-    """Attributes of an object whose class did not cross: to be looked at, and equal to nothing."""
 
 
 def _record(items: list[Any]) -> Record:

@@ -23,7 +23,7 @@ from typing import Any
 from localdistill.sandbox.ahead import body_of_check, calls_ahead
 from localdistill.sandbox.candidate import CALL, CALLS, FATAL, GET, MAKE, RAISED, SET
 from localdistill.sandbox.channel import Line
-from localdistill.sandbox.codec import CodecError, Handle, TooLarge, encode
+from localdistill.sandbox.codec import CodecError, Handle, OfACandidate, TooLarge, encode
 from localdistill.sandbox.decode import decode, decode_pair
 from localdistill.sandbox.expected_first import checks_something, expected_first, leading_to
 from localdistill.sandbox.plain import is_plain, is_plain_module
@@ -216,11 +216,8 @@ class _Tests:
     def _answer(self, kind: bytes, request: tuple[Any, ...]) -> bytes:
         try:
             encoded = pack(request, self._handle_of)
-        except TooLarge as error:  # made of what the candidate returned
-            raise ValueError(f"the tests pass a value {error}") from None
         except CodecError as error:
-            self._not_gradable = f"the tests pass {error}"
-            raise _NotGradable from None
+            raise self._cannot_pass(error) from None
         self._called |= kind == CALL
         if kind == CALL and self._ahead and self._ahead[0][0] == encoded:
             _, answer_kind, body = self._ahead.popleft()
@@ -235,6 +232,19 @@ class _Tests:
             self._raised = _exception(class_name, message)
             raise self._raised
         return body
+
+    def _cannot_pass(self, error: CodecError) -> BaseException:
+        """What the tests get for an argument that does not cross: it depends on who made it."""
+        if isinstance(error, TooLarge):  # of what the candidate returned
+            return ValueError(f"the tests pass a value {error}")
+        if isinstance(error, OfACandidate) and not self._needs_its_names():
+            return ValueError(f"the tests pass {error}")
+        self._not_gradable = f"the tests pass {error}"
+        return _NotGradable()
+
+    def _needs_its_names(self) -> bool:
+        """Whether the tests need more of the candidate than the function that they test."""
+        return len([1 for kind, _ in self._order["names"].values() if kind != "module"]) > 1
 
 
 class _Remote(Handle):

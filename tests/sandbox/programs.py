@@ -34,6 +34,8 @@ _CHECKS = {
     "tolerance": "assert abs(candidate(3) - 0.5) < 1e-6",
     "zero": "assert candidate(3)['answer'] == 4",
     "sorted": "numbers = [3, 1, 2]\n    assert candidate(numbers) == sorted(numbers)",
+    "again": "numbers = [3, 1]\n    assert candidate(numbers) == [1, 3]\n"
+    "    assert candidate(numbers) == [1, 3]",
     "integer": "assert int(candidate(3)) == 4",
     "text": "assert str(candidate(3)) == '4'",
     "chained": "value = 3\n    for _ in range(200):\n        value = candidate(value)\n"
