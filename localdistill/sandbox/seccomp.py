@@ -38,14 +38,16 @@ _ALLOWED = (
     (124, 126),  # getsid capget capset
     (127, 133),  # rt_sig* sigaltstack utime mknod
     (137, 138),  # statfs fstatfs
-    (140, 141),  # getpriority setpriority
+    (140, 140),  # getpriority
     (143, 143),  # sched_getparam
     (145, 152),  # sched_get* mlock munlock mlockall munlockall
     (157, 158),  # prctl arch_prctl
     (160, 160),  # setrlimit
     (186, 187),  # gettid readahead
     (191, 196),  # reading extended attributes (shutil.copy2)
-    (200, 204),  # tkill time futex sched_*affinity
+    # tkill time futex sched_*affinity. Of other processes too, since by this a warm parent lets its
+    # children go. A watcher can be moved by it: as if the slot's processes went where that is.
+    (200, 204),
     (213, 213),  # epoll_create
     (217, 219),  # getdents64 set_tid_address restart_syscall
     (221, 226),  # fadvise64 timer_*
@@ -75,12 +77,14 @@ _ALLOWED = (
     (452, 452),  # fchmodat2
 )
 _MMAP, _IOCTL, _SOCKETPAIR, _SETSOCKOPT, _CLONE, _PRLIMIT, _CLONE3 = 9, 16, 53, 54, 56, 302, 435
+_SETPRIORITY = 141
 _NAMESPACE_FLAGS = 0x7E020000
 _TIOCSTI = 0x5412  # types into the terminal of whoever started us
 _TIOCLINUX = 0x541C
 # Of ioctl only this group, in which FIONREAD and FIOCLEX are too. Others mark files and folders
 # (FS_IOC_SETFLAGS) in ways that emptying a folder does not take back.
 _OF_TERMINALS, _ALL_BUT_THE_LAST_BYTE = 0x5400, 0xFFFFFF00
+_PRIO_PROCESS = 0
 _AF_UNIX = 1
 _SOCK_DGRAM, _SOCK_RAW, _SOCK_TYPES = 2, 3, 0xF  # one of a pair can send to any other socket
 _SO_SNDBUF = 7  # what waits in a socket is memory of the kernel, which belongs to no process
@@ -146,6 +150,13 @@ def _program() -> list[_Instruction]:
         *_case(
             _PRLIMIT,
             (_LOAD, 0, 0, _AT_FIRST), (_JUMP_EQUAL, 1, 0, 0), _deny,  # 0 is the caller itself
+            _allow,
+        ),
+        # Of oneself only: a watcher has the user id of those whom it watches, and would starve.
+        *_case(
+            _SETPRIORITY,
+            (_LOAD, 0, 0, _AT_FIRST), (_JUMP_EQUAL, 1, 0, _PRIO_PROCESS), _deny,
+            (_LOAD, 0, 0, _AT_SECOND), (_JUMP_EQUAL, 1, 0, 0), _deny,
             _allow,
         ),
         *_case(
