@@ -40,6 +40,7 @@ _JUDGE_OWN_S = 10.0  # what test code may take by itself, beside the candidate's
 _NAMES_BYTES = 1 << 16
 _LET_GO_S = 1.0
 _AHEAD_BYTES = 16 << 20
+_STATUSES = ("passed", "failed", "runtime_error", "infra_error")  # of tests
 
 Answered = tuple[bytes, bytes, bytes]  # a request, the kind of its answer, the answer
 
@@ -90,7 +91,9 @@ class Judging:
             outcome = self._on_the_bench(pack({**order, "plain": True}))
         if outcome[0] == NOT_PLAIN:
             self._known.plain = False
-            outcome = self._alone(pack({**order, "plain": False}))
+            # As the bench has prepared them, where no candidate's text can have been run.
+            order["prepared"] = self._known.prepared
+            outcome = self._alone(pack({**order, "plain": False}), untouched=not answers)
         return outcome
 
     def _load(self) -> list[Answered]:
@@ -105,16 +108,17 @@ class Judging:
     def _on_the_bench(self, order: bytes) -> Outcome:
         judge = self._slots.bench.child()
         try:
-            return self._converse(judge, order)
+            return self._converse(judge, order, plain=True)
         except Over:
             if self._judge_is_over or not _let_go(judge):
                 self._slots.bench.drop()
             raise
 
-    def _alone(self, order: bytes) -> Outcome:
+    def _alone(self, order: bytes, *, untouched: bool) -> Outcome:
+        """``untouched``: no answer of a candidate's is in ``order``."""
         judge = self._slots.judge().child(Limits(_JUDGE_MEMORY, int(_JUDGE_OWN_S) + 5))
         try:
-            return self._converse(judge, order)
+            return self._converse(judge, order, untouched=untouched)
         finally:
             judge.close()
 
@@ -147,11 +151,23 @@ class Judging:
         known = ("function", "class", "value")
         return {n: pair for n, pair in described.items() if pair[0] in known}
 
-    def _converse(self, judge: RunningChild, order: bytes) -> Outcome:
+    def _converse(
+        self, judge: RunningChild, order: bytes, *, plain: bool = False, untouched: bool = False
+    ) -> Outcome:
+        """Carry frames until the judge has a status.
+
+        What it says of the tests is kept for later candidates only where no candidate can have had
+        a hand in it: in a process for ``plain`` tests, or as long as none of its answers has
+        crossed (``untouched``). Other tests may run what a candidate returned as code.
+        """
         kind, body = self._to_judge(judge, JUDGE, order)
         while kind in (CALL, CALLS, MAKE, GET, SET):
             if kind == CALLS:
-                calls = self._learned(body)
+                calls = self._calls_in(body)
+                # Of candidates that have named something, they are calls of what this one has.
+                if (plain or untouched) and not self._task.names_from_candidate:
+                    self._known.learn_calls(calls)
+                untouched = False
                 # Not asked again once it has ended: it could answer late, in time given twice.
                 ended = self._ended is not None
                 answers = [] if ended else self._ask_all(CALLS, pack(calls), calls)
@@ -159,6 +175,7 @@ class Judging:
                 continue
             if self._ended is not None:
                 raise self._ended
+            untouched = False
             self._calls += kind == CALL
             answer_kind, answer = self._candidate.ask(kind, body, self._limit_s())
             if answer_kind not in (VALUE, RAISED):
@@ -171,21 +188,18 @@ class Judging:
         except (CodecError, ValueError):
             return "infra_error", "the judge gave no status"
         status, detail = (b.decode("utf-8", "replace") for b in (status_bytes, detail_bytes))
-        if prepared and not self._task.names_from_candidate:
+        if prepared and plain and not self._task.names_from_candidate:
             self._known.learn_prepared(prepared)
-        if status not in ("passed", "failed", "runtime_error", "infra_error", NOT_PLAIN):
+        if status not in _STATUSES and not (plain and status == NOT_PLAIN):
             return "infra_error", "the judge gave no status"
         return status, detail
 
-    def _learned(self, body: bytes) -> tuple[bytes, ...]:
-        """The calls that the judge asks for at once, which the next candidate is asked for too."""
+    def _calls_in(self, body: bytes) -> tuple[bytes, ...]:
+        """The calls that the judge asks for at once."""
         try:
-            calls = tuple(decode_blobs(body))
+            return tuple(decode_blobs(body))
         except CodecError:
             raise Over("infra_error", "the judge asked out of turn") from None
-        if not self._task.names_from_candidate:  # else they are calls of what this one has named
-            self._known.learn_calls(calls)
-        return calls
 
     def _ask_all(
         self, kind: bytes, body: bytes, calls: tuple[bytes, ...], first: bytes = b""

@@ -32,6 +32,38 @@ _IN_ITS_PLACE = AssertTests(
     setup="def solve(x):\n    return x + 1",
     asserts=["assert solve(3) == 4", "assert solve(7) == 8"],
 )
+# The judge runs as code what a candidate returns: no such tests are plain.
+_EVALUATED = (
+    "def check(candidate):\n    assert eval(candidate(3)) == 4\n    assert eval(candidate(7)) == 8"
+)
+_IN_THE_JUDGE = """
+import gc
+from localdistill.sandbox import judge
+from localdistill.sandbox.codec import encode
+from localdistill.sandbox.requests import pack
+tests = next(each for each in gc.get_objects() if isinstance(each, judge._Tests))
+"""
+_FORGED_TESTS = (
+    _IN_THE_JUDGE
+    + """
+code = compile("def check(candidate): candidate(3)", "tests.py", "exec")
+tests.prepared = judge._Prepared((("tests", code),), True, False, ()).to_bytes()
+"""
+)
+_FORGED_CALLS = (
+    _IN_THE_JUDGE
+    + """
+call = pack(("solve", [99], {}))
+tests._line.send(judge.CALLS, encode((call, call)))
+tests._line.receive()
+"""
+)
+_FORGED_STATUS = (
+    _IN_THE_JUDGE
+    + """
+tests._line.send(judge.RESULT, encode((judge.NOT_PLAIN.encode(), b"", b"")))
+"""
+)
 
 
 def _three_times(single: PitSandbox, code: str, tests: Tests, **more: float | bool) -> list[str]:
@@ -84,6 +116,34 @@ def test_names_of_one_candidate_are_not_asked_of_the_next(single: PitSandbox) ->
     kind += "def solve(b):\n    return b.x + 1"
     for code in (function, kind, function):
         assert _three_times(single, code, tests, names_from_candidate=True) == ["passed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("forged", "after", "status"),
+    [
+        (_FORGED_TESTS, "def solve(x):\n    return '5'", "failed"),
+        (_FORGED_CALLS, "def solve(x):\n    return str(x + 1) if x < 9 else exit()", "passed"),
+    ],
+    ids=["tests", "calls"],
+)
+def test_nothing_is_learned_from_a_judge_that_a_candidate_may_have_changed(
+    single: PitSandbox, forged: str, after: str, status: str
+) -> None:
+    tests = CheckTests(code=f"{_EVALUATED}  # {status}")  # which nothing is known of yet
+    attack = f"def solve(x):\n    return 'exec(%r, dict()) or %d' % ({forged!r}, x + 1)"
+    assert _three_times(single, attack, tests) == ["passed"] * 3  # the code was really run
+    assert _three_times(single, after, tests) == [status] * 3
+
+
+def test_a_judge_alone_cannot_ask_for_another(single: PitSandbox) -> None:
+    attack = f"def solve(x):\n    return 'exec(%r, dict()) or 4' % {_FORGED_STATUS!r}"
+    assert _three_times(single, attack, CheckTests(code=_EVALUATED)) == ["infra_error"] * 3
+
+
+def test_calls_of_tests_that_are_not_plain_are_known_too(single: PitSandbox) -> None:
+    tests = CheckTests(code=f"import types\n{_TWO.code}")
+    assert _three_times(single, "def solve(x):\n    return x + 1", tests) == ["passed"] * 3
+    assert _three_times(single, "def solve(x):\n    return 4", tests) == ["failed"] * 3
 
 
 def test_what_is_known_of_tests_is_known_of_those_alone() -> None:
