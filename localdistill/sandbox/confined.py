@@ -48,7 +48,9 @@ def main(order: str) -> NoReturn:
             Finder(place.packages_seen).install()
         if place.namespaces:
             _enter_namespaces(own_user=place.uid is None)
-        warm.WarmParent(place, control, body, compiled=given["compiled"]).serve()
+        warm.WarmParent(
+            place, control, body, compiled=given["compiled"], candidates=not given["tests"]
+        ).serve()
     except BaseException as error:
         sys.stderr.write(f"warm parent: {type(error).__name__}: {error}\n")
         sys.stderr.flush()

@@ -51,6 +51,7 @@ struct spawner {
     int32_t ruleset;     /* of Landlock, or -1 */
     int32_t namespaces;  /* 1: box and shared memory are file systems of the slot's own */
     int32_t bounded;     /* 1: the kernel bounds what the slot can write */
+    int32_t candidates;  /* 1: children are candidates, and no tests */
     /* The run: filled by us. */
     uint64_t used_before[2]; /* bytes in the file systems of box and shared memory, where they are not bounded */
     int32_t channel;  /* of a child */
@@ -100,9 +101,18 @@ static void drop_capabilities(void) {
     if (syscall(SYS_capset, &header, none)) refuse("capset");
 }
 
+/* Of all processes be the first that the kernel ends where memory runs out; some kernels do not know of it. */
+static void go_first(void) {
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score < 0) return;
+    (void)!write(score, "1000", 4);
+    close(score);
+}
+
 static void confine(struct spawner *s, const int *given, int count, pid_t parent) {
     int channel = given[0];
     if (channel < 3) refuse("a channel in the place of a standard descriptor");
+    if (s->candidates) go_first();
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) refuse("open /dev/null");
     for (int standard = 0; standard < 2; standard++)

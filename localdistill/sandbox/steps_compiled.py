@@ -26,6 +26,7 @@ class _Spawner(ctypes.Structure):
         ("ruleset", ctypes.c_int32),
         ("namespaces", ctypes.c_int32),
         ("bounded", ctypes.c_int32),
+        ("candidates", ctypes.c_int32),
         ("used_before", ctypes.c_uint64 * 2),
         ("channel", ctypes.c_int32),
         ("child", ctypes.c_int32),
@@ -43,7 +44,15 @@ class _Spawner(ctypes.Structure):
 class CompiledSteps:
     """See ``steps.Steps``."""
 
-    def __init__(self, library: ctypes.PyDLL, place: Place, control: int, ruleset: int) -> None:
+    def __init__(
+        self,
+        library: ctypes.PyDLL,
+        place: Place,
+        control: int,
+        ruleset: int,
+        *,
+        candidates: bool = False,
+    ) -> None:
         self._run = _Spawner(
             box=place.box.encode(),
             shared=SHARED_MEMORY.encode(),
@@ -52,6 +61,7 @@ class CompiledSteps:
             ruleset=ruleset,
             namespaces=place.namespaces,
             bounded=place.bounded,
+            candidates=candidates,
         )
         self._serve, self._end = library.ld_serve, library.ld_end
         self._at = ctypes.byref(self._run)

@@ -9,7 +9,7 @@ import signal
 import sys
 
 from localdistill.sandbox import kernel
-from localdistill.sandbox.confine import Limits, confine
+from localdistill.sandbox.confine import Limits, confine, go_first
 from localdistill.sandbox.place import Place, acting_as, is_clean
 from localdistill.sandbox.sampling import used_bytes
 from localdistill.sandbox.steps import (
@@ -38,13 +38,16 @@ class PlainRun:
 class PlainSteps:
     """See ``steps.Steps``."""
 
-    def __init__(self, place: Place, control: int, ruleset: int) -> None:
+    def __init__(
+        self, place: Place, control: int, ruleset: int, *, candidates: bool = False
+    ) -> None:
         import socket  # a warm parent of compiled steps does without
 
         self._place = place
         self._control = socket.socket(fileno=control)
         self._receive = socket.recv_fds
         self._ruleset = ruleset
+        self._candidates = candidates
         self._run = PlainRun()
         self._used_before: list[int] = []
 
@@ -105,6 +108,8 @@ class PlainSteps:
             standard = [null, null]
         os.dup2(standard[0], 0)
         os.dup2(standard[1], 1)
+        if self._candidates:
+            go_first()
         confine(self._place, self._ruleset, limits, parent, self._run.channel)
         # Until here an error could be reported; a candidate's own are nobody's to read.
         null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)

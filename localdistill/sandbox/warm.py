@@ -29,11 +29,18 @@ class WarmParent:
     """Serves START and KILL on ``control``, a socket's descriptor, until it is closed."""
 
     def __init__(
-        self, place: Place, control: int, body: Callable[[int], None], *, compiled: bool
+        self,
+        place: Place,
+        control: int,
+        body: Callable[[int], None],
+        *,
+        compiled: bool,
+        candidates: bool,
     ) -> None:
         self._place = place
         self._control = control
         self._body = body  # what runs in a child, given its channel
+        self._candidates = candidates  # its children are candidates, and no tests
         # Loaded now: the way to it may be shut later.
         self._compiled = steps_compiled.load() if compiled else None
 
@@ -67,8 +74,10 @@ class WarmParent:
 
     def _steps(self, ruleset: int) -> steps.Steps:
         if self._compiled is None or self._place.by_descent:
-            return PlainSteps(self._place, self._control, ruleset)
-        return steps_compiled.CompiledSteps(self._compiled, self._place, self._control, ruleset)
+            return PlainSteps(self._place, self._control, ruleset, candidates=self._candidates)
+        return steps_compiled.CompiledSteps(
+            self._compiled, self._place, self._control, ruleset, candidates=self._candidates
+        )
 
     def _look(self, run: steps.Run, used_before: list[int]) -> str:
         """Look at a run again and again until it ends or must end; returns why."""
