@@ -187,6 +187,10 @@ def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:
 
     The expected gradient of the log-likelihood of samples of the model itself is zero: what it
     learns is the noise of the draw (Zhang et al., arXiv 2604.01193, name T = 1 without truncation).
+    That holds for *none* as it keeps repeated samples; that a sample was cut, by its length or in a
+    loop, changes nothing in it. What can be learnt is what is not as the model would have it: that
+    there is code in an answer, that it is none of the shortest where those are dropped, and that it
+    ends with its program where ``stop_at_code`` has cut it there.
     """
     sampling = config.generate
     if (
@@ -194,9 +198,10 @@ def say_if_nothing_can_be_learnt(config: Config, callback: Callback) -> None:
         and not sampling.truncates
         and abs(sampling.temperature - 1) < _NEAR_ONE
     ):
-        text = (
-            "select.strategy = none at temperature 1 without truncation teaches nothing but noise:"
-        )
+        what = "nothing but noise"
+        if sampling.stop_at_code:
+            what += ", and to end with the program"
+        text = f"select.strategy = none at temperature 1 without truncation teaches {what}:"
         text += " the model is its own best fit. Select by tests or confidence, or sample as the"
         text += " paper does: generate.temperature = 1.6, generate.top_k = 20, generate.top_p = 0.8"
         callback(Notice(level="warning", message=f"{text}."))

@@ -122,6 +122,11 @@ class Completion(Row):
         """What makes it unique in its file."""
         return self.problem_id, self.sample
 
+    @property
+    def looped(self) -> bool:
+        """Whether it was cut as it said the same again and again, as far as is known."""
+        return self.ended_by == "repetition"
+
 
 Status = Literal[
     "passed",

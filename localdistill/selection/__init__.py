@@ -1,8 +1,9 @@
 """Which completions are trained on. A strategy is one module of this package with ``select``.
 
 A strategy looks at the candidates of one problem and puts them in order of preference, dropping
-what it does not want. What all strategies share is done here: completions without code and the
-shortest are dropped before it, repeated programs and what is over the cap after it.
+what it does not want. What all strategies share is done here: completions without code, in a loop,
+of broken text and the shortest are dropped before it, repeated programs and what is over the cap
+after it. A strategy that trains on samples as they were drawn keeps loops and repeated programs.
 """
 
 from __future__ import annotations
@@ -34,15 +35,26 @@ __all__ = [
 class Strategy(Protocol):
     """What a strategy's module defines. ``NEEDS_VERDICTS = True`` where it cannot do without.
 
+    ``AS_DRAWN = True`` where what is kept is to be a fair draw from the model: then neither loops
+    nor repeated programs are dropped, and ``select`` must leave the order of samples as it is.
     One that must see what programs do defines ``observe`` as well (see ``agreement``): it is handed
     all candidates and a way to have them run, and what it gives is in the candidates that
     ``select`` gets. One with which sampling may stop early defines ``passes_wanted``.
     """
 
-    def select(self, candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
+    def select(
+        self,
+        candidates: Sequence[Candidate],
+        options: SelectOptions,
+        drawn: Sequence[Candidate],
+    ) -> list[Choice]:
         """Decide on the candidates of one problem, given in the order of their samples.
 
-        Returns one choice for each, those to keep with the best first. Must depend on nothing else.
+        ``drawn``: all that were drawn for it, those that are dropped already too; a share of a
+        problem's completions is one of these.
+
+        Returns one choice for each candidate, those to keep with the best first. Must depend on
+        nothing else.
         """
 
 
@@ -82,15 +94,33 @@ def choose(
 
     The result does not depend on the order in which the candidates are given.
     """
-    ordered = sorted(candidates, key=lambda candidate: candidate.completion.sample)
-    choices = [drop(candidate, "no code") for candidate in ordered if candidate.code is None]
-    with_code = [candidate for candidate in ordered if candidate.code is not None]
-    long_enough = [each for each in with_code if length(each.completion.text) >= options.min_length]
-    short = [each for each in with_code if length(each.completion.text) < options.min_length]
-    choices += [drop(each, "among the shortest") for each in short]
-    if long_enough:
-        choices += _cap(drop_duplicates(strategy.select(long_enough, options)), options)
+    drawn = sorted(candidates, key=lambda candidate: candidate.completion.sample)
+    as_drawn = getattr(strategy, "AS_DRAWN", False)
+    choices, fit = [], []
+    for candidate in drawn:
+        reason = _unfit(candidate, options, loops_too=as_drawn)
+        if reason is None:
+            fit.append(candidate)
+        else:
+            choices.append(drop(candidate, reason))
+    if fit:
+        found = strategy.select(fit, options, drawn)
+        choices += _cap(found if as_drawn else drop_duplicates(found), options)
     return sorted(choices, key=lambda choice: choice.candidate.completion.sample)
+
+
+def _unfit(candidate: Candidate, options: SelectOptions, *, loops_too: bool) -> str | None:
+    """Why it is not even shown to a strategy, the first reason that holds; None if it is."""
+    if candidate.code is None:
+        return "no code"
+    # A loop's tokens are the surest that there are, and training on them teaches to loop.
+    if candidate.completion.looped and not loops_too:
+        return "in a loop"
+    if candidate.broken:
+        return "broken text"
+    if length(candidate.completion.text) < options.min_length:
+        return "among the shortest"
+    return None
 
 
 def _cap(choices: list[Choice], options: SelectOptions) -> list[Choice]:

@@ -61,15 +61,18 @@ def observe(
     return found
 
 
-def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
-    """Keep the largest cluster if it has ``agreement_share`` of the candidates, and at least two.
+def select(
+    candidates: Sequence[Candidate], options: SelectOptions, drawn: Sequence[Candidate]
+) -> list[Choice]:
+    """Keep the largest cluster if it has ``agreement_share`` of all drawn, and at least two.
 
-    A sample counts as a vote, equal programs as several. Of two clusters of the same size neither
-    is kept, nor one that raised an exception on every input.
+    A sample counts as a vote, equal programs as several; what is no candidate any more has none,
+    and is of all. Of two clusters of the same size neither is kept, nor one that raised an
+    exception on every input.
     """
     votes = Counter(candidate.behaviour for candidate in candidates if candidate.behaviour)
     best = _largest(votes)
-    needed = max(_FEWEST, math.ceil(options.agreement_share * len(candidates) - 1e-9))
+    needed = max(_FEWEST, math.ceil(options.agreement_share * len(drawn) - 1e-9))
     enough = best is not None and votes[best] >= needed
     ordered = sorted(candidates, key=lambda candidate: not candidate.complete)
     return [_choice(candidate, best if enough else None) for candidate in ordered]

@@ -16,15 +16,18 @@ from localdistill.selection.duplicates import drop_duplicates
 NEEDS_VERDICTS = True
 
 
-def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
+def select(
+    candidates: Sequence[Candidate], options: SelectOptions, drawn: Sequence[Candidate]
+) -> list[Choice]:
     """Keep passes up to ``max_per_problem`` times the share that failed, rounded up, at least one.
 
-    Samples that were not judged (``infra_error``) count for neither share.
+    The share is of all that were drawn. One without code has failed, whatever became of it. Others
+    that were not judged (``infra_error``) count for neither share.
     """
     # A repeated program takes no place from another one.
-    choices = drop_duplicates(tests.select(candidates, options))
-    judged = [each for each in candidates if each.status not in (None, "infra_error")]
-    failed = sum(candidate.status != "passed" for candidate in judged)
+    choices = drop_duplicates(tests.select(candidates, options, drawn))
+    judged = [each for each in drawn if each.code is None or each.judged]
+    failed = sum(each.code is None or each.status != "passed" for each in judged)
     wanted = max(1, math.ceil(options.max_per_problem * failed / len(judged))) if judged else 0
     kept = 0
     found = []

@@ -12,7 +12,7 @@ class Candidate:
     """A completion, the program in it, and its verdict's status (None: not tested).
 
     ``behaviour``: what it did, where a strategy has had it run (``observed``) to its end; see
-    ``programs.Observed``.
+    ``programs.Observed``. ``broken``: its text is not what the model said; see ``problems.broken``.
     """
 
     completion: Completion
@@ -20,11 +20,17 @@ class Candidate:
     status: Status | None = None
     behaviour: tuple[str, ...] | None = None
     observed: bool = False
+    broken: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether the model ended it by itself, rather than its length."""
         return self.completion.finish_reason == "stop"
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a verdict on it that counts: not ``infra_error``, our own fault."""
+        return self.status not in (None, "infra_error")
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class SelectOptions:
     """Settings of the strategies; each reads those that concern it.
 
     max_per_problem: at most so many are kept of one problem, or those it finds easy would outweigh.
-    confidence_share: share of a problem's completions that ``confidence`` keeps, 0 to 1.
+    confidence_share: share of a problem's completions that ``confidence`` keeps, 0 to 1; of those
+        that pass for ``hybrid``.
     agreement_share: share of a problem's completions that must do the same for ``agreement``.
     min_length: answers of fewer characters are dropped before a strategy sees them.
     """

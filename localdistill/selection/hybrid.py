@@ -1,6 +1,7 @@
 """Strategy *hybrid*: of the completions that pass their tests, keep those the model is surest of.
 
-A pass may be luck: weak tests let wrong programs through, and those tend to be unlikely ones.
+A pass may be luck: weak tests let wrong programs through, and those tend to be unlikely ones. As
+with *confidence*, those that the model ended itself come first.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ def passes_wanted(options: SelectOptions) -> int:
     return math.ceil(options.max_per_problem / options.confidence_share - 1e-9)
 
 
-def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
+def select(
+    candidates: Sequence[Candidate], options: SelectOptions, drawn: Sequence[Candidate]
+) -> list[Choice]:
     """Keep the surest ``confidence_share`` of those that passed, at least one of them.
 
     Raises:
         ConfigError: one that passed has no ``mean_logprob``.
     """
-    choices = tests.select(candidates, options)
+    choices = tests.select(candidates, options, drawn)
     passed = [choice.candidate for choice in choices if choice.kept]
     failed = [choice for choice in choices if not choice.kept]
-    return [*(confidence.select(passed, options) if passed else []), *failed]
+    return [*(confidence.select(passed, options, passed) if passed else []), *failed]

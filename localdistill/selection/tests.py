@@ -18,7 +18,9 @@ def passes_wanted(options: SelectOptions) -> int:
     return options.max_per_problem
 
 
-def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choice]:
+def select(
+    candidates: Sequence[Candidate], options: SelectOptions, drawn: Sequence[Candidate]
+) -> list[Choice]:
     """Keep what passed: complete ones first, in the order of samples."""
     ordered = sorted(candidates, key=lambda candidate: not candidate.complete)
     return [_choice(candidate) for candidate in ordered]
@@ -27,7 +29,7 @@ def select(candidates: Sequence[Candidate], options: SelectOptions) -> list[Choi
 def _choice(candidate: Candidate) -> Choice:
     if candidate.status == "passed":
         return keep(candidate)
-    if candidate.status in (None, "infra_error"):
+    if not candidate.judged:
         return drop(candidate, "not judged")
     if candidate.status == "no_code":
         return drop(candidate, "no code")

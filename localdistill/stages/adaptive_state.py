@@ -14,6 +14,7 @@ from localdistill import control
 from localdistill.errors import WriterGone
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import parse_row
+from localdistill.problems.broken import is_broken
 from localdistill.problems.extract import extract_code
 from localdistill.selection.duplicates import normalise
 from localdistill.stages.adaptive_rule import Reason, Rule, Tally
@@ -48,7 +49,8 @@ class Sampled:
         self.pending = 0  # those of which nothing is known yet
         self.judged = 0  # those that count
         self.problems = {problem.id: problem for problem in problems}
-        self._programs: dict[Key, int | None] = {}  # of finished samples without a verdict
+        # Of finished samples without a verdict; None: one that selection drops whatever it is.
+        self._programs: dict[Key, int | None] = {}
         self._early: dict[Key, Status] = {}  # verdicts that came before we heard of the sample
         self._known: set[Key] = set()  # samples with a verdict, or put off
         self._resolved: set[str] = set()
@@ -92,8 +94,10 @@ class Sampled:
         tally = self.tallies[row.problem_id]
         tally.finished += 1
         tally.tokens += max(1, row.token_count)  # a server may not tell: samples cost alike then
-        code = extract_code(row.text, self.problems[row.problem_id])
-        self._programs[row.key] = None if code is None else hash(normalise(code))
+        problem = self.problems[row.problem_id]
+        code = extract_code(row.text, problem)
+        unfit = code is None or row.looped or is_broken(row, problem)
+        self._programs[row.key] = None if unfit else hash(normalise(code or ""))
         if row.key in self._early:
             self._judge(row.key, self._early.pop(row.key))
 

@@ -28,6 +28,7 @@ from localdistill.jsonl import (
     write_whole,
 )
 from localdistill.problems import ProblemSet, load
+from localdistill.problems.broken import is_broken
 from localdistill.problems.extract import extract_code
 from localdistill.problems.prompt import TEMPLATE_HASH, messages
 from localdistill.selection import Candidate, Choice, SelectOptions
@@ -175,8 +176,10 @@ def _candidates(request: SelectRequest, problems: ProblemSet) -> dict[str, list[
             message = f"{request.completions}: holds sample {row.sample} of {row.problem_id} twice"
             raise ConfigError(f"{message}; delete one of the lines.")
         seen.add(row.key)
-        code = extract_code(row.text, by_id[row.problem_id])
-        found.setdefault(row.problem_id, []).append(Candidate(row, code, statuses.get(row.key)))
+        problem = by_id[row.problem_id]
+        code, broken = extract_code(row.text, problem), is_broken(row, problem)
+        candidate = Candidate(row, code, statuses.get(row.key), broken=broken)
+        found.setdefault(row.problem_id, []).append(candidate)
     if seen and statuses and seen.isdisjoint(statuses):
         message = f"{request.verdicts}: none of its verdicts is on a completion in"
         raise ConfigError(f"{message} {request.completions}; give the files of one run.")

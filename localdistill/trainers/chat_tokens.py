@@ -1,10 +1,12 @@
 """Conversations into tokens, and which of them are trained on.
 
-The tokens are the ones that the model was sampled with: the prompt as its chat template renders it
-for generation, then all that it said by itself, thinking included, then the end token. Rendering
-the finished conversation instead would give other tokens where a template edits answers (Qwen3's
-puts an empty ``<think>`` block in, or takes thinking out; others strip whitespace) or where
-newlines that begin an answer melt into the prompt's.
+The text is the one that was sampled: the prompt as its chat template renders it for generation,
+then all that the model said by itself, thinking included, then the end token. The prompt's tokens
+are those that the model was sampled with. The answer's are made anew from its text, and may be
+others than were drawn: several rows of tokens make one text, and a tokenizer knows one of them.
+Rendering the finished conversation instead would give another text where a template edits answers
+(Qwen3's puts an empty ``<think>`` block in, or takes thinking out; others strip whitespace), and
+other tokens of the prompt where newlines that begin an answer melt into the prompt's.
 """
 
 from __future__ import annotations

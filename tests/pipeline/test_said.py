@@ -39,6 +39,7 @@ def test_a_gpu_that_is_not_used_is_told_of(
     [
         ({"select": {"strategy": "none"}}, True),
         ({"select": {"strategy": "none"}, "generate": {"temperature": 0.95}}, True),
+        ({"select": {"strategy": "none"}, "generate": {"stop_at_code": True}}, True),
         ({"select": {"strategy": "none"}, "generate": {"temperature": 1.6}}, False),
         ({"select": {"strategy": "none"}, "generate": {"top_k": 20}}, False),
         ({"select": {"strategy": "tests"}}, False),
@@ -51,6 +52,8 @@ def test_training_on_samples_of_the_model_as_it_is_is_warned_of(
     pipeline.run(configuration.build({**config, **settings}), tmp_path / "run", said.append)
     found = [event for event in said if "nothing but noise" in getattr(event, "message", "")]
     assert len(found) == warned
+    ends_at_code = settings.get("generate", {}).get("stop_at_code", False)
+    assert all(("to end with the program" in event.message) == ends_at_code for event in found)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from localdistill.types import Completion
 _ALL = ["none", "tests", "confidence", "hybrid", "balanced", "agreement"]
 
 
-def candidate(sample, code="auto", status="passed", logprob=-1.0, reason="stop"):
+def candidate(sample, code="auto", status="passed", logprob=-1.0, reason="stop", ended=None):
     row = Completion(
         problem_id="1",
         sample=sample,
@@ -23,8 +23,13 @@ def candidate(sample, code="auto", status="passed", logprob=-1.0, reason="stop")
         token_count=5,
         mean_logprob=logprob,
         seed=sample,
+        ended_by=ended,
     )
     return Candidate(row, f"x = {sample}" if code == "auto" else code, status)
+
+
+def looped(sample, **how):
+    return candidate(sample, reason="length", ended="repetition", **how)
 
 
 def decide(name, candidates, **options):
@@ -48,6 +53,52 @@ def test_strategies_go_by_the_names_of_their_files():
 def test_none_keeps_everything_with_code_whatever_its_verdict():
     given = [candidate(0, status="failed"), candidate(1, code=None), candidate(2, status=None)]
     assert decide("none", given) == ([0, 2], {"no code": 1})
+
+
+def test_none_is_a_fair_draw_of_what_the_model_says():
+    given = [candidate(n, code=code) for n, code in enumerate("aabacad")]
+    assert decide("none", given)[0] == [0, 1, 2, 3]
+    assert decide("none", given, max_per_problem=6) == ([0, 1, 2, 3, 4, 5], {"over the cap": 1})
+    # In the order of samples, whatever would be better to train on.
+    given = [looped(0), candidate(1, reason="length"), candidate(2, logprob=-0.1)]
+    assert decide("none", given, max_per_problem=2) == ([0, 1], {"over the cap": 1})
+
+
+@pytest.mark.parametrize("name", [name for name in _ALL if name != "none"])
+def test_a_loop_is_never_kept_for_its_sureness_nor_for_its_pass(name):
+    loops = [replace(looped(n, logprob=-0.01), behaviour=("a",), observed=True) for n in range(3)]
+    assert decide(name, loops) == ([], {"in a loop": 3})
+    sound = [seen(n, "a") for n in (3, 4)]
+    sound = [replace(each, status="passed") for each in sound]
+    kept, dropped = decide(name, loops + sound, agreement_share=0.4)
+    assert 3 in kept
+    assert dropped["in a loop"] == 3
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_what_the_model_did_not_say_is_never_kept(name):
+    broken = replace(candidate(0, logprob=-0.01), broken=True)
+    assert decide(name, [broken]) == ([], {"broken text": 1})
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_each_completion_is_kept_or_has_one_reason(name):
+    given = [
+        candidate(0, code=None),
+        looped(1, code=None),
+        looped(2),
+        replace(looped(3), broken=True),
+        replace(candidate(4), broken=True),
+        candidate(5, status="failed"),
+        candidate(6, code="a"),
+        candidate(7, code="a"),
+        candidate(8, status="infra_error"),
+    ]
+    kept, dropped = decide(name, given, max_per_problem=1, confidence_share=1.0)
+    assert len(kept) + dropped.total() == len(given)
+    assert dropped["no code"] == 2
+    assert dropped["in a loop"] == (0 if name == "none" else 2)
+    assert dropped["broken text"] == (2 if name == "none" else 1)
 
 
 def test_tests_keeps_only_what_passed():
@@ -78,6 +129,21 @@ def test_confidence_keeps_the_surest_share_without_a_look_at_verdicts():
     assert decide("confidence", given, confidence_share=0.01) == ([1], {"less confident": 7})
     everything = decide("confidence", given, confidence_share=1.0, max_per_problem=3)
     assert everything == ([1, 3, 4], {"over the cap": 5})
+
+
+def test_confidence_keeps_a_share_of_all_completions_and_not_of_those_with_code():
+    given = [candidate(n, logprob=-n / 10) for n in range(3)]
+    given += [candidate(n, code=None, logprob=None) for n in range(3, 7)] + [looped(7)]
+    expected = {"less confident": 1, "no code": 4, "in a loop": 1}
+    assert decide("confidence", given) == ([0, 1], expected)  # a quarter of 8
+
+
+@pytest.mark.parametrize("name", ["confidence", "hybrid"])
+def test_what_was_cut_is_sure_of_a_part_only_and_comes_last(name):
+    given = [candidate(0, logprob=-0.1, reason="length"), candidate(1), candidate(2, logprob=-0.9)]
+    assert decide(name, given, confidence_share=0.7)[0] == [1, 2]
+    assert decide(name, given, confidence_share=0.4)[0] == [2]
+    assert decide(name, given[:1])[0] == [0]
 
 
 def test_confidence_breaks_ties_by_sample():
@@ -115,6 +181,20 @@ def test_balanced_does_not_let_a_repeated_program_take_the_place_of_another():
     assert decide("balanced", given, max_per_problem=4)[0] == [0, 2]
 
 
+@pytest.mark.parametrize("status", ["no_code", None])
+def test_balanced_takes_what_holds_no_code_for_failed(status):
+    given = [candidate(0), candidate(1)]
+    given += [candidate(n, code=None, status=status) for n in range(2, 8)]
+    assert decide("balanced", given, max_per_problem=4) == ([0, 1], {"no code": 6})
+
+
+def test_balanced_counts_what_is_dropped_before_it_by_its_verdict():
+    given = [candidate(0), candidate(1), looped(2), looped(3, status="infra_error")]
+    given += [looped(n, status="failed") for n in (4, 5, 6)]
+    expected = {"in a loop": 5, "easy problem": 1}
+    assert decide("balanced", given, max_per_problem=2) == ([0], expected)  # a half of 6 failed
+
+
 def test_balanced_takes_what_was_not_judged_for_neither_easy_nor_hard():
     statuses = ["passed", "passed", "failed", "infra_error", None]
     given = [candidate(n, status=status) for n, status in enumerate(statuses)]
@@ -127,13 +207,13 @@ def test_balanced_takes_what_was_not_judged_for_neither_easy_nor_hard():
 def test_duplicates_are_dropped_after_normalising_blanks_only():
     codes = ["if a:\n    b\n", "if a:   \n\n    b", "if a:\n  b", "if a:\r\n    b\r\n\r\n"]
     given = [candidate(n, code=code) for n, code in enumerate(codes)]
-    assert decide("none", given) == ([0, 2], {"duplicate": 2})
+    assert decide("tests", given) == ([0, 2], {"duplicate": 2})
     assert normalise("a  \n\n b\t\n") == "a\n b"
 
 
 def test_a_duplicate_takes_no_place_under_the_cap():
     given = [candidate(n, code=code) for n, code in enumerate("aabbc")]
-    kept, dropped = decide("none", given, max_per_problem=2)
+    kept, dropped = decide("tests", given, max_per_problem=2)
     assert kept == [0, 2]
     assert dropped == {"duplicate": 2, "over the cap": 1}
 
@@ -173,6 +253,10 @@ def test_agreement_needs_a_share_of_all_and_two_at_least():
     assert decide("agreement", given) == ([], {"no agreement": 3, "did not run": 2})
     assert decide("agreement", given, agreement_share=0.4)[0] == [0, 1]
     assert decide("agreement", [seen(0, "a")], agreement_share=0.1)[0] == []
+    # Those without a program are of all, too.
+    given = [seen(0, "a"), seen(1, "a"), *(candidate(n, code=None) for n in (2, 3, 4))]
+    assert decide("agreement", given) == ([], {"no agreement": 2, "no code": 3})
+    assert decide("agreement", given, agreement_share=0.4)[0] == [0, 1]
 
 
 def test_agreement_keeps_neither_of_two_equal_clusters_nor_one_that_only_raises():

@@ -26,6 +26,13 @@ def test_a_text_counts_once_where_it_came_first(tmp_path):
     assert told(tmp_path / "all.jsonl") == [("p", "a"), ("q", "a"), ("q", "b"), ("p", "c")]
 
 
+def test_what_one_round_holds_twice_stays_so(tmp_path):
+    first = rows(tmp_path / "1.jsonl", ("p", "a"), ("p", "a"), ("p", "b"))
+    second = rows(tmp_path / "2.jsonl", ("p", "a"), ("p", "b"), ("p", "b"))
+    assert accumulate([first, second], tmp_path / "all.jsonl") == 4
+    assert told(tmp_path / "all.jsonl") == [("p", "a"), ("p", "a"), ("p", "b"), ("p", "b")]
+
+
 def test_the_same_sources_are_not_read_again_and_others_are(tmp_path):
     first, second = rows(tmp_path / "1.jsonl", ("p", "a")), rows(tmp_path / "2.jsonl", ("p", "b"))
     out = tmp_path / "all.jsonl"

@@ -11,6 +11,7 @@ from localdistill.errors import ConfigError, WriterGone
 from localdistill.events import Notice, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import JsonlWriter, is_done, read_rows, stopped_record
 from localdistill.stages import adaptive_state, generate
+from localdistill.stages.adaptive_rule import Rule
 from localdistill.stages.generate import GenerateRequest, run
 from localdistill.stages.verify_follow import PutOff, put_off_path
 from localdistill.stages.writer_lock import WriterLock
@@ -267,6 +268,23 @@ def test_a_verdict_that_is_put_off_is_not_waited_for(stage, deterministic):
     stage.run(prepare=slow, deterministic=deterministic)
     drawn = stage.samples()
     assert len(drawn["easy 0"]) == 5 and len(drawn["easy 1"]) == 4
+
+
+def test_a_pass_that_selection_will_not_keep_is_none(tmp_path):
+    problem = Problem(id="p", prompt="Write f.", tests=TESTS)
+    verdicts, rule = tmp_path / "verdicts.jsonl", Rule(keep=4, cap=8, budget=8)
+    sampled = adaptive_state.Sampled([problem], rule, verdicts, lambda event: None)
+    changes = [{}, {"ended_by": "repetition"}, {"text": "x = 1  # \ufffd"}, {"text": ""}]
+    for change in changes:
+        _, number = sampled.hand_out("p")
+        row = {"text": f"x = {number}", "finish_reason": "stop", **change}
+        numbers = {"sample": number, "token_count": 3, "mean_logprob": None, "seed": 0}
+        sampled.completed(Completion(problem_id="p", **numbers, **row))
+        with JsonlWriter(verdicts) as writer:
+            writer.write(Verdict(problem_id="p", sample=number, status="passed"))
+    assert sampled.look()
+    tally = sampled.tallies["p"]
+    assert (tally.judged, tally.passed, tally.kept) == (4, 1, 1)
 
 
 def test_problems_without_tests_are_not_sampled(stage):

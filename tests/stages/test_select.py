@@ -155,10 +155,10 @@ def test_the_result_does_not_depend_on_the_order_of_lines(case, strategy):
 
 def test_none_and_confidence_do_without_verdicts_and_tests(case):
     case.problems = [problem.model_copy(update={"tests": None}) for problem in case.problems]
-    assert case.select(strategy="none", verdicts=None).kept == 4
-    assert case.keys() == [("b", 0), ("b", 2), ("a", 0), ("a", 1)]
+    assert case.select(strategy="none", verdicts=None).kept == 5
+    assert case.keys() == [("b", 0), ("b", 1), ("b", 2), ("a", 0), ("a", 1)]
     case.select(strategy="confidence", verdicts=None)
-    assert case.keys() == [("b", 1), ("a", 1)]
+    assert case.keys() == [("b", 1), ("a", 0)]  # the surer one of a was cut by its length
 
 
 def test_tests_says_what_it_lacks(case):
@@ -286,5 +286,39 @@ def test_agreement_has_candidates_run_and_looks_at_no_verdict(case):
 
 def test_the_shortest_answers_of_all_problems_are_dropped(case):
     summary = case.select(strategy="none", drop_shortest=0.3)
-    assert summary.dropped == {"duplicate": 1, "no code": 1, "among the shortest": 1}
-    assert case.keys() == [("b", 0), ("b", 2), ("a", 1)]  # without "no luck"
+    assert summary.dropped == {"no code": 1, "among the shortest": 1}
+    assert case.keys() == [("b", 0), ("b", 1), ("b", 2), ("a", 1)]  # without "no luck"
+
+
+def test_a_loop_is_counted_as_one_and_taught_by_none_only(case):
+    case.completions[1] = case.completions[1].model_copy(update={"ended_by": "repetition"})
+    assert case.select().dropped["in a loop"] == 1
+    assert case.keys() == [("b", 0), ("b", 2)]
+    case.select(strategy="none")
+    assert [row.complete for row in case.rows() if row.problem_id == "a"] == [True, False]
+
+
+@pytest.mark.parametrize("strategy", ["none", "tests", "confidence"])
+def test_text_that_the_model_did_not_say_is_not_trained_on(case, strategy):
+    cut = case.completions[1]
+    case.completions[1] = cut.model_copy(update={"text": cut.text + " # \ufffd"})
+    case.completions[4] = case.completions[4].model_copy(update={"thinking": "caf\ufffd"})
+    summary = case.select(strategy=strategy, confidence_share=1.0)
+    assert summary.dropped["broken text"] == 2
+    assert {("a", 1), ("b", 1)}.isdisjoint(case.keys())
+    # A model that is asked about that character may say it.
+    asked = case.problems[1].model_copy(update={"prompt": "Replace \ufffd."})
+    case.problems[1] = asked
+    assert case.select(strategy=strategy, confidence_share=1.0).dropped["broken text"] == 1
+    assert {("a", 1)}.issubset(case.keys())
+
+
+@pytest.mark.parametrize("strategy", ["none", "tests", "confidence", "hybrid", "balanced"])
+def test_what_a_person_reads_adds_up_to_all_completions(case, strategy):
+    case.completions[1] = case.completions[1].model_copy(update={"ended_by": "repetition"})
+    case.completions[3] = case.completions[3].model_copy(update={"text": "`\ufffd`"})
+    summary = case.select(strategy=strategy, max_per_problem=1)
+    assert summary.kept + sum(summary.dropped.values()) == summary.completions == 6
+    shown = dict(case.events[-1].summary)
+    assert shown.pop("problems")
+    assert sum(shown.values()) == 6
