@@ -2,6 +2,10 @@
 
 Jinja's sandbox keeps a template from the rest of the program, but not from running for ever or from
 taking all memory: nested loops and strings that double are within its rules.
+
+There are two bounds of time. At the first an exception is raised, which Python does between two of
+its own steps. One step can last for ever, a comparison of nested lists say, and hears no signal
+meanwhile; so at the second bound, well behind the first, the kernel ends the process.
 """
 
 from __future__ import annotations
@@ -18,29 +22,43 @@ from types import FrameType
 
 SECONDS = 10.0  # of its thread's processor time
 MEMORY = 1 << 30  # bytes that it may take beside what the process has
+KILL_AFTER = 10.0  # seconds more, and the process is ended
+KILLED_BY = signal.SIGPROF  # which ends a process without a core file
 _LOOK_S = 0.01  # between two looks at the clock, at least
 _TOO_LONG = "it takes more than {:g} s of processor time"
+_libc = ctypes.CDLL(None, use_errno=True)
+# Before version 2.34 of glibc its timers were in a library of their own.
+_timers = _libc if hasattr(_libc, "timer_create") else ctypes.CDLL("librt.so.1", use_errno=True)
 
 
 class OutOfBounds(Exception):
     """It took too long, or too much memory; the message says which."""
 
 
+class _TimeIsUp(BaseException):
+    """Raised inside the block. No ``Exception``: Jinja swallows those of constant expressions."""
+
+
 @contextmanager
 def bounded(seconds: float | None = None, memory: int | None = None) -> Iterator[None]:
     """Run the block for ``seconds`` of processor time at most, with ``memory`` more bytes of room.
 
-    Room is address space.
+    Room is address space. Where the block hears nothing of its end, this process is ended by the
+    signal ``KILLED_BY``, ``KILL_AFTER`` seconds of processor time later.
 
     Raises:
         OutOfBounds: that was not enough.
     """
+    seconds = SECONDS if seconds is None else seconds
     try:
         with (
             _address_space(MEMORY if memory is None else memory),
-            _time(SECONDS if seconds is None else seconds),
+            _end_of_process(seconds + KILL_AFTER),
+            _time(seconds),
         ):
             yield
+    except _TimeIsUp:
+        raise OutOfBounds(_TOO_LONG.format(seconds)) from None
     except (MemoryError, OverflowError, RecursionError) as error:
         what = str(error) or "too much memory is wanted"
         raise OutOfBounds(what) from None
@@ -58,6 +76,47 @@ def _address_space(memory: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+class _Event(ctypes.Structure):
+    """``struct sigevent``, as far as a signal needs it."""
+
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),  # 0: SIGEV_SIGNAL
+        ("rest", ctypes.c_char * 48),
+    )
+
+
+class _Span(ctypes.Structure):
+    """``struct itimerspec``: how often from then on (0: not again), and when first."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_long) for name in ("again_s", "again_ns", "first_s", "first_ns")
+    )
+
+
+@contextmanager
+def _end_of_process(seconds: float) -> Iterator[None]:
+    """After ``seconds`` of this thread's processor time the kernel ends the process.
+
+    Not by RLIMIT_CPU or ITIMER_PROF: those count the threads of llama.cpp and PyTorch too, which
+    spin for a while after their work.
+    """
+    timer = ctypes.c_void_p()
+    event = _Event(signal=KILLED_BY)
+    clock = time.CLOCK_THREAD_CPUTIME_ID
+    if _timers.timer_create(clock, ctypes.byref(event), ctypes.byref(timer)):
+        raise OSError(ctypes.get_errno(), "timer_create failed")
+    whole = int(seconds)
+    span = _Span(first_s=whole, first_ns=int((seconds - whole) * 1e9))
+    try:
+        if _timers.timer_settime(timer, 0, ctypes.byref(span), None):
+            raise OSError(ctypes.get_errno(), "timer_settime failed")
+        yield
+    finally:
+        _timers.timer_delete(timer)
 
 
 @contextmanager
@@ -78,7 +137,7 @@ def _time(seconds: float) -> Iterator[None]:
             return
         left = end - _used()
         if left <= 0:
-            raise OutOfBounds(_TOO_LONG.format(seconds))
+            raise _TimeIsUp
         signal.setitimer(signal.ITIMER_REAL, max(left, _LOOK_S))
 
     before = signal.signal(signal.SIGALRM, look)
@@ -107,7 +166,7 @@ def _time_of_a_thread(seconds: float) -> Iterator[None]:
                 left = end - _used(this)
                 if left <= 0:
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(this), ctypes.py_object(OutOfBounds)
+                        ctypes.c_ulong(this), ctypes.py_object(_TimeIsUp)
                     )
                     return
 

@@ -2,7 +2,10 @@
 
 import resource
 import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -28,12 +31,61 @@ def test_so_it_does_in_a_thread():
             with bounded(seconds=0.05):
                 loop()
         except OutOfBounds as error:
-            caught.append(error)
+            caught.append(str(error))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join(60)
-    assert len(caught) == 1
+    assert caught == ["it takes more than 0.05 s of processor time"]
+
+
+def swallowing():
+    try:
+        loop()
+    except Exception:  # as Jinja does where it computes what is constant
+        return
+
+
+def test_its_end_cannot_be_swallowed():
+    with pytest.raises(OutOfBounds), bounded(seconds=0.05):
+        swallowing()
+
+
+# What a step takes that nothing can interrupt is doubled with each of its rounds.
+ENDLESS = """
+import sys, threading
+from localdistill import bounded
+bounded.SECONDS = bounded.KILL_AFTER = 0.1
+def work():
+    with bounded.bounded():
+        a, b = [1], [1]
+        for _ in range(60):
+            a, b = [a, a], [b, b]
+        print(a == b)
+if sys.argv[1] == "thread":
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+else:
+    work()
+"""
+
+
+@pytest.mark.parametrize("where", ["main", "thread"])
+def test_a_step_that_never_ends_ends_with_its_process(where):
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDLESS, where], capture_output=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (-bounds.KILLED_BY, b"")
+
+
+def test_the_process_lives_on_after_a_block_that_has_ended(monkeypatch):
+    monkeypatch.setattr(bounds, "KILL_AFTER", 0.0)
+    with bounded(seconds=0.2):
+        pass
+    end = time.thread_time() + 0.4
+    while time.thread_time() < end:
+        pass
 
 
 def test_a_machine_that_stands_still_counts_for_nothing():

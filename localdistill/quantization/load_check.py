@@ -30,11 +30,12 @@ def check_loads(path: Path, on_tensor: Callable[[str], None] = lambda name: None
         ExportRejected: a weight is not a finite number, llama.cpp cannot load the file, or its
             answer to a prompt is empty.
         MemoryShortage: there is too little memory to see.
-        ModelError: its chat template does not keep within bounds.
+        ModelError: a chat template of it cannot be read, or does not keep within bounds.
     """
     gguf = read_header(path)
-    _check_finite(gguf, on_tensor)
     llama = ggml.llama_library()
+    _check_templates(gguf)
+    _check_finite(gguf, on_tensor)
     # It says in its log only why something failed.
     with captured_log(llama) as lines:
         try:
@@ -55,6 +56,28 @@ def check_loads(path: Path, on_tensor: Callable[[str], None] = lambda name: None
             model.close()
     if answer["usage"]["completion_tokens"] < 1:
         raise ExportRejected(f"{path}: the new file's answer to a prompt is empty.")
+
+
+def _check_templates(gguf: GgufFile) -> None:
+    """Compile all chat templates within bounds: llama-cpp-python is about to do it without.
+
+    It compiles each that a file has, used or not, and so computes what is constant in them.
+    """
+    from jinja2 import TemplateError
+    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+    for name, entry in gguf.entries.items():
+        key, text = name.partition("\0")[0], entry.value  # to llama.cpp a name ends there
+        if key != _TEMPLATE and not key.startswith(f"{_TEMPLATE}."):
+            continue
+        try:
+            if not isinstance(text, str):
+                raise TypeError("no text")
+            with bounded():
+                Jinja2ChatFormatter(text, "", "")
+        except (TemplateError, TypeError, OutOfBounds) as error:
+            message = f"{gguf.path}: {key} cannot be read ({error})"
+            raise ModelError(f"{message}; use another model file.") from error
 
 
 def _prompt(llama: Any, model: Any, gguf: GgufFile) -> str | list[int]:

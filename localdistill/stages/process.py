@@ -24,12 +24,13 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from localdistill import control, errors, memory
+from localdistill import bounded, control, errors, memory
 from localdistill.errors import (
     GpuLost,
     LocaldistillError,
     MemoryShortage,
     MissingDependency,
+    ModelError,
     StageFailed,
     Stopped,
     storage_error,
@@ -179,6 +180,12 @@ _OTHER_PROCESSOR = (
 )
 
 
+_ENDLESS_TEMPLATE = (
+    "the model's chat template has kept the processor for too long, in a step that nothing can "
+    "interrupt. Use another model file"
+)
+
+
 def _is_of_gpu(text: str) -> bool:
     return any(words in text.lower() for words in _GPU_WORDS)
 
@@ -192,6 +199,8 @@ def _death(stage: str, code: int, log: Path, log_start: int = 0) -> Localdistill
         )
     if code == -signal.SIGILL:
         return StageFailed(f"{stage}: {_OTHER_PROCESSOR} ({log})")
+    if code == -bounded.KILLED_BY:
+        return ModelError(f"{stage}: {_ENDLESS_TEMPLATE} ({log}).")
     with log.open("rb") as file:
         file.seek(log_start)
         said = file.read().decode("utf-8", errors="replace").splitlines()

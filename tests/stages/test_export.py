@@ -232,6 +232,20 @@ def test_a_template_that_never_ends_is_not_rendered_for_ever(model, tmp_path, mo
         check_loads(with_template(model, tmp_path / "m.gguf", template))
 
 
+def test_nor_is_it_computed_for_ever_when_llama_cpp_python_compiles_it(
+    model, tmp_path, monkeypatch
+):
+    """Which it does by itself, when it loads the file."""
+    monkeypatch.setattr(bounded, "SECONDS", 0.05)
+    with pytest.raises(ModelError, match=r"chat_template cannot be read .*processor time"):
+        check_loads(with_template(model, tmp_path / "m.gguf", "{{ 3**10000000 > 0 }}"))
+
+
+def test_a_template_that_is_not_jinja_is_told(model, tmp_path):
+    with pytest.raises(ModelError, match="chat_template cannot be read"):
+        check_loads(with_template(model, tmp_path / "m.gguf", "{% if %}"))
+
+
 def test_a_template_that_refuses_a_question_is_rejected(model, tmp_path):
     with pytest.raises(ExportRejected, match=r"cannot answer \(no questions"):
         check_loads(

@@ -11,7 +11,15 @@ import time
 import psutil
 import pytest
 
-from localdistill.errors import ConfigError, GpuLost, MemoryShortage, StageFailed, StorageError
+from localdistill import bounded
+from localdistill.errors import (
+    ConfigError,
+    GpuLost,
+    MemoryShortage,
+    ModelError,
+    StageFailed,
+    StorageError,
+)
 from localdistill.stages import process
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.process import run_stage
@@ -212,6 +220,11 @@ def test_a_death_is_told_by_what_its_own_stage_said(inputs, monkeypatch):
     monkeypatch.setattr(process.sys, "executable", "/bin/false")
     with pytest.raises(StageFailed, match=r"exit code 1 \(no output\)"):
         run_stage("select", request(inputs), lambda event: None, log)
+
+
+def test_a_template_that_only_the_kernel_could_stop_is_told_as_such(tmp_path):
+    told = process._death("generate", -bounded.KILLED_BY, tmp_path / "log.txt")
+    assert type(told) is ModelError and "chat template" in str(told)
 
 
 def test_what_was_compiled_for_another_processor_is_told_so(tmp_path):
