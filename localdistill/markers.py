@@ -103,7 +103,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """The whole marker of ``path``; None where there is none, or none that can be read."""
     try:
         kept = json.loads(marker(path).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return kept if isinstance(kept, dict) else None
 

@@ -80,15 +80,15 @@ def find_models(entries: Sequence[Entry], places: Sequence[Place]) -> OnDisk:
     seen: set[Path] = set()
     for place in places:
         for candidate in _candidates(place):
-            real = candidate.path.resolve()
-            if real in seen:
-                continue
-            seen.add(real)
             try:
+                real = candidate.path.resolve()
+                if real in seen:
+                    continue
+                seen.add(real)
                 if candidate.form == "folder" or not is_done(candidate.path):  # else made here
                     models.append(_look(candidate, entries))
-            except (ModelError, OSError, ValueError, OverflowError) as error:
-                reason = str(error).removeprefix(f"{candidate.path}: ")
+            except Exception as error:  # whatever a stranger's file drives its readers to
+                reason = str(error).removeprefix(f"{candidate.path}: ") or type(error).__name__
                 unreadable.append(Unreadable(path=candidate.path, reason=reason))
     return OnDisk(models=tuple(models), unreadable=tuple(unreadable))
 

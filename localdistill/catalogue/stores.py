@@ -64,7 +64,7 @@ def ollama_models(store: Path) -> Iterator[OllamaModel]:
         try:
             content = json.loads(manifest.read_text(encoding="utf-8"))
             layers = [(str(x["mediaType"]), str(x["digest"])) for x in content["layers"]]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         *path, tag = manifest.relative_to(root).parts
         blobs = [

@@ -247,6 +247,6 @@ def _json(path: Path) -> dict[str, Any]:
     """The object in ``path``; empty where there is none: older runs lack some."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -117,9 +117,9 @@ def _scaling(path: Path, config: dict[str, Any]) -> float:
         rank, alpha = int(config["r"]), float(config["lora_alpha"])
         if rank < 1 or not isfinite(alpha):
             raise ValueError
-    except (KeyError, TypeError, ValueError):
+        return alpha / sqrt(rank) if config.get("use_rslora") else alpha / rank
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ModelError(f"{path}: adapter_config.json has no usable r, lora_alpha.") from None
-    return alpha / sqrt(rank) if config.get("use_rslora") else alpha / rank
 
 
 def _pair(
@@ -138,8 +138,8 @@ def _pair(
             f"{path}: changes {name!r}, which {master.path} does not have. "
             "Give the model that the adapter was trained on."
         )
-    fits = half["A"].shape == (rank, base.shape[-1]) and half["B"].shape == (base.shape[0], rank)
-    if len(base.shape) != 2 or not fits:
+    pair = (half["B"].shape, half["A"].shape)
+    if len(base.shape) != 2 or pair != ((base.shape[0], rank), (rank, base.shape[1])):
         raise ModelError(
             f"{path}: factors {half['B'].shape} x {half['A'].shape} do not fit {name!r} of shape "
             f"{base.shape} at rank {rank}. Give the model that the adapter was trained on."

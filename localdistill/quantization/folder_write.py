@@ -67,6 +67,6 @@ def read_note(folder: Path) -> dict[str, Any]:
     """What ``write_note`` kept in ``folder``; empty for a folder that was not made here."""
     try:
         content = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -57,13 +57,14 @@ def _check_vocabulary(gguf: GgufFile, master: HfFolder) -> None:
         raise ModelError(f"{master.path}: has no tokenizer.json. Fetch the folder again.")
     content = read_json(path)
     tokens = gguf.need("tokenizer.ggml.tokens")
-    vocabulary = content.get("model", {}).get("vocab", {})
-    if not isinstance(vocabulary, dict):
-        raise ModelError(f"{path}: not a byte-level BPE tokenizer. Take a Qwen2 or Qwen3 model.")
-    added = {entry["content"]: entry["id"] for entry in content.get("added_tokens", [])}
-    for token, number in {**vocabulary, **added}.items():
-        if number >= len(tokens) or tokens[number] != token:
-            raise _mismatch(gguf, master, f"token {number} is {token!r} in the second only")
+    try:
+        added = {entry["content"]: entry["id"] for entry in content.get("added_tokens", [])}
+        for token, number in {**content.get("model", {}).get("vocab", {}), **added}.items():
+            if number >= len(tokens) or tokens[number] != token:
+                raise _mismatch(gguf, master, f"token {number} is {token!r} in the second only")
+    except (AttributeError, LookupError, TypeError) as error:
+        message = f"{path}: not a byte-level BPE tokenizer. Take a Qwen2 or Qwen3 model."
+        raise ModelError(message) from error
 
 
 def _check_values(gguf: GgufFile, master: HfFolder) -> None:

@@ -24,6 +24,7 @@ from localdistill.quantization import ggml, ggml_types
 GGML_TYPES = {"F32": ggml_types.F32, "F16": ggml_types.F16, "BF16": ggml_types.BF16}
 WIDTHS = {"F32": 4, "F16": 2, "BF16": 2}  # bytes; the types of weights that are supported
 _LONGEST_HEADER = 100_000_000  # bytes, the library's own limit
+_MOST_SIDES = 8  # of a tensor; models have two
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,21 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
                 raise ValueError("header longer than the file")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
-        tensors = [_tensor(path, name, entry, 8 + length) for name, entry in header.items()]
+        tensors = [_tensor(path, name, entry, 8 + length, size) for name, entry in header.items()]
         if any(t.start < 8 + length or t.start + t.size > size for t in tensors):
             raise ValueError("data outside the file")
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError, struct.error, ValueError, KeyError, TypeError, AttributeError,
+        RecursionError, OverflowError,
+    ) as error:  # fmt: skip
         raise ModelError(
             f"{path}: missing, truncated or not a safetensors file ({error}). Fetch it again."
         ) from error
     return {tensor.name: tensor for tensor in sorted(tensors, key=lambda t: t.start)}
 
 
-def _tensor(path: Path, name: str, entry: Any, data_start: int) -> StoredTensor:
+def _tensor(path: Path, name: str, entry: Any, data_start: int, most: int) -> StoredTensor:
+    """What the header's ``entry`` says; no side of a tensor is longer than ``most``, in a file."""
     dtype, shape = str(entry["dtype"]), tuple(int(side) for side in entry["shape"])
     if dtype not in WIDTHS:
         raise ModelError(
@@ -70,6 +75,9 @@ def _tensor(path: Path, name: str, entry: Any, data_start: int) -> StoredTensor:
             "Take the model in 16 bits: F16 or BF16 safetensors, not quantised."
         )
     start, end = (int(offset) for offset in entry["data_offsets"])
+    # Sides may have thousands of digits: what they multiply to would take hours to find.
+    if len(shape) > _MOST_SIDES or max(shape, default=1) > most:
+        raise ValueError(f"tensor {name!r} is larger than the file")
     if min(shape, default=1) < 0 or end - start != prod(shape) * WIDTHS[dtype]:
         raise ValueError(f"tensor {name!r} does not fit its byte range")
     return StoredTensor(name, path, dtype, shape, data_start + start, end - start)

@@ -6,6 +6,7 @@ import platform
 from typing import Any
 
 from localdistill.backends.llama_memory import ModelShape
+from localdistill.errors import ModelError
 from localdistill.quantization.gguf_file import GgufFile
 
 # ggml types that llama.cpp copies in another order for the processor's wide instructions
@@ -28,8 +29,12 @@ def shape_of(gguf: GgufFile, machine: str = "") -> ModelShape:
     def number(key: str, default: Any = None) -> int:
         value = gguf.get(f"{name}.{key}", default)
         found = gguf.need(f"{name}.{key}") if value is None else value
-        # Some models have a number for each layer.
-        return int(max(found)) if isinstance(found, list) else int(found)
+        try:
+            # Some models have a number for each layer.
+            return int(max(found)) if isinstance(found, list) else int(found)
+        except (TypeError, ValueError, OverflowError) as error:
+            message = f"{gguf.path}: {name}.{key} is no number. Fetch the file again."
+            raise ModelError(message) from error
 
     layers, embedding = number("block_count"), number("embedding_length")
     heads = max(1, number("attention.head_count"))

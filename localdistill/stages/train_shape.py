@@ -14,6 +14,7 @@ from localdistill.quantization.hf_folder import has_weights, read_folder
 from localdistill.quantization.start import find_gguf
 from localdistill.trainers.shape import TrainShape
 
+_LARGEST = 1 << 32  # layers, columns, tokens ...: no model has as many
 _TRAINED_IN = {"BF16": 2, "F32": 4}  # a CPU computes in one of these: type of a tensor -> bytes
 
 
@@ -69,9 +70,10 @@ def shape_of_config(config: Mapping[str, Any], where: object) -> TrainShape:
             head_norms=kind == "qwen3",
             context=int(config["max_position_embeddings"]),
         )
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         message = f"{where}: its configuration does not tell its shape ({error!r})."
         raise ModelError(f"{message} Fetch it again.") from error
-    if min(shape.layers, shape.width, shape.feed_forward, shape.vocabulary, shape.head_dim) < 1:
+    sizes = (shape.layers, shape.width, shape.feed_forward, shape.vocabulary, shape.head_dim)
+    if min(sizes) < 1 or max(*sizes, shape.heads, shape.kv_heads, shape.context) > _LARGEST:
         raise ModelError(f"{where}: its configuration makes no sense. Fetch it again.")
     return shape

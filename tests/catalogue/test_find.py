@@ -7,8 +7,8 @@ import pytest
 from localdistill.catalogue.find import find_models
 from localdistill.catalogue.identify import plain
 from localdistill.catalogue.places import usual_places
-from localdistill.errors import ConfigError
-from localdistill.jsonl import mark_done
+from localdistill.errors import ConfigError, MemoryShortage
+from localdistill.jsonl import mark_done, marker
 from localdistill.quantization.folder_write import write_note
 from tests.catalogue.conftest import place, write_folder, write_gguf
 
@@ -145,6 +145,41 @@ def test_damaged_files_are_named_and_end_nothing(entries, by_name, tmp_path):
     bad = {one.path.name for one in disk.unreadable}
     assert bad == {"cut.gguf", "empty.gguf", "noise.gguf", "folder", "half"}
     assert all(one.reason for one in disk.unreadable)
+
+
+NESTED = "[" * 100_000
+
+
+def test_nor_do_files_that_were_made_to_crash_their_readers(entries, by_name, tmp_path):
+    write_gguf(tmp_path / "z.gguf", by_name["qwen3-8b"], "Qwen3 8B")
+    nested = write_folder(tmp_path / "nested", by_name["qwen3-8b"])
+    (nested / "config.json").write_text(NESTED)
+    strange = write_folder(tmp_path / "strange", by_name["qwen3-8b"])
+    (strange / "config.json").write_text('{"model_type": "qwen3", "num_attention_heads": 1e999}')
+    (write_folder(tmp_path / "noted", by_name["qwen3-8b"]) / "localdistill.json").write_text(NESTED)
+    (tmp_path / "round.gguf").symlink_to(tmp_path / "round.gguf")
+    marked = write_gguf(tmp_path / "marked.gguf", by_name["qwen3-8b"], "Qwen3 8B")
+    marker(marked).write_text('{"_content": {"bytes": "many"}}')
+    marked = write_gguf(tmp_path / "y.gguf", by_name["qwen3-8b"], "Qwen3 8B")
+    marker(marked).write_text(NESTED)
+    disk = find_models(entries, [place(tmp_path)])
+    assert names(disk) == [
+        ("qwen3-8b", "y.gguf"), ("qwen3-8b", "z.gguf"), (None, "noted"),
+    ]  # fmt: skip
+    bad = {one.path.name for one in disk.unreadable}
+    assert bad == {"nested", "strange", "round.gguf", "marked.gguf"}
+    assert all(one.reason for one in disk.unreadable)
+
+
+def test_nor_does_one_for_which_there_is_no_memory(entries, by_name, tmp_path, monkeypatch):
+    write_gguf(tmp_path / "m.gguf", by_name["qwen3-8b"], "Qwen3 8B")
+
+    def refuse(path):
+        raise MemoryShortage(f"{path}: needs at least 70 GB")
+
+    monkeypatch.setattr("localdistill.catalogue.find.read_header", refuse)
+    (found,) = find_models(entries, [place(tmp_path)]).unreadable
+    assert found.reason == "needs at least 70 GB"
 
 
 def test_a_file_that_may_not_be_read_is_named(entries, by_name, tmp_path, monkeypatch):

@@ -108,7 +108,9 @@ def test_the_same_in_two_stores_is_one_and_another_is_not(ollama, tmp_path):
         find_ollama("qwen3", [ollama, second])
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"layers": [1]}', '{"layers": [{}]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"layers": [1]}', '{"layers": [{}]}', "[" * 100_000]
+)
 def test_other_files_among_the_manifests_are_passed_over(ollama, content):
     (ollama / "manifests" / "registry.ollama.ai" / "library" / "qwen3" / "odd").write_text(content)
     assert len(list(ollama_models(ollama))) == 4

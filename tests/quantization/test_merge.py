@@ -118,6 +118,9 @@ def test_an_update_beyond_16_bits_is_rejected(tiny, tmp_path):
         {"peft_type": "IA3"},
         {"r": 0},
         {"lora_alpha": None},
+        {"r": float("inf")},
+        {"r": 10**400},
+        {"lora_alpha": 10**400},
     ],
 )
 def test_settings_that_are_more_than_plain_lora_are_refused(tiny, tmp_path, config):

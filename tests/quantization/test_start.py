@@ -73,6 +73,23 @@ def test_two_different_models_are_refused(pair, q4, tmp_path, difference):
         resolve_start(pair, tmp_path / "work")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"model": []}',
+        '{"model": {"vocab": 3}}',
+        '{"model": {"vocab": {"a": "b"}}}',
+        '{"model": {"vocab": {"a": -1000000}}}',
+        '{"added_tokens": [{}]}',
+        '{"added_tokens": [{"content": [], "id": 1}]}',
+    ],
+)
+def test_a_tokenizer_of_another_kind_is_told(pair, tmp_path, content):
+    (pair / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match="not a byte-level BPE tokenizer"):
+        resolve_start(pair, tmp_path / "work")
+
+
 def test_a_fine_tune_of_the_same_model_is_told_by_its_norms(pair, q4, tmp_path):
     weights = q4.weights()
     weights["model.norm.weight"] *= 1.02

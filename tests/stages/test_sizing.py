@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 from localdistill import gpus, memory
 from localdistill.backends.llama_memory import ModelShape, need
 from localdistill.config import build
-from localdistill.errors import MemoryShortage
+from localdistill.errors import MemoryShortage, ModelError
 from localdistill.gpus import Gpu
-from localdistill.quantization.gguf_file import read_header
+from localdistill.quantization.gguf_file import Entry, GgufFile, read_header
 from localdistill.stages import this_machine
 from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import DEFAULT_SLOTS, F16_SLOTS, GPU_SLOTS, Task, choose
@@ -272,3 +273,11 @@ def test_where_texts_are_promised_the_form_of_weights_does_not_depend_on_memory(
     problems.write_text('{"id": "1", "prompt": "Add."}\n')
     given = {"model": str(SEED_MODEL), "problems": str(problems), "deterministic": True}
     assert settled(build(given), [problems], SEED_MODEL)[0].generate.weights == "stored"
+
+
+@pytest.mark.parametrize("value", ["many", [], ["a", 1], float("inf")])
+def test_a_header_whose_numbers_are_none_is_one_line(value):
+    said = {"general.architecture": "qwen2", "qwen2.block_count": value}
+    entries = {key: Entry(content, 0, 0) for key, content in said.items()}
+    with pytest.raises(ModelError, match=r"m\.gguf: qwen2\.block_count is no number"):
+        shape_of(GgufFile(Path("m.gguf"), 0, entries, {}, 0, 0, 0, 32))

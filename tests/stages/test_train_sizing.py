@@ -124,7 +124,15 @@ def test_a_gguf_file_and_the_folder_it_was_made_of_have_one_shape():
 
 
 @pytest.mark.parametrize(
-    "change", [{"hidden_size": None}, {"num_attention_heads": 0}, {"num_hidden_layers": -1}]
+    "change",
+    [
+        {"hidden_size": None},
+        {"num_attention_heads": 0},
+        {"num_hidden_layers": -1},
+        {"vocab_size": float("inf")},
+        {"num_attention_heads": 10**400},
+        {"max_position_embeddings": 10**400},
+    ],
 )
 def test_a_configuration_without_sense_is_one_line(change):
     config = {

@@ -32,7 +32,7 @@ def read_trained(adapter: Path) -> Trained | None:
     try:
         content = json.loads((adapter / TRAINING).read_text(encoding="utf-8"))
         return Trained(float(content["held_out"]["before"]), float(content["held_out"]["after"]))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
         return None
 
 
