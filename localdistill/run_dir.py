@@ -14,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from localdistill import config as configuration
+from localdistill import file_lock
 from localdistill.config import Config
 from localdistill.continuing import MAY_GROW, freeze, grown, with_sizes
 from localdistill.durable import restore, write_twice
@@ -69,6 +70,7 @@ class RunDir:
         self.start = path / "start"
         self.evaluation = path / "evaluation.json"
         self.regression = path / "regression.json"  # plain questions, before and after
+        self.at_work = path / "run.lock"  # locked while a run lives
         self.stages_at_work = path / "stage.lock"  # locked while a run or a stage of it lives
         self.comparison = path / "comparison.json"  # of the selection lab
         self.controls = path / "controls"  # a folder for each
@@ -124,16 +126,16 @@ class RunDir:
         try:
             self._found = self._names()
             self._made = make_folder(self.path)
-            self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
-            self._stage_lock = os.open(self.stages_at_work, os.O_RDWR | os.O_CREAT, 0o644)
+            lock = file_lock.take(self.at_work)
+            if lock is None:
+                raise self._taken()
+            self._lock = lock
+            self._stage_lock = self._wait_for_orphans()
         except OSError as error:
-            self.close()
             self._take_away()
+            self.close()
             message = f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir"
             raise ConfigError(f"{message}, or make room and rights for it.") from error
-        try:
-            self._lock_or_refuse(self._lock)
-            self._wait_for_orphans()
         except ConfigError:
             self.close()  # it is not ours
             raise
@@ -151,32 +153,28 @@ class RunDir:
             ConfigError: one does.
         """
         with contextlib.suppress(OSError):  # there is none, or ``open`` says better what it is
-            descriptor = os.open(self.path / "run.lock", os.O_RDWR)
+            descriptor = os.open(self.at_work, os.O_RDWR)
             try:
-                self._lock_or_refuse(descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise self._taken() from error
             finally:
                 os.close(descriptor)
 
-    def _lock_or_refuse(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = f"{self.path}: another run works in it; wait for it"
-            raise ConfigError(f"{message} or choose another --run-dir.") from error
+    def _taken(self) -> ConfigError:
+        message = f"{self.path}: another run works in it; wait for it"
+        return ConfigError(f"{message} or choose another --run-dir.")
 
-    def _wait_for_orphans(self) -> None:
+    def _wait_for_orphans(self) -> int:
         # After `kill -9` of a run the kernel kills its stage's process too, but not at once, and
         # two writers of one file would tear it.
         deadline = time.monotonic() + _ORPHAN_WAIT_S
-        while True:
-            try:
-                fcntl.flock(self._stage_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    message = f"{self.path}: a stage of an earlier run is still at work in it."
-                    raise ConfigError(f"{message} End that process first.") from error
-                time.sleep(0.1)
+        while (lock := file_lock.take(self.stages_at_work)) is None:
+            if time.monotonic() > deadline:
+                message = f"{self.path}: a stage of an earlier run is still at work in it."
+                raise ConfigError(f"{message} End that process first.")
+            time.sleep(0.1)
+        return lock
 
     def close(self) -> None:
         """Give the locks back."""

@@ -1,5 +1,6 @@
 """The run directory: one writer, one configuration."""
 
+import fcntl
 import subprocess
 import sys
 
@@ -208,6 +209,25 @@ def test_what_a_mishap_has_ended_stays_though_nothing_was_drawn(tmp_path, error)
         (directory.start / "master").mkdir(parents=True)
         raise error
     assert (path / "start" / "master").is_dir()
+
+
+@pytest.mark.parametrize("lock", ["run.lock", "stage.lock"])
+def test_a_lock_that_a_failing_run_has_taken_away_meanwhile_is_none(tmp_path, monkeypatch, lock):
+    """A run fails, removes its files and ends while the next one opens them."""
+    flock, removed = fcntl.flock, []
+
+    def late(descriptor, how):
+        if (tmp_path / lock).exists() and not removed:
+            removed.append((tmp_path / lock).unlink())
+        return flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with RunDir(tmp_path):
+        assert removed
+        with pytest.raises(ConfigError, match="another run works in it"):
+            RunDir(tmp_path).open()
+        with (tmp_path / lock).open() as file, pytest.raises(BlockingIOError):
+            flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_before_a_run_is_begun_nothing_is_left_by_a_mishap(tmp_path):

@@ -12,6 +12,7 @@ import os
 import time
 from pathlib import Path
 
+from localdistill import file_lock
 from localdistill.errors import ConfigError
 
 # How long the process of a stage that lost its command may need to die (the kernel kills it).
@@ -43,18 +44,10 @@ class WriterLock:
         return self
 
     def _taken(self) -> bool:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last owner may have taken the file away after we had opened it.
-            if os.path.samestat(os.fstat(descriptor), self._path.stat()):
-                self._descriptor, descriptor = descriptor, -1
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
-        return self._descriptor >= 0
+        taken = file_lock.take(self._path)
+        if taken is not None:
+            self._descriptor = taken
+        return taken is not None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
