@@ -17,10 +17,10 @@ from localdistill import config as configuration
 from localdistill import file_lock
 from localdistill.config import Config
 from localdistill.continuing import MAY_GROW, freeze, grown, with_sizes
-from localdistill.durable import restore, write_twice
+from localdistill.durable import restore, spare, unfinished, write_twice
 from localdistill.errors import ConfigError, GpuLost, StorageError, UserError
 from localdistill.folders import make_folder
-from localdistill.jsonl import is_done
+from localdistill.jsonl import is_done, marker
 
 # How long the process of a stage that lost its run may need to die (it is killed by the kernel).
 _ORPHAN_WAIT_S = 60.0
@@ -204,11 +204,27 @@ class RunDir:
     def _names(self) -> set[str] | None:
         return {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else None
 
+    def _own_names(self) -> set[str]:
+        """What a run makes in the directory, by name; that of a file with what is beside it."""
+        known = [path for path in vars(self).values() if isinstance(path, Path)]
+        known += [self.problems("train"), self.round(1).path, self.scores("dev", "base")]
+        own = {path.relative_to(self.path).parts[0] for path in known if path != self.path}
+        files = [self.path / name for name in own]
+        files += [beside(file) for file in files for beside in (spare, marker)]
+        return {each.name for file in files for each in (file, unfinished(file))}
+
     def _take_away(self) -> None:
-        """Remove what this call has made, unless it goes on with a run that was there."""
-        if self._found and self.config.name in self._found:
+        """Remove what this call has made, unless it goes on with a run that was there.
+
+        A fetch can take hours: what somebody has put here meanwhile stays.
+        """
+        found = self._found or set()
+        if self.config.name in found:
             return
-        for name in (self._names() or set()) - (self._found or set()):
+        own = self._own_names() if self.config.exists() else _MAY_BE_LEFT
+        made = (self._names() or set()) & own - found if self.is_open else set()
+        # The lock at the end: who takes it next makes files of the same names.
+        for name in sorted(made, key=lambda name: name == self.at_work.name):
             entry = self.path / name
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)

@@ -11,7 +11,7 @@ import pytest
 
 from localdistill import cli, health, pipeline, run_options
 from localdistill.claim import Claim
-from localdistill.errors import ConfigError, Stopped
+from localdistill.errors import ConfigError, ModelError, Stopped
 from localdistill.run_dir import RunDir
 from localdistill.watching import is_at_work
 from tests.quantization.tiny import Tiny
@@ -111,6 +111,22 @@ def test_a_fetch_that_fails_leaves_nothing_and_one_that_is_killed_nothing_in_the
     with Claim(path) as claim:
         config = run_options.run_config(given("--run-dir", str(path)), claim)
         assert claim.directory.check(config) is None
+
+
+def test_what_was_put_there_during_a_fetch_that_fails_stays(hub, tmp_path):
+    path = tmp_path / "run"
+    hub.spoil = True
+
+    class Noted(Claim):
+        def take(self, config):
+            super().take(config)
+            (path / "notes").mkdir()
+            (path / "notes" / "mine.txt").write_text("years of work")
+
+    with pytest.raises(ModelError, match="damaged"), Noted(path) as claim:
+        run_options.run_config(given("--run-dir", str(path)), claim)
+    assert [each.name for each in path.iterdir()] == ["notes"]
+    assert (path / "notes" / "mine.txt").read_text() == "years of work"
 
 
 def test_nothing_is_fetched_into_a_directory_that_holds_other_files(hub, tmp_path):

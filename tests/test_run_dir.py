@@ -8,7 +8,8 @@ import pytest
 
 from localdistill import config as configuration
 from localdistill.errors import ConfigError, GpuLost, StorageError
-from localdistill.run_dir import RunDir
+from localdistill.jsonl import mark_done
+from localdistill.run_dir import _MAY_BE_LEFT, RunDir
 
 CONFIG = configuration.build({"model": "m.gguf", "problems": "p.jsonl"})
 
@@ -228,6 +229,36 @@ def test_a_lock_that_a_failing_run_has_taken_away_meanwhile_is_none(tmp_path, mo
             RunDir(tmp_path).open()
         with (tmp_path / lock).open() as file, pytest.raises(BlockingIOError):
             flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_what_somebody_has_put_there_meanwhile_stays(tmp_path):
+    path = tmp_path / "run"
+    with pytest.raises(ConfigError), RunDir(path) as directory:
+        (path / "notes.txt").write_text("mine")
+        (path / "papers").mkdir()
+        directory.adopt(CONFIG)
+    assert {each.name for each in path.iterdir()} == {"notes.txt", "papers"}
+
+
+def test_so_it_does_once_the_run_was_begun(tmp_path):
+    path = tmp_path / "run"
+    with pytest.raises(ConfigError), RunDir(path) as directory:
+        directory.adopt(CONFIG)
+        directory.write_manifest({"hashes": {}})
+        for split in ("train", "dev"):
+            directory.problems(split).parent.mkdir(exist_ok=True)
+            directory.problems(split).write_text("{}")
+        for folder in (directory.start, directory.round(1).path, directory.scores("dev", "base")):
+            folder.mkdir(parents=True)
+        directory.events.write_text("{}")
+        mark_done(directory.problems("train").parent)
+        (path / "notes.txt").write_text("mine")
+        raise ConfigError("a mistake in it")
+    assert {each.name for each in path.iterdir()} == {"notes.txt"}
+
+
+def test_what_a_call_may_leave_is_made_by_a_run(tmp_path):
+    assert RunDir(tmp_path)._own_names() >= _MAY_BE_LEFT
 
 
 def test_before_a_run_is_begun_nothing_is_left_by_a_mishap(tmp_path):
