@@ -12,6 +12,7 @@ gigabytes, so they are fetched here, by ranges, into the blob that it would have
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ _TEXTS = [
 ]  # fmt: skip
 # Without these a model can neither be trained nor be converted.
 _NEEDED = ("config.json", "tokenizer.json")
+_COMMIT = re.compile("[0-9a-f]{40}")
 _MB = 1_000_000
 
 
@@ -101,6 +103,7 @@ def run(request: FetchRequest, callback: Callback) -> FetchSummary:
         StorageError: the disk has no room for it.
     """
     from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.hf_api import RepoFile
     from huggingface_hub.utils import disable_progress_bars, logging
 
     disable_progress_bars()
@@ -110,10 +113,13 @@ def run(request: FetchRequest, callback: Callback) -> FetchSummary:
         api = HfApi()
         revision = api.resolve_revision(request.repo, revision=request.revision, cache_dir=cache)
         commit = revision.resolved
+        if not _COMMIT.fullmatch(commit):  # a folder is called so
+            raise ModelError(f"{request.repo}: the hub names no commit of it. Look at HF_ENDPOINT.")
         where: dict[str, Any] = {"repo_id": request.repo, "revision": commit, "cache_dir": cache}
         folder = Path(snapshot_download(**where, allow_patterns=_TEXTS, ignore_patterns=["*/*"]))
         _check_kind(request, folder)
-        tree = {file.path: file for file in api.list_repo_tree(request.repo, revision=commit)}
+        listed = api.list_repo_tree(request.repo, revision=commit)
+        tree = {file.path: file for file in listed if isinstance(file, RepoFile)}
         missing = [name for name in (*_NEEDED, *_weight_names(folder)) if name not in tree]
         if missing:
             raise ModelError(

@@ -7,6 +7,7 @@ while it grows. Its digest is checked before it gets its name.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from localdistill.errors import ModelError
 
 _WAITS_S = (1.0, 2.0, 4.0, 8.0)  # between attempts in which nothing came
 _TIMEOUT_S = 30.0  # of silence
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,13 @@ class Weights:
     commit: str
 
     def blob(self, file: Any) -> Path:
-        """Where a huggingface_hub ``RepoFile`` with LFS data ends up."""
+        """Where a huggingface_hub ``RepoFile`` with LFS data ends up.
+
+        Raises:
+            ModelError: the hub names no SHA-256 of it, which might be a path to anywhere.
+        """
+        if not _SHA256.fullmatch(str(file.lfs.sha256)):
+            raise ModelError(f"{file.path}: the hub gives no SHA-256 of it. Look at HF_ENDPOINT.")
         return self.storage / "blobs" / str(file.lfs.sha256)
 
     def have(self, file: Any) -> int:
@@ -96,7 +104,7 @@ def _fill(url: str, part: Path, size: int, on_bytes: Callable[[int], None]) -> N
         most = max(most, before)
         try:
             if before < size:
-                _append(url, part, before, on_bytes)
+                _append(url, part, before, on_bytes, size)
             if part.stat().st_size >= size:
                 return
             failure: httpx.TransportError | None = None  # it ended early without a word
@@ -110,7 +118,12 @@ def _fill(url: str, part: Path, size: int, on_bytes: Callable[[int], None]) -> N
         time.sleep(wait)
 
 
-def _append(url: str, part: Path, have: int, on_bytes: Callable[[int], None]) -> None:
+def _append(url: str, part: Path, have: int, on_bytes: Callable[[int], None], size: int) -> None:
+    """Add to ``part``, of which ``have`` bytes are here, what the server sends.
+
+    Raises:
+        ModelError: it sends more than the ``size`` bytes that the file has.
+    """
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     # Of compressed bytes a part could not be continued.
@@ -123,6 +136,12 @@ def _append(url: str, part: Path, have: int, on_bytes: Callable[[int], None]) ->
             if have and response.status_code != HTTPStatus.PARTIAL_CONTENT:
                 file.truncate(0)  # the server begins at the beginning
                 on_bytes(-have)
+                have = 0
             for block in response.iter_raw():
+                have += len(block)
+                if have > size:
+                    part.unlink()  # it is not the file, or not from where it was asked for
+                    message = f"{url}: more comes than the {size:,} bytes that the hub tells of"
+                    raise ModelError(f"{message}. Give the same command again, or see HF_ENDPOINT.")
                 file.write(block)
                 on_bytes(len(block))

@@ -31,6 +31,7 @@ class Hub:
         self.release = threading.Event()
         self.spoil = False  # send other bytes than promised
         self.ranges = True
+        self.commit = COMMIT  # what it says that branches are at
         self.url = ""
 
     def lfs(self, name: str) -> bool:
@@ -101,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         api = f"/api/models/{hub.repo}"
         files = f"/{hub.repo}/resolve/{COMMIT}/"
         if path in (api, f"{api}/revision/main", f"{api}/revision/{COMMIT}", f"{api}/revision/v1"):
-            return self._json({"id": hub.repo, "sha": COMMIT, "siblings": []})
+            return self._json({"id": hub.repo, "sha": hub.commit, "siblings": []})
         if path == f"{api}/tree/{COMMIT}":
             return self._json(hub.tree())
         if path.startswith(files) and path.removeprefix(files) in hub.files:

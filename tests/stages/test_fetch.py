@@ -150,7 +150,7 @@ def test_a_server_without_ranges_that_always_breaks_is_given_up(hub, tmp_path, m
     reached = iter([50, 40, 45, 30, 35, 20, 25, 10, 15])
     part = tmp_path / "part"
 
-    def cut(url, part, have, on_bytes):
+    def cut(url, part, have, on_bytes, size):
         part.write_bytes(b"x" * next(reached))
         raise httpx.ReadError("cut")
 
@@ -168,6 +168,36 @@ def test_what_was_damaged_on_its_way_is_not_kept(hub, give, wanted, tmp_path):
     hub.spoil = False
     give()
     assert hub.gets("model.safetensors") == [None, None]
+
+
+@pytest.mark.parametrize("have", [0, 1000])
+def test_a_server_that_goes_on_after_the_files_end_is_left(hub, tmp_path, monkeypatch, have):
+    """It would fill the disk."""
+    monkeypatch.setattr(fetch_weights, "_WAITS_S", ())
+    content = hub.files["model.safetensors"]
+    part = tmp_path / "part"
+    part.write_bytes(content[:have])
+    url = f"{hub.url}/{REPO}/resolve/{COMMIT}/model.safetensors"
+    with pytest.raises(ModelError, match="more comes than the 5,000 bytes"):
+        fetch_weights._fill(url, part, 5000, lambda count: None)
+    assert not part.exists()  # the next call would go on with it
+
+
+def test_a_digest_cannot_lead_out_of_the_cache(hub, give, tmp_path, monkeypatch):
+    etag = hub.etag
+    away = "/../../../away"
+    monkeypatch.setattr(hub, "etag", lambda name: away if hub.lfs(name) else etag(name))
+    with pytest.raises(ModelError, match="no SHA-256"):
+        give()
+    assert hub.gets("model.safetensors") == []
+    assert not list(tmp_path.rglob("away*"))
+
+
+def test_nor_can_what_it_calls_a_commit(hub, give, tmp_path):
+    hub.commit = "../../../away"
+    with pytest.raises(ModelError, match="no commit"):
+        give()
+    assert not list(tmp_path.rglob("away*"))
 
 
 def test_several_files_of_weights_are_fetched_by_their_index(folder, give, monkeypatch, tmp_path):
