@@ -132,6 +132,7 @@ class _Loop:
                 began = time.monotonic()
                 self.step(step)
                 self.pace.took(time.monotonic() - began)
+            state.seconds = self.pace.latest
             state.out_of_time = state.step < len(steps) and self.pace.over()
             last = state.step == len(steps) or state.out_of_time
             if look_every and (state.step % look_every == 0 or last):
@@ -157,6 +158,8 @@ class _Loop:
         if found is None:
             return
         self.state, tensors = found
+        # Or its first step would be taken as if all that were planned were still to come.
+        self.pace = Pace(len(self.work.steps), self.settings.until, latest=self.state.seconds)
         # As then, for the same rounding; less where memory has become scarcer since.
         tokens = min(self.state.micro_batch_tokens, self.work.micro_batch_tokens)
         self.state.micro_batch_tokens = tokens

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _LATEST = 20  # steps that the speed is a mean over: they differ in length
 
@@ -16,19 +16,35 @@ _LATEST = 20  # steps that the speed is a mean over: they differ in length
 class Pace:
     """Steps of a training of ``planned`` steps that ends at ``until`` (``time.monotonic``).
 
-    Without an ``until`` it has all that were planned.
+    Without an ``until`` it has all that were planned. ``latest`` is what another process, whose
+    training goes on here, left under that name.
     """
 
     def __init__(
-        self, planned: int, until: float | None, clock: Callable[[], float] = time.monotonic
+        self,
+        planned: int,
+        until: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        latest: Iterable[float] = (),
     ) -> None:
         self._planned, self._until, self._clock = planned, until, clock
-        self._seconds: deque[float] = deque(maxlen=_LATEST)
+        self._seconds: deque[float] = deque(latest, maxlen=_LATEST)
+        self._begun = False
+
+    @property
+    def latest(self) -> list[float]:
+        """Seconds of the latest steps, oldest first; nothing where no moment is set for the end."""
+        return [] if self._until is None else list(self._seconds)
 
     def took(self, seconds: float) -> None:
         """Note how long a step took."""
+        # The first of a process may be far slower than all others: it is left out where what the
+        # others take is known, from another process or from the step after it.
+        first, self._begun = not self._begun, True
+        if first and self._seconds and seconds > 2 * self._mean():
+            return
         if len(self._seconds) == 1 and self._seconds[0] > 2 * seconds:
-            self._seconds.clear()  # the first of a process may be far slower than all others
+            self._seconds.clear()
         self._seconds.append(seconds)
 
     def steps(self, done: int) -> int:

@@ -26,6 +26,8 @@ class TrainState(BaseModel):
     out_of_time: bool = False  # or as its time was over
     micro_batch_tokens: int  # halved where memory ran out
     overflows: int = 0  # steps in a row whose scaled gradient overflowed
+    # That the latest steps took, where training must end at a moment: see ``pace``
+    seconds: list[float] = Field(default_factory=list)
 
     @property
     def step(self) -> int:

@@ -57,3 +57,40 @@ def test_there_are_never_more_steps_than_were_planned():
     pace.took(1.0)
     assert pace.steps(1) == 3
     assert pace.steps(3) == 3
+
+
+def continued(clock, left):
+    """The pace of a training of ten steps of 2 seconds, in another process and ``left`` seconds."""
+    before = Pace(50, 1000.0, clock)
+    train_steps(before, clock, [2.0] * 10)
+    return Pace(50, clock.now + left, clock, before.latest)
+
+
+def train_steps(pace, clock, seconds):
+    for took in seconds:
+        clock.now += took
+        pace.took(took)
+
+
+def test_a_training_that_goes_on_knows_at_once_what_a_step_takes():
+    clock = Clock()
+    pace = continued(clock, left=20.0)
+    assert pace.steps(10) == 20
+    train_steps(pace, clock, [2.0])
+    assert pace.steps(11) == 20
+
+
+def test_the_slow_first_step_of_a_process_is_not_taken_for_the_speed_either():
+    clock = Clock()
+    pace = continued(clock, left=40.0)
+    train_steps(pace, clock, [20.0])
+    assert pace.steps(11) == 21
+    train_steps(pace, clock, [8.0])  # but it is, where the next one is slow as well
+    assert pace.steps(12) < 12 + 12 / 2
+
+
+def test_without_a_moment_to_end_nothing_is_kept_of_the_speed():
+    clock = Clock()
+    pace = Pace(50, None, clock)
+    pace.took(2.0)
+    assert pace.latest == []
