@@ -112,6 +112,8 @@ class _Loop:
             weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision.scaled)
+        if precision.scaled:
+            tell_scale(model, self.scaler)
         self.weights = Weights(model, self.optimiser, self.scaler)
         self.state = TrainState(micro_batch_tokens=work.micro_batch_tokens)
         self.pace = Pace(len(work.steps), settings.until)
@@ -292,6 +294,26 @@ class _Loop:
             self.callback(Notice(level="warning", message=f"{text} be resumed from here."))
         self.written = time.monotonic()
         self.pause = max(_CHECKPOINT_S, _CHECKPOINT_SHARE * (self.written - started))
+
+
+def tell_scale(model: Any, scaler: Any) -> None:
+    """Let ``model`` and the modules that it wraps know the ``scaler`` of the loss.
+
+    Unsloth's loss computes the gradient of its own inputs on the way forward already, in float16,
+    where what is not scaled by then becomes zero. It asks the causal model for
+    ``accelerator_scaler``, which otherwise a trainer of its own sets
+    (``_unsloth_attach_accelerator_scaler`` in unsloth/models/_utils.py).
+    """
+    import torch
+
+    seen: list[Any] = []
+    left = [model]
+    while left:
+        module = left.pop()
+        if isinstance(module, torch.nn.Module) and not any(module is other for other in seen):
+            seen.append(module)
+            module.accelerator_scaler = scaler
+            left += [getattr(module, name, None) for name in ("base_model", "model")]
 
 
 def _stopped(state: TrainState, steps: int) -> str:

@@ -61,6 +61,7 @@ def train(model, callback=lambda event: None, *, tokens=99, checkpoints=None, **
     steps = plan_epoch(EXAMPLES, step_size=3, seed=1, epoch=0) * other.pop("repeat", 1)
     held_out = other.pop("held_out_losses", None)
     held_out_loss = other.pop("held_out_loss", None)
+    precision = other.pop("precision", Precision(None))
     work = Work(
         steps,
         pad_token=0,
@@ -68,7 +69,7 @@ def train(model, callback=lambda event: None, *, tokens=99, checkpoints=None, **
         held_out_tokens=1,
         held_out_loss=held_out_loss if held_out is None else lambda max_tokens: held_out(model),
     )
-    return fit(model, work, settings(**other), Precision(None), callback, checkpoints).state
+    return fit(model, work, settings(**other), precision, callback, checkpoints).state
 
 
 def test_the_loss_is_the_mean_over_all_response_tokens_of_the_step():

@@ -157,7 +157,7 @@ with for_unsloth(Path(sys.argv[2])):
     from localdistill.trainers.batches import plan_epoch
     from localdistill.trainers.chat_tokens import TokenizedExample
     from localdistill.trainers.dev_loss import mean_loss
-    from localdistill.trainers.loop import Precision, Work, fit
+    from localdistill.trainers.loop import Precision, Work, fit, tell_scale
     from localdistill.trainers.unsloth_qlora import check_4bit, load_model
 
     folder = Path(sys.argv[1])
@@ -203,6 +203,12 @@ with for_unsloth(Path(sys.argv[2])):
         sys.exit("16-bit layers passed for 4-bit ones")
     except ModelError as error:
         assert "could not be loaded in 4 bits" in str(error)
+
+    # The module whose loss asks for the scale of gradients is among those that are told of it.
+    scaler = torch.amp.GradScaler("cpu")
+    tell_scale(plain, scaler)
+    assert type(plain.get_base_model()).__name__.endswith("ForCausalLM")
+    assert plain.get_base_model().accelerator_scaler is scaler
 """
 
 
