@@ -185,8 +185,11 @@ def _lm_studio(source: Source, card: Card, targets: Targets) -> list[Notice]:
 
 def _hf(source: Source, card: Card, targets: Targets) -> list[Notice]:
     folder = _given(targets.hf)
-    read_folder(source.merged)
+    merged = read_folder(source.merged)
     use = "The merged weights in 16 bits, for transformers, vLLM and others that read safetensors."
+    if {"BF16", "F16"} <= {tensor.dtype for tensor in merged.tensors.values()}:
+        use += " Matrices that training changed are in float16, which holds more of it than the"
+        use += " bfloat16 of the others; what loads them in bfloat16 rounds it off again."
     with new_folder(folder, "hf") as new:
         for file in sorted(source.merged.iterdir()):
             if file.is_file() and file.name not in (NOTE, CARD):

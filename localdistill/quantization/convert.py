@@ -107,9 +107,7 @@ def converter() -> Path:
 
 
 def _run_converter(master: HfFolder, out: Path) -> None:
-    # The widest type among the matrices, so that nothing is rounded on the way.
-    stored = {tensor.dtype for tensor in master.tensors.values() if len(tensor.shape) > 1}
-    outtype = _OUTTYPES[max(stored, key=("F16", "BF16", "F32").index)]
+    outtype = _OUTTYPES[_holds_all(master)]
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
         [
@@ -126,6 +124,15 @@ def _run_converter(master: HfFolder, out: Path) -> None:
     )
     if done.returncode != 0:
         raise _refusal(master, done.stderr + done.stdout)
+
+
+def _holds_all(master: HfFolder) -> str:
+    """The narrowest type that holds all matrices without rounding any.
+
+    Neither 16-bit type holds the other, and a folder that was merged here has both.
+    """
+    stored = {tensor.dtype for tensor in master.tensors.values() if len(tensor.shape) > 1}
+    return stored.pop() if len(stored) == 1 else "F32"
 
 
 def _refusal(master: HfFolder, output: str) -> Exception:

@@ -1,7 +1,11 @@
 """Adding an adapter's update to the 16-bit master weights, a piece of one tensor at a time.
 
-The result is a folder of the same files and headers as the master, with other bytes only where the
-update changed them. It is what the next round trains from.
+The result is a folder of the same files as the master, with other bytes only where the update
+changed them. It is what the next round trains from.
+
+A matrix in bfloat16 becomes one in float16, of the same size, where an update changes it: weights
+on bfloat16's grid, with 8 bits each, lose most of what a short training changes, and again in each
+round (docs/decisions/0004-export.md).
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from localdistill.errors import ExportRejected, ModelError
@@ -19,7 +24,13 @@ from localdistill.quantization.adapter import Adapter, LoraPair, read_adapter
 from localdistill.quantization.folder_write import folder_of, is_made_from, read_note, write_note
 from localdistill.quantization.ggml import largest
 from localdistill.quantization.hf_folder import INDEX, HfFolder, read_folder
-from localdistill.quantization.safetensors_file import StoredTensor, chunks, decode, encode
+from localdistill.quantization.safetensors_file import (
+    StoredTensor,
+    chunks,
+    decode,
+    encode,
+    write_types,
+)
 
 # What belongs to a model beside its weights; a folder may hold anything else besides.
 _COMPANIONS = (
@@ -30,6 +41,9 @@ _COMPANIONS = (
 _SLAB = 1 << 20  # values updated at a time: 4 MiB of float32
 _BLOCK = 1 << 24  # bytes copied at a time
 _LARGEST = {"F16": 65504.0, "BF16": 3.38e38, "F32": 3.40e38}
+# Root mean square of a matrix below which it stays in bfloat16: float16's steps do not become finer
+# below 2**-14, and below about 2**-17 they are coarser than bfloat16's.
+_LEAST_RMS = 2.0**-14
 
 
 def merge(
@@ -93,16 +107,20 @@ def _merge_file(
         key=lambda tensor: tensor.start,
     )
     changed = set()
+    types = {}  # of the tensors that got another one
     with file.open("rb") as source, out.open("wb") as target:
         for tensor in tensors:
-            # Types and shapes stay, so all that stands between the tensors stays too.
+            # Sizes and shapes stay, so all that stands between the tensors stays too.
             _copy(source, target, tensor.start)
             pair = adapter.pairs.get(tensor.name)
-            if pair is not None and _update(tensor, pair, adapter.scaling, target):
+            dtype = _update(tensor, pair, adapter.scaling, target) if pair is not None else None
+            if dtype is not None:
                 changed.add(tensor.name)
+                types[tensor.name] = dtype
             _copy(source, target, tensor.start + tensor.size)
             on_tensor(tensor.name, tensor.name in changed)
         _copy(source, target, file.stat().st_size)
+    write_types(out, types)
     return changed
 
 
@@ -116,29 +134,59 @@ def _copy(source: BinaryIO, target: BinaryIO, end: int) -> None:
         target.write(block)
 
 
-def _update(tensor: StoredTensor, pair: LoraPair, scaling: float, target: BinaryIO) -> bool:
-    """Write W + scaling * B @ A, computed in float32; returns whether any byte differs from W.
+def _update(tensor: StoredTensor, pair: LoraPair, scaling: float, target: BinaryIO) -> str | None:
+    """Write W + scaling * B @ A, computed in float32; returns the type that it was written in.
 
-    Nothing is written for an update that is zero throughout.
+    Nothing is written, and None returned, for an update that changes no value.
     """
     a, b = pair.factors()
     b = np.float32(scaling) * b
     if not (a.any() and b.any()) and np.isfinite(a).all() and np.isfinite(b).all():
-        return False
+        return None
+    if tensor.dtype == "BF16":
+        changed = _write(tensor, a, b, "F16", target)
+        if changed is not None:
+            return "F16" if changed else None
+    changed = _write(tensor, a, b, tensor.dtype, target)
+    if changed is None:
+        raise ExportRejected(
+            f"training made values of {tensor.name!r} that are not finite in {tensor.dtype}. "
+            "Train again with a lower learning rate."
+        )
+    return tensor.dtype if changed else None
+
+
+def _write(
+    tensor: StoredTensor,
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    dtype: str,
+    target: BinaryIO,
+) -> bool | None:
+    """Write W + B @ A in ``dtype``; returns whether any value differs from W in that type.
+
+    If none does, or if the result is not for ``dtype`` (None), ``target`` stands where it stood.
+    """
+    start, retyped = target.tell(), dtype != tensor.dtype
     rows, columns = tensor.shape
     step = max(1, _SLAB // columns)
     blocks = chunks(tensor, limit=step * tensor.size // rows)
     changed = False
+    squares = 0.0
     for first, block in zip(range(0, rows, step), blocks, strict=True):
         with np.errstate(all="ignore"):  # what overflows is found below
             values = b[first : first + step] @ a
             values += decode(block, tensor.dtype).reshape(values.shape)
-        if not largest(values) <= _LARGEST[tensor.dtype]:
-            raise ExportRejected(
-                f"training made values of {tensor.name!r} that are not finite in {tensor.dtype}. "
-                "Train again with a lower learning rate."
-            )
-        merged = encode(values, tensor.dtype)
-        changed |= merged != block
+        if not largest(values) <= _LARGEST[dtype]:
+            target.seek(start)
+            return None
+        merged = encode(values, dtype)
+        if not changed:
+            changed = merged != (encode(decode(block, tensor.dtype), dtype) if retyped else block)
+        if retyped:
+            squares += float(np.vdot(values, values))
         target.write(merged)
-    return changed
+    small = retyped and squares < _LEAST_RMS**2 * rows * columns
+    if small or not changed:
+        target.seek(start)
+    return None if small else changed

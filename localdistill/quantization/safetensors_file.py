@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -94,6 +94,33 @@ def write_header(path: Path, tensors: Iterable[tuple[str, str, tuple[int, ...]]]
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8
     path.write_bytes(struct.pack("<Q", len(text)) + text)
+
+
+def write_types(path: Path, types: Mapping[str, str]) -> None:
+    """Give tensors of the file ``path`` other types (name -> a key of WIDTHS) of the same width.
+
+    Only the header is written, in the room that it has: no tensor is moved.
+
+    Raises:
+        ModelError: it has no room for that, as no header has that was written compactly.
+    """
+    with path.open("r+b") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        wanted = {name: dtype for name, dtype in types.items() if header[name]["dtype"] != dtype}
+        if not wanted:
+            return
+        for name, dtype in wanted.items():
+            if WIDTHS[dtype] != WIDTHS[header[name]["dtype"]]:
+                raise AssertionError(f"{name}: {dtype} is of another width")
+            header[name]["dtype"] = dtype
+        # Names may be of any letters; escaped, they could be longer than they were.
+        compact = json.dumps(header, separators=(",", ":"), ensure_ascii=False)
+        text = compact.encode(errors="surrogatepass")  # as json reads it
+        if len(text) > length:
+            raise ModelError(f"{path}: its header has no room. Save the model anew.")
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def read_bytes(tensor: StoredTensor) -> bytes:

@@ -180,3 +180,141 @@ def test_a_truncated_weight_file_is_refused(tiny, tmp_path, share):
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(ModelError, match="truncated"):
         read_folder(tiny.master)
+
+
+def in_bfloat16(model):
+    """The same model with its folder in bfloat16."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    path = model.master / "model.safetensors"
+    weights = {name: value.to(torch.bfloat16) for name, value in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt", "whose": "Zoë's \u4e2d"})
+    config = json.loads((model.master / "config.json").read_text())
+    (model.master / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    return model
+
+
+def change_weights(folder, change):
+    """Let ``change`` alter the tensors of a folder by name, in place."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    with torch.no_grad():
+        change(weights)
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def values(folder):
+    """All tensors of a folder in float64."""
+    from safetensors.torch import load_file
+
+    return {
+        name: value.double().numpy()
+        for name, value in load_file(folder / "model.safetensors").items()
+    }
+
+
+def update(adapter, name):
+    """What ``write_adapter``'s adapter adds to the matrix ``name``, in float64."""
+    factors = load_file(adapter / "adapter_model.safetensors")
+    stem = "base_model.model." + name.removesuffix(".weight")
+    a, b = (factors[f"{stem}.lora_{half}.weight"].astype(np.float64) for half in "AB")
+    return 2.0 * b @ a
+
+
+UP = "model.layers.0.mlp.up_proj.weight"
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_small_update_of_bfloat16_weights_is_kept(tiny, tmp_path, rounds):
+    folder = in_bfloat16(tiny).master
+    # 0.1% of the weights' standard deviation, of which bfloat16 would keep about half.
+    adapter = tiny.write_adapter(tmp_path / "adapter", 0.00025, ("up_proj",))
+    before, wanted = values(folder)[UP], update(adapter, UP)
+    assert 0.0008 < wanted.std() / before.std() < 0.0015
+    for number in range(rounds):
+        changed = merge(folder, adapter, tmp_path / f"merged{number}", {})
+        folder = tmp_path / f"merged{number}"
+        assert UP in changed
+    found = values(folder)[UP] - before
+    kept = (found * wanted).sum() / (wanted * wanted).sum() / rounds
+    assert kept == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_folder_with_both_16_bit_types_is_what_everybody_reads(tiny, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder, out = in_bfloat16(tiny).master, tmp_path / "merged"
+    adapter = tiny.write_adapter(tmp_path / "adapter", 0.0003, MODULES)
+    changed = merge(folder, adapter, out, {})
+    before, after = read_folder(folder), read_folder(out)
+    assert changed
+    for name, tensor in after.tensors.items():
+        was = before.tensors[name]
+        assert tensor.dtype == ("F16" if name in changed else "BF16")
+        assert (tensor.shape, tensor.start, tensor.size) == (was.shape, was.start, was.size)
+    assert (out / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+    stored = values(out)
+    # As the configuration says, whatever is on the disk; and in 32 bits as it is on the disk.
+    said = AutoModelForCausalLM.from_pretrained(out, dtype="auto")
+    assert {weight.dtype for weight in said.parameters()} == {torch.bfloat16}
+    exact = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
+    for name, weight in exact.named_parameters():
+        assert np.array_equal(weight.detach().double().numpy(), stored[name]), name
+    tokens = torch.arange(1, 40)[None]
+    with torch.no_grad():
+        assert torch.allclose(
+            said(tokens).logits.float(), exact(tokens).logits, atol=0.05, rtol=0.05
+        )
+
+
+def test_what_float16_cannot_hold_stays_in_bfloat16(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("localdistill.quantization.merge._SLAB", 1 << 12)
+    names = [f"model.layers.{layer}.mlp.up_proj.weight" for layer in range(2)]
+    folder = in_bfloat16(tiny).master
+
+    def change(weights):
+        weights[names[0]][-1, -1] = 70000.0  # found in the last of its pieces
+        weights[names[1]] *= 2.0**-14
+
+    change_weights(folder, change)
+    adapter = tiny.write_adapter(tmp_path / "adapter", 0.01, ("up_proj",))
+    factors = load_file(adapter / "adapter_model.safetensors")
+    small = "base_model.model.model.layers.1.mlp.up_proj.lora_B.weight"
+    factors[small] *= np.float32(2.0**-14)
+    save_file(factors, adapter / "adapter_model.safetensors")
+    assert merge(folder, adapter, tmp_path / "merged", {}) == set(names)
+    merged, before = read_folder(tmp_path / "merged"), values(folder)
+    for name in names:
+        assert merged.tensors[name].dtype == "BF16"
+        exact = before[name] + update(adapter, name)
+        error = np.abs(values(tmp_path / "merged")[name] - exact)
+        assert np.all(error <= np.abs(exact) * 2.0**-8)
+
+
+def test_an_update_that_float16_rounds_away_changes_no_byte(tiny, tmp_path):
+    folder = in_bfloat16(tiny).master
+
+    def change(weights):
+        for value in weights.values():
+            # Half way between two of float16's steps nothing is too little, nor beside zero, which
+            # has a sign.
+            value[value.abs() < 2.0**-14] = 2.0**-14
+
+    change_weights(folder, change)
+    adapter = tiny.write_adapter(tmp_path / "adapter", 1e-12, MODULES)
+    assert merge(folder, adapter, tmp_path / "merged", {}) == frozenset()
+    name = "model.safetensors"
+    assert (tmp_path / "merged" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_an_update_beyond_bfloat16_is_rejected(tiny, tmp_path):
+    folder = in_bfloat16(tiny).master
+    with np.errstate(over="ignore"):
+        adapter = tiny.write_adapter(tmp_path / "adapter", 1e38, MODULES)
+        with pytest.raises(ExportRejected, match="finite in BF16"):
+            merge(folder, adapter, tmp_path / "merged", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from safetensors.numpy import save_file
 
 from localdistill.errors import MissingDependency, ModelError
 from localdistill.jsonl import mark_done
-from localdistill.quantization.convert import convert
+from localdistill.quantization.convert import _run_converter, convert
 from localdistill.quantization.file_type import file_type_of
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
@@ -190,6 +191,40 @@ def test_a_folder_alone_is_converted_once(tiny, tmp_path, monkeypatch, lenient_c
         assert b"".join(made.chunks(made.tensors[name])) == b"".join(ours.chunks(tensor)), name
     monkeypatch.setattr("localdistill.quantization.convert.converter", None)
     convert(read_folder(tiny.master), start.gguf, "Q8_0")  # not called again
+
+
+@pytest.mark.parametrize(
+    ("types", "wanted"),
+    [
+        ({"float16"}, "f16"),
+        ({"bfloat16"}, "bf16"),
+        ({"float16", "bfloat16"}, "f32"),  # as merging leaves a folder
+        ({"bfloat16", "float32"}, "f32"),
+    ],
+)
+def test_the_converter_is_asked_for_a_type_that_holds_all_matrices(
+    tiny, tmp_path, monkeypatch, types, wanted
+):
+    import torch
+    from safetensors.torch import load_file
+    from safetensors.torch import save_file as save
+
+    path, names = tiny.master / "model.safetensors", sorted(types)
+    weights = {
+        name: value.to(getattr(torch, names[number % len(names)])) if value.ndim > 1 else value
+        for number, (name, value) in enumerate(load_file(path).items())
+    }
+    save(weights, path, metadata={"format": "pt"})
+    asked = []
+
+    def noted(command, **how):
+        asked.append(command[-1])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("localdistill.quantization.convert.converter", lambda: tmp_path)
+    monkeypatch.setattr("localdistill.quantization.convert.subprocess.run", noted)
+    _run_converter(read_folder(tiny.master), tmp_path / "out.gguf")
+    assert asked == [wanted]
 
 
 @pytest.fixture
