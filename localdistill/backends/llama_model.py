@@ -99,18 +99,27 @@ class LlamaModel:
     """Weights, vocabulary and template of one GGUF file. ``close`` frees them.
 
     ``weights`` is the same model in another form, opened in its place; ``path`` stands in messages.
+    ``vocabulary_only``: no weights are read, so that it takes no memory and nothing can be drawn.
 
     Raises:
         ModelError: the file is no model that llama.cpp can read, or it has no chat template.
         MemoryShortage: llama.cpp finds no room for it.
     """
 
-    def __init__(self, path: Path, *, gpu_layers: int, weights: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        gpu_layers: int,
+        weights: Path | None = None,
+        vocabulary_only: bool = False,
+    ) -> None:
         check_header(path)
         self.path = path
         self._lib = bindings()
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
+        params.vocab_only = vocabulary_only
         forget_causes()
         self.handle = self._lib.llama_model_load_from_file(str(weights or path).encode(), params)
         if not self.handle and memory.is_short(cause()):

@@ -37,7 +37,13 @@ def begin(session: Session, ready: preflight.Ready) -> Model:
 def _prepare(session: Session) -> Model:
     model = Path(session.config.model)
     quant = _quant_of_start(session, model)
-    request = prepare.PrepareRequest(model=model, work_dir=session.directory.start, quant=quant)
+    request = prepare.PrepareRequest(
+        model=model,
+        work_dir=session.directory.start,
+        quant=quant,
+        # Once: it takes seconds, and what has a manifest was compared or is far along.
+        compare_tokens=not session.directory.manifest.exists(),
+    )
     start = session.stage("prepare", request)
     return Model("base", Path(start["gguf"]), Path(start["master"]))
 

@@ -10,6 +10,7 @@ from localdistill.events import Callback, Scalar, StageFinished, StageProgress, 
 from localdistill.quantization.convert import DEFAULT_QUANT
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import find_gguf, resolve_start
+from localdistill.stages.parity.tokens import refuse_differing
 
 STAGE = "prepare"
 
@@ -22,6 +23,8 @@ class PrepareRequest(BaseModel):
     model: Path
     work_dir: Path
     quant: str = DEFAULT_QUANT  # of the GGUF file, where only a folder is given
+    # Template, tokens and end token of both forms, which the parity gate compares after training
+    compare_tokens: bool = False
 
 
 class PrepareSummary(BaseModel):
@@ -39,7 +42,8 @@ def run(request: PrepareRequest, callback: Callback) -> PrepareSummary:
     """Find or make both forms; what has been made before is used again.
 
     Raises:
-        ModelError: the model is missing, damaged, of an unsupported kind, or two different models.
+        ModelError: the model is missing, damaged, of an unsupported kind, or two different models;
+            or its two forms make other tokens of a conversation.
         MissingDependency: llama.cpp's converter is needed and not installed.
     """
     given = find_gguf(request.model)
@@ -53,6 +57,9 @@ def run(request: PrepareRequest, callback: Callback) -> PrepareSummary:
         callback(StageProgress(stage=STAGE, done=done))
 
     start = resolve_start(request.model, request.work_dir, request.quant, on_tensor)
+    if request.compare_tokens:
+        # Also where one form was made of the other: what the gate will refuse, it will refuse.
+        refuse_differing(start.gguf, start.master)
     gguf = read_header(start.gguf)
     summary = PrepareSummary(
         gguf=start.gguf,

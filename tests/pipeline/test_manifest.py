@@ -84,6 +84,15 @@ def test_the_starting_file_is_made_in_the_type_that_is_exported_to(
     assert prepared.quant == made
 
 
+def test_template_and_tokens_are_compared_when_a_run_begins_and_not_when_it_goes_on(
+    requests, config, tmp_path
+):
+    for _ in range(2):
+        run(config, tmp_path)
+    compared = [request.compare_tokens for name, request in requests if name == "prepare"]
+    assert compared == [True, False]
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A model folder, as far as anybody looks into it here."""

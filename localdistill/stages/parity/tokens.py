@@ -1,4 +1,8 @@
-"""Check: the new file, the starting file and training agree on template, tokens and end token."""
+"""Check: the new file, the starting file and training agree on template, tokens and end token.
+
+All of it but ``metadata_check`` can be told of the starting file too, before a night has been spent
+on a model that the gate will not let through: ``refuse_differing``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 
 from localdistill.backends.llama_model import LlamaModel
 from localdistill.errors import LocaldistillError, ModelError
-from localdistill.quantization.gguf_file import GgufFile
+from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.stages.parity.checks import Check
 from localdistill.stages.parity.conversations import CONVERSATIONS, DECOMPOSED
 from localdistill.trainers.chat_tokens import ChatTokenizer
@@ -164,6 +168,29 @@ def _difference(
         f"the text of the conversation {title!r} becomes {len(ours)} tokens with the file and "
         f"{len(theirs)} in training; the first that differs is number {at}."
     )
+
+
+def refuse_differing(gguf: Path, folder: Path) -> None:
+    """Make sure that a starting file and its folder pass what the gate asks of the new file.
+
+    The new file has the template and tokens of the starting file, and the merged folder has those
+    of ``folder``. No weights are read; it takes a few seconds.
+
+    Raises:
+        ModelError: they do not, or the folder has no chat template to train with.
+    """
+    header, tokens = read_header(gguf), FolderTokens(folder)
+    if tokens.chat is None:
+        raise ModelError(tokens.reason)
+    model = LlamaModel(gguf, gpu_layers=0, vocabulary_only=True)
+    try:
+        for check in (end_check, conversation_check):
+            found = check(header, model, tokens)
+            if not found.passed:
+                text = f"{gguf} and {folder} differ in what is trained and what is run"
+                raise ModelError(f"{text} ({found.name}): {found.reason}")
+    finally:
+        model.close()
 
 
 def _decomposed(model: LlamaModel, chat: ChatTokenizer) -> str:
