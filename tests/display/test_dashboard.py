@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from localdistill.display.dashboard import found as found_so_far
 from localdistill.display.dashboard.frame import frame
 from localdistill.display.dashboard.glyphs import ASCII, UNICODE
 from localdistill.display.dashboard.section import View
@@ -68,6 +69,17 @@ def test_no_frame_is_wider_or_higher_than_its_terminal(moment, glyphs):
             found = drawn(moment, (columns, lines), glyphs)
             assert len(found) == lines, (columns, lines)
             assert max(line.cell_len for line in found) <= columns, (columns, lines)
+
+
+def test_every_reason_for_which_something_was_dropped_is_shown_in_a_column():
+    """So that what is kept and dropped adds up for who reads it."""
+    state = RunState()
+    counts = {"failed tests": 11496, "duplicate": 3111, "over the cap": 2311, "no code": 1020}
+    counts |= {"in a loop": 310, "among the shortest": 205, "not judged": 23, "broken text": 3}
+    state.selection = {"kept": 11185, "problems": "3318 of 3740", **counts}
+    section = found_so_far.selection(View(state, 0.0, 58, UNICODE))
+    text = " ".join(line.plain.strip() for line in section.lines)
+    assert all(f"{count:,} {reason}" in text for reason, count in counts.items())
 
 
 def test_wide_characters_and_long_names_fit_too():

@@ -80,7 +80,7 @@ def selection(view: View) -> Section | None:
     text = f"{kept:,} kept" if isinstance(kept, int) else ""
     text += f", from {summary['problems']} problems" if "problems" in summary else ""
     text += f"; dropped: {', '.join(reasons)}" if reasons else ""
-    parts = wrapped(view.glyphs.text(text), view.width - LABEL - 2, 3, view.glyphs)
+    parts = wrapped(view.glyphs.text(text), view.width - LABEL - 2, 5, view.glyphs)
     lines = [
         Text.assemble(" ", labelled("selected" if not number else "", part))
         for number, part in enumerate(parts)
