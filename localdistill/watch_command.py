@@ -19,7 +19,6 @@ from localdistill.run_dir import RunDir
 from localdistill.usage import add_progress
 from localdistill.watching import Recording, RunClock, is_at_work
 
-# An event is shown a second and a half after it was written at the latest.
 _LOOK_S = 0.5
 _KEYS = "q leaves (the run goes on)"
 _GONE = (

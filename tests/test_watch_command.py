@@ -6,6 +6,8 @@ import threading
 import pytest
 
 from localdistill import cli, watch_command
+from localdistill.display import open_run_display
+from localdistill.display.dashboard.display import WATCHING, Pace
 from localdistill.events import (
     Notice,
     Recorded,
@@ -16,6 +18,7 @@ from localdistill.events import (
     StageStarted,
 )
 from localdistill.jsonl import JsonlWriter
+from localdistill.pipeline import journal
 from localdistill.run_dir import RunDir
 from localdistill.types import EvalResult
 from tests.pipeline.helpers import score
@@ -191,3 +194,22 @@ def test_ctrl_c_leaves_and_stops_nothing(directory, capsys, monkeypatch):
         write(directory, STARTED, STAGE)
         assert watch(RunDir(directory.path)) == 0
     assert "The run goes on" in capsys.readouterr().out
+
+
+def test_figures_are_two_seconds_old_at_most_and_not_painted_more_often_than_that_needs(
+    directory, monkeypatch
+):
+    """Written, looked at and painted; and it is the watchers' pace that the display is given."""
+    wait = max(WATCHING.look, WATCHING.paint)
+    assert journal._EVERY_S + watch_command._LOOK_S + wait <= 2
+    assert WATCHING.clock > Pace().clock  # the time is painted with what is new
+    asked = []
+
+    def opened(kind, stream, keys, clock, *, watching=False):
+        asked.append(watching)
+        return open_run_display("none", stream)
+
+    monkeypatch.setattr(watch_command, "open_run_display", opened)
+    write(directory, STARTED, STAGE, END)
+    assert watch(directory) == 0
+    assert asked == [True]

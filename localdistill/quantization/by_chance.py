@@ -24,7 +24,13 @@ from localdistill.quantization import ggml
 from localdistill.quantization.codes import Codes, has_codes, highest, read_codes, with_codes
 from localdistill.quantization.gguf_file import GgufFile, TensorInfo
 from localdistill.quantization.hf_folder import HfFolder
-from localdistill.quantization.safetensors_file import GGML_TYPES, StoredTensor, chunks, decode
+from localdistill.quantization.safetensors_file import (
+    GGML_TYPES,
+    WIDTHS,
+    StoredTensor,
+    chunks,
+    decode,
+)
 
 Values = NDArray[np.float32]
 _SLAB = 1 << 20  # weights at a time: some 40 MiB of memory
@@ -42,9 +48,8 @@ def is_on_grid(template: GgufFile, weights: HfFolder, changed: Collection[str]) 
         stored = weights.source_of(tensor.name)
         if stored is None or stored.name in changed or not has_codes(tensor.type):
             continue
-        piece, values = next(iter(ggml.slabs(template, tensor, _SLAB)))
-        width = stored.size * len(piece) // tensor.size
-        block = next(iter(chunks(stored, limit=width)))
+        _, values = next(ggml.slabs(template, tensor, _SLAB))
+        block = next(chunks(stored, limit=values.size * WIDTHS[stored.dtype]))
         return bool(block == ggml.to_16_bits(values, GGML_TYPES[stored.dtype]))
     return False
 
@@ -81,21 +86,19 @@ def _updates(
     template: GgufFile, tensor: TensorInfo, stored: StoredTensor
 ) -> Iterator[tuple[bytes, Codes, Values, Values]]:
     """Pieces of the template's data: their bytes, codes, and each weight's update and step."""
-    per_byte = stored.size / tensor.size
-    size = None
-    for data, old in ggml.slabs(template, tensor, _SLAB):
-        if size is None:  # the longest of them comes first
-            size = round(len(data) * per_byte)
-            wanted = chunks(stored, limit=size)
-        # Held against what was read from the file: its own rounding to 16 bits is no update.
-        read = decode(ggml.to_16_bits(old, GGML_TYPES[stored.dtype]), stored.dtype)
-        codes = read_codes(tensor.type, data)
-        yield data, codes, decode(next(wanted), stored.dtype) - read, _steps(tensor.type, data)
+    with stored.file.open("rb") as file:
+        file.seek(stored.start)
+        for data, old in ggml.slabs(template, tensor, _SLAB):
+            # Held against what was read from the file: its own rounding to 16 bits is no update.
+            read = decode(ggml.to_16_bits(old, GGML_TYPES[stored.dtype]), stored.dtype)
+            update = decode(file.read(old.size * WIDTHS[stored.dtype]), stored.dtype) - read
+            codes = read_codes(tensor.type, data)
+            yield data, codes, update, _steps(tensor.type, codes, data)
 
 
-def _steps(kind: int, data: bytes) -> Values:
+def _steps(kind: int, codes: Codes, data: bytes) -> Values:
     """By how much each weight grows from one code to the next, as ggml itself computes weights."""
-    middle = np.full_like(read_codes(kind, data), highest(kind) // 2)
+    middle = np.full_like(codes, highest(kind) // 2)
     low, high = (
         ggml.to_float32(kind, with_codes(kind, data, codes)) for codes in (middle, middle + 1)
     )

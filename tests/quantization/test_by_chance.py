@@ -91,7 +91,7 @@ def test_each_weight_goes_to_one_of_the_two_codes_beside_what_was_wanted(tmp_pat
         inside = (codes > 0) & (codes < highest(tensor.type))
         update = stored(found.merged, name) - stored(model.master, name)
         moved = values(found.out, tensor.name) - values(model.gguf, tensor.name)
-        step = np.abs(_steps(tensor.type, before))
+        step = np.abs(_steps(tensor.type, read_codes(tensor.type, before), before))
         assert inside.mean() > 0.5 and (moved[inside] != 0).any()
         assert (np.abs(moved - update)[inside] <= 1.01 * step[inside]).all()
 

@@ -35,8 +35,9 @@ class Pace:
     clock: float = 1.0  # and of the time alone
 
 
-# Of a run that another process does: each painting is taken from it, by as many as watch.
-WATCHING = Pace(look=0.5, paint=0.9, clock=0.9)
+# Of a run that another process does: each painting is taken from it, by as many as watch. What is
+# new comes once a second, and the time is painted with it.
+WATCHING = Pace(look=0.5, paint=0.5, clock=1.5)
 
 
 class Dashboard:
