@@ -38,6 +38,7 @@ def solve(x):
     for _ in range(200):
         if os.fork() == 0:
             time.sleep(90)
+    time.sleep(2)  # root's processes are counted now and then, and it must not be over before
     return x + 1
 ''', '''
 def solve(x):
@@ -76,7 +77,8 @@ def test_nothing_is_left_and_own_processes_do_not_count(user: int) -> None:
     found, left, after, unsafe = json.loads(done.stdout)
     # Five daemons are no crime, however many processes the user has; two hundred are.
     assert (found["0"], found["2"]) == ("passed", "passed"), found
-    assert found["1"] in ("runtime_error", "memory_exceeded")
+    # So many are too many open files together as well, which may be seen first.
+    assert found["1"] in ("runtime_error", "memory_exceeded", "output_exceeded")
     # A judge may have been started meanwhile: one process, and it is the sandbox's own.
     assert left <= 1
     assert after == 0
