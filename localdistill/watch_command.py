@@ -19,7 +19,7 @@ from localdistill.run_dir import RunDir
 from localdistill.usage import add_progress
 from localdistill.watching import Recording, RunClock, is_at_work
 
-_LOOK_S = 0.5
+_LOOK_S = 0.75
 _KEYS = "q leaves (the run goes on)"
 _GONE = (
     "The run's process ended without a word (it was killed, or the power went): the same command "
@@ -121,6 +121,7 @@ class _Watcher:
             self.read(display)
             if not at_work:
                 return
+            display.look()
             self.left.wait(_LOOK_S)
 
     def ending(self) -> list[str]:

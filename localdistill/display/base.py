@@ -37,6 +37,9 @@ class RunDisplay(Display, Protocol):
     def take(self, event: Event, at: float, *, quietly: bool = False) -> None:
         """Take an event that happened ``at``; ``quietly``: do not speak of it by itself."""
 
+    def look(self) -> None:
+        """What was taken may be shown now, and not only at the display's own next moment for it."""
+
     def show_record(self) -> None:
         """Show what stays of a run that is over; instead of opening the display."""
 
@@ -53,6 +56,9 @@ class StreamDisplay:
     def take(self, event: Event, at: float, *, quietly: bool = False) -> None:
         """As ``__call__``: it tells no times."""
         self(event)
+
+    def look(self) -> None:
+        """Nothing: all has been shown as it was taken."""
 
     def show_record(self) -> None:
         """Nothing: all has been shown as it was taken."""

@@ -3,16 +3,18 @@
 import io
 import os
 import re
+import threading
 
 import pytest
 from rich.text import Text
 
 from localdistill.display import open_run_display
 from localdistill.display.dashboard import display as shown
-from localdistill.display.dashboard.display import Dashboard
+from localdistill.display.dashboard.display import Dashboard, Pace
 from localdistill.display.dashboard.glyphs import ASCII, UNICODE, glyphs_for
 from localdistill.display.dashboard.screen import Screen
 from localdistill.display.plain import PlainDisplay
+from localdistill.events import StageStarted
 from tests.display.recordings import MOMENTS
 
 PLACE = re.compile(r"\x1b\[(\d+);1H")
@@ -100,6 +102,24 @@ def test_it_leaves_the_screen_as_it_was_and_a_line_for_each_finished_stage():
     left = re.sub(r"\x1b\[[0-9;]*m", "", text[text.index("\x1b[?1049l") :])
     assert "\x1b[?25h" in text
     assert "✓ generate" in left and "Round 1 of 2" in left and "Warning: Memory ran out" in left
+
+
+def test_a_look_paints_what_is_new_though_its_next_moment_is_far_away():
+    painted, seen = threading.Event(), threading.Event()
+
+    class Watched(Terminal):
+        def write(self, text):
+            if "2026h" in text:
+                painted.set()
+            if "of its own" in text:
+                seen.set()
+            return super().write(text)
+
+    with Dashboard(Watched(), pace=Pace(look=3600, paint=0, clock=3600)) as display:
+        assert painted.wait(60)
+        display(StageStarted(stage="train", title="a stage of its own", total=1, unit="examples"))
+        display.look()
+        assert seen.wait(60)
 
 
 @pytest.mark.parametrize(

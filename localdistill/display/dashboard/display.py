@@ -35,9 +35,9 @@ class Pace:
     clock: float = 1.0  # and of the time alone
 
 
-# Of a run that another process does: each painting is taken from it, by as many as watch. What is
-# new comes once a second, and the time is painted with it.
-WATCHING = Pace(look=0.5, paint=0.5, clock=1.5)
+# Of a run that another process does: whatever wakes up takes a core from it for a moment, for which
+# all its threads wait. So the watcher, which looks for what is new, says when to look.
+WATCHING = Pace(look=2.0, paint=0.5, clock=1.5)
 
 
 class Dashboard:
@@ -67,6 +67,7 @@ class Dashboard:
         self._lock = threading.Lock()  # never held while something is written
         self._new = True
         self._over = threading.Event()
+        self._awake = threading.Event()
         self._thread = threading.Thread(target=self._paint_on, name="dashboard", daemon=True)
 
     def __call__(self, event: Event, /) -> None:
@@ -78,6 +79,10 @@ class Dashboard:
         with self._lock:
             self.state.take(event, at)
             self._new = True
+
+    def look(self) -> None:
+        """Look now whether something is to be painted, and not only at the next moment for it."""
+        self._awake.set()
 
     def frame(self, size: tuple[int, int]) -> list[Text]:
         """What is to be seen now on a terminal of ``size`` (columns, lines)."""
@@ -104,6 +109,7 @@ class Dashboard:
         /,
     ) -> None:
         self._over.set()
+        self._awake.set()
         self._thread.join(_PATIENCE_S)
 
     @property
@@ -127,7 +133,8 @@ class Dashboard:
                 if found != size or since >= (self._pace.paint if self._new else self._pace.clock):
                     size, painted = found, now
                     self._screen.paint(self.frame(size), size)
-                self._over.wait(self._pace.look)
+                self._awake.wait(self._pace.look)
+                self._awake.clear()
         self._over.wait()  # where it could not be painted on, it can still be left
         with contextlib.suppress(OSError, ValueError):
             # In this thread too: it may wait for ever, which is told by ``stuck``.
