@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from localdistill.selection.calls import shown_calls
 from localdistill.selection.candidate import Candidate, Choice, SelectOptions, drop, keep
@@ -57,7 +58,7 @@ def observe(
                 programs.append(Program(key, candidate.code, problem, calls))
     found: dict[Key, Observed] = {}
     for observed in run_programs(programs):
-        found.update((key, Observed(key, observed.results)) for key in like[observed.key])
+        found.update((key, replace(observed, key=key)) for key in like[observed.key])
     return found
 
 
@@ -67,12 +68,14 @@ def select(
     """Keep the largest cluster if it has ``agreement_share`` of all drawn, and at least two.
 
     A sample counts as a vote, equal programs as several; what is no candidate any more has none,
-    and is of all. Of two clusters of the same size neither is kept, nor one that raised an
+    and is of all. Those with which the sandbox failed are of none: it is not known what they do.
+    Of two clusters of the same size neither is kept, nor one that raised an
     exception on every input.
     """
     votes = Counter(candidate.behaviour for candidate in candidates if candidate.behaviour)
     best = _largest(votes)
-    needed = max(_FEWEST, math.ceil(options.agreement_share * len(drawn) - 1e-9))
+    of = sum(not candidate.unseen for candidate in drawn)
+    needed = max(_FEWEST, math.ceil(options.agreement_share * of - 1e-9))
     enough = best is not None and votes[best] >= needed
     ordered = sorted(candidates, key=lambda candidate: not candidate.complete)
     return [_choice(candidate, best if enough else None) for candidate in ordered]
@@ -89,6 +92,8 @@ def _largest(votes: Counter[tuple[str, ...]]) -> tuple[str, ...] | None:
 def _choice(candidate: Candidate, best: tuple[str, ...] | None) -> Choice:
     if not candidate.observed:
         return drop(candidate, "no inputs")
+    if candidate.unseen:
+        return drop(candidate, "sandbox failed")
     if candidate.behaviour is None:
         return drop(candidate, "did not run")
     if best is None:

@@ -12,7 +12,8 @@ class Candidate:
     """A completion, the program in it, and its verdict's status (None: not tested).
 
     ``behaviour``: what it did, where a strategy has had it run (``observed``) to its end; see
-    ``programs.Observed``. ``broken``: its text is not what the model said; see ``problems.broken``.
+    ``programs.Observed``. ``unseen``: the sandbox failed with it. ``broken``: its text is not what
+    the model said; see ``problems.broken``.
     """
 
     completion: Completion
@@ -20,6 +21,7 @@ class Candidate:
     status: Status | None = None
     behaviour: tuple[str, ...] | None = None
     observed: bool = False
+    unseen: bool = False
     broken: bool = False
 
     @property

@@ -30,11 +30,13 @@ class Program:
 class Observed:
     """What a program did: one digest for each call, equal where results are equal.
 
-    ``results`` is None where it did not come to the end of its calls.
+    ``results`` is None where it did not come to the end of its calls; ``failed``: where that is
+    the sandbox's fault, so that nobody knows what the program does.
     """
 
     key: Key
     results: tuple[str, ...] | None
+    failed: bool = False
 
 
 # One answer for each program, in any order.

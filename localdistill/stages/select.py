@@ -141,7 +141,7 @@ def _with_behaviour(
         found = observed.get(candidate.completion.key)
         if found is None:
             return candidate
-        return replace(candidate, behaviour=found.results, observed=True)
+        return replace(candidate, behaviour=found.results, observed=True, unseen=found.failed)
 
     return {name: [seen(each) for each in group] for name, group in candidates.items()}
 

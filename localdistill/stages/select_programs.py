@@ -44,7 +44,8 @@ def _observed(sandbox: Sandbox, programs: list[Program]) -> Iterator[Observed]:
     for behaviour in sandbox.observe(map(_job, programs)):
         if behaviour.key in keys:  # each once
             keys.remove(behaviour.key)
-            yield Observed(behaviour.key, behaviour.results)
+            failed = behaviour.status == "infra_error"
+            yield Observed(behaviour.key, behaviour.results, failed)
 
 
 def _job(program: Program) -> Job:

@@ -75,3 +75,12 @@ def test_equal_programs_run_once_and_stand_for_each_other():
         ("1", 0): "a", ("1", 1): "a", ("1", 2): "b",
     }  # fmt: skip
     assert agreement.observe([problem("no call")], {"1": given}, run_programs, 0) == {}
+
+
+def test_where_the_sandbox_failed_with_a_program_it_did_with_its_equals():
+    def run_programs(programs):
+        return [Observed(each.key, None, failed=True) for each in programs]
+
+    given = [candidate(0, code="a"), candidate(1, code="a")]
+    found = agreement.observe([problem("f(1)")], {"1": given}, run_programs, 0)
+    assert found == {("1", n): Observed(("1", n), None, failed=True) for n in (0, 1)}

@@ -259,6 +259,12 @@ def test_agreement_needs_a_share_of_all_and_two_at_least():
     assert decide("agreement", given, agreement_share=0.4)[0] == [0, 1]
 
 
+def test_agreement_does_not_count_what_the_sandbox_failed_with():
+    failed = [replace(seen(n), unseen=True) for n in (3, 4)]
+    given = [seen(0, "a"), seen(1, "a"), seen(2, "b")]
+    assert decide("agreement", given + failed) == ([0, 1], {"outvoted": 1, "sandbox failed": 2})
+
+
 def test_agreement_keeps_neither_of_two_equal_clusters_nor_one_that_only_raises():
     tie = [seen(0, "a"), seen(1, "b"), seen(2, "a"), seen(3, "b")]
     assert decide("agreement", tie, agreement_share=0.3) == ([], {"no agreement": 4})

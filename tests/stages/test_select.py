@@ -3,11 +3,13 @@ import random
 
 import pytest
 
+from localdistill import sandbox
 from localdistill.errors import ConfigError, ProblemSetError, UserError
 from localdistill.events import Notice, StageFinished, StageStarted
 from localdistill.jsonl import JsonlWriter, is_done, marker, read_rows
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
+from localdistill.sandbox import Behaviour
 from localdistill.selection.programs import Observed
 from localdistill.stages.select import SelectRequest, run
 from localdistill.types import Completion, Problem, TrainingExample, Verdict
@@ -282,6 +284,23 @@ def test_agreement_has_candidates_run_and_looks_at_no_verdict(case):
     # The arguments of the assert, as no prompt shows a call; of two equal programs the first. The
     # other problem names no function to call.
     assert sorted(ran) == [(("b", 0), (1,)), (("b", 2), (1,))]
+
+
+def test_agreement_knows_a_failure_of_the_sandbox_from_one_of_the_program(case, monkeypatch):
+    class Broken:
+        tier, not_covered, unsafe = "3", (), False
+
+        def observe(self, jobs):
+            for job in jobs:
+                failed = job.key == ("b", 2)
+                yield Behaviour(job.key, None, "infra_error" if failed else "timeout")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(sandbox, "open_sandbox", lambda kind, workers: Broken())
+    dropped = case.select(strategy="agreement").dropped
+    assert dropped == {"no inputs": 2, "did not run": 2, "sandbox failed": 1, "no code": 1}
 
 
 def test_the_shortest_answers_of_all_problems_are_dropped(case):
