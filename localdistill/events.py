@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Scalar = str | int | float | bool | None
 
+BEAT_S = 1.0  # between two events of progress of a stage in ``events.jsonl``
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import threading
 from pathlib import Path
@@ -19,7 +20,6 @@ from localdistill.run_dir import RunDir
 from localdistill.usage import add_progress
 from localdistill.watching import Recording, RunClock, is_at_work
 
-_LOOK_S = 0.75
 _KEYS = "q leaves (the run goes on)"
 _GONE = (
     "The run's process ended without a word (it was killed, or the power went): the same command "
@@ -76,6 +76,9 @@ def run_watch_command(options: argparse.Namespace) -> None:
                 watcher.left.set()
         else:
             display.show_record()
+    if display.stuck:
+        # Nobody reads what would be said, and Python's own end would wait for the stream.
+        os._exit(0)
     if options.progress not in ("json", "none"):
         print("\n".join(watcher.ending()))  # noqa: T201
 
@@ -122,7 +125,7 @@ class _Watcher:
             if not at_work:
                 return
             display.look()
-            self.left.wait(_LOOK_S)
+            self.left.wait(self.recording.until_next())
 
     def ending(self) -> list[str]:
         """How it ended, in the words of ``run`` itself."""

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from localdistill.events import Recorded, RunStarted
+from localdistill.events import BEAT_S, Recorded, RunStarted
 from localdistill.run_dir import RunDir
 from localdistill.work_clock import LONGEST_GAP_S, WorkClock
+
+_AFTER_S = 0.05  # a write, by which it is over
 
 
 class RunClock:
@@ -53,6 +55,7 @@ class Recording:
         self._path = directory.events
         self._offset = 0
         self._identity: tuple[int, int] | None = None
+        self._written = 0.0  # when the file was, in Unix time
         self.begun_anew = False  # the file is another one than it was
 
     def new(self) -> list[Recorded]:
@@ -66,12 +69,21 @@ class Recording:
             identity = (found.st_dev, found.st_ino)
             if self._identity not in (None, identity) or found.st_size < self._offset:
                 self._offset, self.begun_anew = 0, True
-            self._identity = identity
+            self._identity, self._written = identity, found.st_mtime
             file.seek(self._offset)
             block = file.read()
         whole = block[: block.rfind(b"\n") + 1]
         self._offset += len(whole)
         return [row for line in whole.splitlines() if (row := _row(line)) is not None]
+
+    def until_next(self) -> float:
+        """Seconds until the run is likely to have written again: at most those from beat to beat.
+
+        So each look finds something, and all who watch a run look at the same moment. That is
+        what disturbs it least: all its threads wait for the one that has lost its core, and ten
+        that look at ten moments stop it ten times (``benchmarks/watchers.py``).
+        """
+        return (self._written + _AFTER_S - time.time()) % BEAT_S
 
 
 def _row(line: bytes) -> Recorded | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from localdistill.events import Notice, Recorded, RunStarted
+from localdistill import watching
+from localdistill.events import BEAT_S, Notice, Recorded, RunStarted
 from localdistill.jsonl import JsonlWriter
 from localdistill.run_dir import RunDir
 from localdistill.watching import Recording, RunClock, is_at_work
@@ -41,6 +42,28 @@ def test_lines_come_once_and_a_torn_one_when_it_is_whole(directory):
         with directory.events.open("ab") as file:
             file.write(line[-3:] + b"\n")
         assert said(recording.new()) == ["ü"]
+
+
+@pytest.mark.parametrize(
+    ("written", "now", "wait"),
+    [
+        (100.0, 100.05, 0.0),  # the run has a moment to write
+        (100.0, 100.06, 0.99),
+        (100.0, 100.85, 0.2),
+        (100.0, 107.85, 0.2),  # the beat goes on where a stage says nothing
+        (100.0, 90.85, 0.2),  # and by a clock that was set back, or is another machine's
+    ],
+)
+def test_the_next_look_is_just_after_the_next_beat(directory, monkeypatch, written, now, wait):
+    with JsonlWriter(directory.events) as writer:
+        writer.write(row("a"))
+    os.utime(directory.events, (0.0, written))
+    recording = Recording(directory)
+    recording.new()
+    monkeypatch.setattr(watching.time, "time", lambda: now)
+    left = recording.until_next()
+    assert 0 <= left < BEAT_S
+    assert left == pytest.approx(wait, abs=1e-6) or left == pytest.approx(wait + BEAT_S, abs=1e-6)
 
 
 def test_a_torn_line_that_the_next_call_cuts_off_is_never_seen(directory):

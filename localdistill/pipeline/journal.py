@@ -13,11 +13,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from localdistill.events import Callback, Event, Notice, Recorded, RunFinished, StageProgress, Usage
+from localdistill.events import (
+    BEAT_S,
+    Callback,
+    Event,
+    Notice,
+    Recorded,
+    RunFinished,
+    StageProgress,
+    Usage,
+)
 from localdistill.gauges import Gauges
 from localdistill.jsonl import JsonlWriter
 
-_EVERY_S = 1.0  # between two events of progress of a stage in the file
 _USAGE_S = 5.0  # between two looks at the machine
 _PATIENCE_S = 5.0  # with a driver of a GPU that does not answer, at the end
 
@@ -99,7 +107,7 @@ class Journal:
             self._write(self.latest.pop(next(iter(self.latest))))
 
     def _beat(self) -> None:
-        while not self.over.wait(_EVERY_S):
+        while not self.over.wait(BEAT_S):
             self._suppressed(self._flush_now)
 
     def _watch_machine(self) -> None:

@@ -68,14 +68,15 @@ def select(
     """Keep the largest cluster if it has ``agreement_share`` of all drawn, and at least two.
 
     A sample counts as a vote, equal programs as several; what is no candidate any more has none,
-    and is of all. Those with which the sandbox failed are of none: it is not known what they do.
-    Of two clusters of the same size neither is kept, nor one that raised an
-    exception on every input.
+    and is of all. Those with which the sandbox failed are of none, as nobody knows what they do;
+    but they might all agree, so a cluster must be larger than they are many. Of two clusters of the
+    same size neither is kept, nor one that raised an exception on every input.
     """
     votes = Counter(candidate.behaviour for candidate in candidates if candidate.behaviour)
     best = _largest(votes)
-    of = sum(not candidate.unseen for candidate in drawn)
-    needed = max(_FEWEST, math.ceil(options.agreement_share * of - 1e-9))
+    unseen = sum(candidate.unseen for candidate in drawn)
+    share = math.ceil(options.agreement_share * (len(drawn) - unseen) - 1e-9)
+    needed = max(_FEWEST, share, unseen + 1)
     enough = best is not None and votes[best] >= needed
     ordered = sorted(candidates, key=lambda candidate: not candidate.complete)
     return [_choice(candidate, best if enough else None) for candidate in ordered]
@@ -93,7 +94,7 @@ def _choice(candidate: Candidate, best: tuple[str, ...] | None) -> Choice:
     if not candidate.observed:
         return drop(candidate, "no inputs")
     if candidate.unseen:
-        return drop(candidate, "sandbox failed")
+        return drop(candidate, "not judged")
     if candidate.behaviour is None:
         return drop(candidate, "did not run")
     if best is None:

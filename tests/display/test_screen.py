@@ -120,6 +120,7 @@ def test_a_look_paints_what_is_new_though_its_next_moment_is_far_away():
         display(StageStarted(stage="train", title="a stage of its own", total=1, unit="examples"))
         display.look()
         assert seen.wait(60)
+    assert not display.stuck  # its end is such a look, too
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 import tty
 
 import pytest
 
 from localdistill.display.dashboard.display import Dashboard
-from localdistill.events import RunStarted
+from localdistill.events import Notice, Recorded, RunStarted
+from localdistill.jsonl import JsonlWriter
+from localdistill.run_dir import RunDir
 
 # The end of a run, on a terminal that takes nothing: stands in for the pipeline.
 PROGRAM = """
@@ -48,16 +51,18 @@ def terminal():
 
 
 def drain(person):
-    """Read what is shown, so that only the stopped flow holds it up."""
+    """Read what is shown, so that only the stopped flow holds it up; tells when it begins."""
+    begun = threading.Event()
 
     def read():
         try:
             while os.read(person, 65536):
-                pass
+                begun.set()
         except OSError:
             pass
 
     threading.Thread(target=read, daemon=True).start()
+    return begun
 
 
 def test_the_dashboard_ends_without_another_word(terminal):
@@ -86,3 +91,21 @@ def test_the_runs_end_is_told_and_the_process_ends(terminal, tmp_path, how):
     )  # fmt: skip
     assert ended.returncode == 7, ended.stderr.decode()
     assert '"exit_code":7' in told.read_text()
+
+
+def test_a_watcher_is_gone_when_the_run_ends(terminal, tmp_path):
+    person, program = terminal
+    begun = drain(person)
+    directory = RunDir(tmp_path)
+    watch = "import sys; from localdistill.cli import main; main(['watch', sys.argv[1]])"
+    with directory, JsonlWriter(directory.events) as writer:
+        started = RunStarted(model="m", directory="d", log="l", rounds=1)
+        writer.write(Recorded(at=time.time(), event=started))
+        watcher = subprocess.Popen(
+            [sys.executable, "-c", watch, tmp_path], stdin=subprocess.DEVNULL, stdout=program,
+            env={**os.environ, "TERM": "xterm"},
+        )  # fmt: skip
+        assert begun.wait(120)
+        termios.tcflow(program, termios.TCOOFF)
+        writer.write(Recorded(at=time.time(), event=Notice(message="of the end")))
+    assert watcher.wait(120) == 0

@@ -261,8 +261,12 @@ def test_agreement_needs_a_share_of_all_and_two_at_least():
 
 def test_agreement_does_not_count_what_the_sandbox_failed_with():
     failed = [replace(seen(n), unseen=True) for n in (3, 4)]
-    given = [seen(0, "a"), seen(1, "a"), seen(2, "b")]
-    assert decide("agreement", given + failed) == ([0, 1], {"outvoted": 1, "sandbox failed": 2})
+    given = [*(seen(n, "a") for n in (0, 1, 2)), *(seen(n, f"b{n}") for n in (5, 6, 7))]
+    assert decide("agreement", given + failed) == ([0, 1, 2], {"outvoted": 3, "not judged": 2})
+    # They may be one program that agrees with nobody else, and be the most.
+    failed.append(replace(seen(8), unseen=True))
+    found = decide("agreement", given + failed)
+    assert found == ([], {"no agreement": 6, "not judged": 3})
 
 
 def test_agreement_keeps_neither_of_two_equal_clusters_nor_one_that_only_raises():

@@ -300,7 +300,7 @@ def test_agreement_knows_a_failure_of_the_sandbox_from_one_of_the_program(case, 
 
     monkeypatch.setattr(sandbox, "open_sandbox", lambda kind, workers: Broken())
     dropped = case.select(strategy="agreement").dropped
-    assert dropped == {"no inputs": 2, "did not run": 2, "sandbox failed": 1, "no code": 1}
+    assert dropped == {"no inputs": 2, "did not run": 2, "not judged": 1, "no code": 1}
 
 
 def test_the_shortest_answers_of_all_problems_are_dropped(case):

@@ -30,14 +30,15 @@ _PATIENCE_S = 2.0  # with a terminal that takes nothing
 class Pace:
     """How often there is a look and a painting, in seconds."""
 
-    look: float = 0.25  # between two looks at the terminal's size, and at whether something is new
+    look: float = 0.25  # at most, between two looks at the terminal's size, and at what is new
     paint: float = 0.5  # at least, between two paintings of what is new
     clock: float = 1.0  # and of the time alone
 
 
 # Of a run that another process does: whatever wakes up takes a core from it for a moment, for which
-# all its threads wait. So the watcher, which looks for what is new, says when to look.
-WATCHING = Pace(look=2.0, paint=0.5, clock=1.5)
+# all its threads wait. The watcher, which looks for what is new, says when the display is to look,
+# so that both wake up together, and no more often: of the time alone at every second look.
+WATCHING = Pace(look=2.0, paint=0.0, clock=1.4)
 
 
 class Dashboard:
