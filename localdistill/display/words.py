@@ -52,7 +52,9 @@ def size(count: int) -> str:
 
 def tamed(text: str) -> str:
     """One line without control characters, whoever has made it."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def steer(keys: str) -> bool:

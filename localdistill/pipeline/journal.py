@@ -1,6 +1,6 @@
 """Passes a run's events on to its display, and keeps them in ``events.jsonl`` for others.
 
-A watcher sees what the display shows no more than a second later: of progress, of which there may
+What the display shows is in the file no more than a second later: of progress, of which there may
 be much more, the last event of each stage is written once a second. So the file grows by about 300
 bytes a second for each stage at work, 11 MB in ten hours.
 """
