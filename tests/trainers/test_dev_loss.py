@@ -49,12 +49,15 @@ def test_in_pieces_it_is_the_same(model, wanted, monkeypatch):
 def test_an_adapter_counts_and_can_be_left_out(model, wanted):
     from peft import LoraConfig, get_peft_model
 
+    torch.manual_seed(1)
     adapted = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj"]))
     try:
         assert mean_loss(adapted, EXAMPLES, None, 0, 99) == pytest.approx(wanted, rel=1e-6)
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
-                torch.nn.init.normal_(weight)
+                torch.nn.init.normal_(
+                    weight, std=30
+                )  # attention is hardly the loss of so small a model
         assert mean_loss(adapted, EXAMPLES, None, 0, 99) != pytest.approx(wanted, rel=1e-3)
         with adapted.disable_adapter():
             assert mean_loss(adapted, EXAMPLES, None, 0, 99) == pytest.approx(wanted, rel=1e-6)
