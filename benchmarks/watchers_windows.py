@@ -39,7 +39,7 @@ from localdistill.sampling import Sampling
 
 WATCHERS = 10
 WINDOW_S, START_WINDOW_S, SETTLE_S = 5.0, 12.0, 1.0
-APART_S = 0.075  # between two that are let go on: as they look, spread over 0.75 s
+APART_S = 0.075  # between two that are let go on: not all at once, as none were started at once
 TO_SEE_S = 2.0  # what a watcher has to see a figure
 SEED = Path(__file__).parents[1] / "models" / "seed"
 CODE = "from localdistill.cli import main; main()"

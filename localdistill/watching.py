@@ -79,8 +79,8 @@ class Recording:
     def until_next(self) -> float:
         """Seconds until the run is likely to have written again: at most those from beat to beat.
 
-        So each look finds something, and all who watch a run look at the same moment. That is
-        what disturbs it least: all its threads wait for the one that has lost its core, and ten
+        So each look finds something, and all who watch a run look at the same moment. That
+        disturbs it less: all its threads wait for the one that has lost its core, and ten
         that look at ten moments stop it ten times (``benchmarks/watchers.py``).
         """
         return (self._written + _AFTER_S - time.time()) % BEAT_S
