@@ -2,7 +2,8 @@
 
     python benchmarks/watchers.py [--pairs N] [--starts N] [--runs N] [OPTIONS OF localdistill run]
 
-First ten watch, on terminals of 80x24, what a fake run writes once a second for 30 seconds:
+First ten watch, on terminals of 80x24, what a run that only tells writes for 30 seconds; their
+screen is as full as that of a real run in its second round (``watched_run.py``):
 ``core_share_each`` is their processor time a second, ``start_cpu_s_each`` what each took to start.
 
 Then the seed model draws samples with all cores, and in another process a copy of it is trained on
@@ -30,17 +31,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from watched_run import watched_run
 from watchers_windows import TICKS, WATCHERS, Drawn, command, own_seconds
 
-from localdistill.events import (
-    Event,
-    Recorded,
-    RunStarted,
-    StageFinished,
-    StageProgress,
-    StageStarted,
-)
-from localdistill.jsonl import JsonlWriter
+from localdistill.events import StageFinished, StageStarted
 from localdistill.run_dir import RunDir
 from localdistill.watching import Recording
 
@@ -54,32 +48,22 @@ OF_TRAINING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 def cost() -> dict[str, float]:
     """What one watcher takes of a core while it watches, and to start."""
-    with tempfile.TemporaryDirectory() as folder:
-        directory = RunDir(Path(folder) / "run")
-        with directory, JsonlWriter(directory.events) as writer:
-
-            def write(event: Event) -> None:
-                writer.write(Recorded(at=time.time(), event=event))
-
-            log = str(directory.log)
-            write(RunStarted(model="m.gguf", directory=folder, log=log, rounds=1))
-            write(StageStarted(stage="train", title="train", total=1000, unit="examples"))
-            drawn = [Drawn(directory.path) for _ in range(WATCHERS)]
-            for each in drawn:
-                each.begun.wait()
-            before = sum(own_seconds(each.process.pid) for each in drawn)
-            started = time.monotonic()
-            for number in range(SECONDS):
-                write(StageProgress(stage="train", done=number, info={"tokens/s": 100 + number}))
-                time.sleep(1)
-            used = sum(own_seconds(each.process.pid) for each in drawn) - before
-            share = used / (time.monotonic() - started) / WATCHERS
+    with watched_run() as (directory, telling):
+        drawn = [Drawn(directory.path) for _ in range(WATCHERS)]
         for each in drawn:
-            each.process.wait()
-        return {
-            "core_share_each": round(share, 4),
-            "start_cpu_s_each": round(before / WATCHERS, 2),
-        }
+            each.begun.wait()
+        before = sum(own_seconds(each.process.pid) for each in drawn)
+        started = time.monotonic()
+        telling.start()
+        time.sleep(SECONDS)
+        used = sum(own_seconds(each.process.pid) for each in drawn) - before
+        share = used / (time.monotonic() - started) / WATCHERS
+    for each in drawn:
+        each.process.wait()
+    return {
+        "core_share_each": round(share, 4),
+        "start_cpu_s_each": round(before / WATCHERS, 2),
+    }
 
 
 def part(name: str, pairs: int, environment: dict[str, str]) -> dict[str, Any]:

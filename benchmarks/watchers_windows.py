@@ -18,7 +18,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from watched_run import watched_run
 
 from localdistill.backends.base import GenerationRequest
 from localdistill.bootstrap import difference_interval
 from localdistill.cores import usable_cores
-from localdistill.events import Event, Recorded, RunStarted, StageProgress, StageStarted
-from localdistill.jsonl import JsonlWriter
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
 from localdistill.run_dir import RunDir
@@ -185,28 +183,6 @@ class Starting:
         self.drawn = []
 
 
-class Telling(threading.Thread):
-    """Writes what a stage tells, once a second as a run does, with a mark that is the second."""
-
-    def __init__(self, write: Callable[[Event], None]) -> None:
-        super().__init__(daemon=True)
-        self._write = write
-        self.written: list[float] = []
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        while not self._over.wait(1):
-            mark = len(self.written)
-            info: dict[str, Any] = {"tokens/s": 1000 + mark % 7, "mark": mark, "in flight": 16}
-            self.written.append(time.time())
-            self._write(StageProgress(stage="train", done=mark, total=10000, info=info))
-
-    def end(self) -> None:
-        """Write no more."""
-        self._over.set()
-        self.join()
-
-
 Work = Callable[[Callable[[int], None]], None]
 
 
@@ -300,24 +276,13 @@ def rates(
 ) -> tuple[list[float], list[float]]:
     """Tokens a second of ``work`` in so many windows of ``length`` s, and when marks were told."""
     windows = Windows(number, length, ten)
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        directory = RunDir(Path(folder) / "run")
-        stack.callback(ten.end)
-        stack.enter_context(directory)
-        writer = stack.enter_context(JsonlWriter(directory.events))
-
-        def write(event: Event) -> None:
-            writer.write(Recorded(at=time.time(), event=event))
-
-        log = str(directory.log)
-        write(RunStarted(model="m.gguf", directory=folder, log=log, rounds=1))
-        write(StageStarted(stage="train", title="train", total=10000, unit="examples"))
-        telling = Telling(write)
+    with contextlib.ExitStack() as stack:
+        stack.callback(ten.end)  # last: they end when the run is over
+        directory, telling = stack.enter_context(watched_run())
 
         def tick(done: int) -> None:
             if telling.ident is None:  # the first forward pass has warmed up
                 telling.start()
-                stack.callback(telling.end)
                 ten.begin(directory)
                 windows.change()
             windows.tick(done)

@@ -10,6 +10,7 @@ class Curve:
 
     def __init__(self) -> None:
         self.points: list[tuple[float, float]] = []
+        self._columns: tuple[float | None, ...] | None = None
         self.last: float | None = None
         self.first: float | None = None
 
@@ -19,16 +20,22 @@ class Curve:
             return
         self.first = value if self.first is None else self.first
         self.last = value
+        self._columns = None
         self.points.append((min(1.0, max(0.0, share)), value))
         if len(self.points) > _MOST:
             self.points = self.points[::2]
 
-    def columns(self, count: int) -> list[float | None]:
+    def columns(self, count: int) -> tuple[float | None, ...]:
         """The mean of the values in each of ``count`` equal parts of the work; None: not yet.
 
         The first part begins with the first value. One between two others that have values takes
         what was there before.
         """
+        if self._columns is None or len(self._columns) != count:
+            self._columns = tuple(self._means(count))
+        return self._columns
+
+    def _means(self, count: int) -> list[float | None]:
         sums: list[list[float]] = [[] for _ in range(count)]
         origin = min((share for share, _ in self.points), default=0.0)
         scale = count / max(1.0 - origin, 1e-9)

@@ -72,7 +72,7 @@ class StageState:
         return f"{'about ' if self.estimated else ''}{duration(seconds)} left"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # by identity: what is drawn of one is kept by it
 class Done:
     """A stage that has finished in this call; times as in ``StageState``, pauses left out."""
 

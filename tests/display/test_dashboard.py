@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from localdistill.display.dashboard import around, head
 from localdistill.display.dashboard import found as found_so_far
 from localdistill.display.dashboard.frame import frame
 from localdistill.display.dashboard.glyphs import ASCII, UNICODE
@@ -113,6 +114,27 @@ def renew():
             path_of(moment, size).write_text(text_of(drawn(moment, size)), encoding="utf-8")
     ascii_text = text_of(drawn("train", SIZES[0], ASCII))
     path_of("train", SIZES[0], "-ascii").write_text(ascii_text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_what_is_kept_of_a_screen_is_what_would_be_drawn_anew(moment, size):
+    state = RunState()
+    for at, event in MOMENTS[moment]().events:
+        state.take(event, at)
+        view = View(state, state.working_time(at + 1), size[0], UNICODE, keys=KEYS)
+        after_others = frame(view, size[1])
+        forget()
+        assert [line.markup for line in after_others] == [
+            line.markup for line in frame(view, size[1])
+        ]
+
+
+def forget():
+    for part in (around, found_so_far, head):
+        for function in vars(part).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 if __name__ == "__main__":

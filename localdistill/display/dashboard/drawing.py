@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -10,6 +11,11 @@ from localdistill.display.dashboard.glyphs import Glyphs
 
 GOOD, BAD, LATE, DIM, STRONG, NOW = "green", "red", "yellow", "dim", "bold", "cyan"
 _KINDS = (GOOD, BAD, LATE)
+
+# For functions that draw a part: it is drawn anew only where what it shows has changed. Most of a
+# screen has not since the last time, and each watcher takes the time from the run. What is
+# returned is shared, and must not be changed.
+keep = functools.lru_cache(maxsize=256)
 
 
 def bar(share: float, width: int, glyphs: Glyphs, style: str = NOW) -> Text:

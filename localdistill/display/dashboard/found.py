@@ -16,10 +16,14 @@ from localdistill.display.dashboard.drawing import (
     curve,
     fitted,
     interval,
+    keep,
     parts_bar,
     wrapped,
 )
+from localdistill.display.dashboard.glyphs import Glyphs
 from localdistill.display.dashboard.section import LABEL, Section, View, labelled
+from localdistill.display.state import Tally
+from localdistill.events import Scalar, Scored
 
 _ROWS = 4  # of a curve where there is room
 _NARROW = 60  # columns
@@ -30,15 +34,20 @@ def verdicts(view: View) -> Section | None:
     tally = view.state.tally
     if tally is None:
         return None
-    counts = (tally.passed, tally.failed, tally.timeouts)
     open_ = [stage.total or 0 for stage in view.state.at_work() if stage.title == tally.title]
-    drawn = parts_bar(counts, max(open_, default=0), view.width - LABEL - 2, view.glyphs)
-    told = _told(view, counts)
+    lines = _verdicts(tally, max(open_, default=0), view.width, view.glyphs)
+    return Section(lines, 3, least=2, likes=2)
+
+
+@keep
+def _verdicts(tally: Tally, total: int, width: int, glyphs: Glyphs) -> list[Text]:
+    counts = (tally.passed, tally.failed, tally.timeouts)
+    drawn = parts_bar(counts, total, width - LABEL - 2, glyphs)
+    told = _told(counts, width, glyphs)
     second = Text.assemble(" ", labelled(_of_which(tally.title)), told)
-    if second.cell_len > view.width:
+    if second.cell_len > width:
         second = Text.assemble(" ", told)
-    second = fitted(second, view.width, view.glyphs)
-    return Section([Text.assemble(" ", labelled("tests", drawn)), second], 3, least=2, likes=2)
+    return [Text.assemble(" ", labelled("tests", drawn)), fitted(second, width, glyphs)]
 
 
 def _of_which(title: str) -> str:
@@ -47,14 +56,14 @@ def _of_which(title: str) -> str:
     return f"on {found[1]}" if found else ""
 
 
-def _told(view: View, counts: tuple[int, int, int]) -> Text:
+def _told(counts: tuple[int, int, int], width: int, glyphs: Glyphs) -> Text:
     """The figures of a bar of verdicts, with its characters."""
-    short = view.width < _NARROW
+    short = width < _NARROW
     known = max(1, sum(counts))
     parts = []
     for name, character, count, style in zip(
         ("passed", "failed", "timed out"),
-        view.glyphs.kinds,
+        glyphs.kinds,
         counts,
         (GOOD, BAD, LATE),
         strict=True,
@@ -71,21 +80,27 @@ def selection(view: View) -> Section | None:
     summary = view.state.selection
     if summary is None:
         return None
+    lines = _selection(tuple(summary.items()), view.width, view.glyphs)
+    return Section(lines, rank=7, least=1, likes=len(lines), keep_first=len(lines))
+
+
+@keep
+def _selection(told: tuple[tuple[str, Scalar], ...], width: int, glyphs: Glyphs) -> list[Text]:
+    summary = dict(told)
     reasons = [
         f"{count:,} {name}"
-        for name, count in summary.items()
+        for name, count in told
         if name not in ("kept", "problems") and isinstance(count, int)
     ]
     kept = summary.get("kept", 0)
     text = f"{kept:,} kept" if isinstance(kept, int) else ""
     text += f", from {summary['problems']} problems" if "problems" in summary else ""
     text += f"; dropped: {', '.join(reasons)}" if reasons else ""
-    parts = wrapped(view.glyphs.text(text), view.width - LABEL - 2, 5, view.glyphs)
-    lines = [
+    parts = wrapped(glyphs.text(text), width - LABEL - 2, 5, glyphs)
+    return [
         Text.assemble(" ", labelled("selected" if not number else "", part))
         for number, part in enumerate(parts)
     ]
-    return Section(lines, rank=7, least=1, likes=len(lines), keep_first=len(lines))
 
 
 def losses(view: View) -> Section | None:
@@ -105,7 +120,20 @@ def _curve(view: View, name: str, values: Curve, style: str) -> list[Text]:
     width = view.width - LABEL - 1 - len(told)
     if width < 8:
         return [Text.assemble(" ", labelled(name, told.strip()))]
-    rows = curve(values.columns(width), _ROWS if view.roomy else 1, view.glyphs, style)
+    high = _ROWS if view.roomy else 1
+    return _drawn(name, told, values.columns(width), high, view.glyphs, style)
+
+
+@keep
+def _drawn(
+    name: str,
+    told: str,
+    columns: tuple[float | None, ...],
+    high: int,
+    glyphs: Glyphs,
+    style: str,
+) -> list[Text]:
+    rows = curve(columns, high, glyphs, style)
     last = len(rows) - 1
     return [
         Text.assemble(
@@ -123,18 +151,26 @@ def scores(view: View) -> Section | None:
     lines: list[Text] = []
     for number, score in enumerate(found):
         if not number or score.problem_set != found[number - 1].problem_set:
-            lines.append(
-                Text.assemble(" ", (f"pass@1 on {view.glyphs.text(score.problem_set)}", DIM))
-            )
-        value = f"{100 * score.value:5.1f}% ({100 * score.low:.1f} to {100 * score.high:.1f})"
-        width = view.width - LABEL - 3 - len(value)
-        drawn = Text("")
-        if width >= 10:
-            drawn = interval(score.low, score.value, score.high, width, view.glyphs)
-        label = "base" if score.round == 0 else view.glyphs.text(score.model)
-        lines.append(Text.assemble(" ", labelled(label, drawn, f" {value} ")))
-    lines = [fitted(line, view.width, view.glyphs) for line in lines]
-    keep = 2 if found[0].round == 0 else 1
+            lines.append(_title_of(score.problem_set, view.width, view.glyphs))
+        lines.append(_score(score, view.width, view.glyphs))
+    first = 2 if found[0].round == 0 else 1
     return Section(
-        lines, rank=5, least=min(2, len(lines)), likes=min(4, len(lines)), keep_first=keep
+        lines, rank=5, least=min(2, len(lines)), likes=min(4, len(lines)), keep_first=first
     )
+
+
+@keep
+def _title_of(problem_set: str, width: int, glyphs: Glyphs) -> Text:
+    text = Text.assemble(" ", (f"pass@1 on {glyphs.text(problem_set)}", DIM))
+    return fitted(text, width, glyphs)
+
+
+@keep
+def _score(score: Scored, width: int, glyphs: Glyphs) -> Text:
+    value = f"{100 * score.value:5.1f}% ({100 * score.low:.1f} to {100 * score.high:.1f})"
+    room = width - LABEL - 3 - len(value)
+    drawn = Text("")
+    if room >= 10:
+        drawn = interval(score.low, score.value, score.high, room, glyphs)
+    label = "base" if score.round == 0 else glyphs.text(score.model)
+    return fitted(Text.assemble(" ", labelled(label, drawn, f" {value} ")), width, glyphs)

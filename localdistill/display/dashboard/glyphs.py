@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,8 +29,13 @@ class Glyphs:
 
     def text(self, text: str) -> str:
         """``text`` of whatever origin as one harmless line in these characters."""
-        line = tamed(text)
-        return line if self is UNICODE else line.encode("ascii", "replace").decode()
+        return _harmless(text, self is not UNICODE)
+
+
+@functools.lru_cache(maxsize=256)
+def _harmless(text: str, is_ascii: bool) -> str:
+    line = tamed(text)
+    return line.encode("ascii", "replace").decode() if is_ascii else line
 
 
 UNICODE = Glyphs(

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from localdistill.display.dashboard.drawing import BAD, DIM, GOOD, LATE, NOW, STRONG, fitted, spread
+from localdistill.display.dashboard.drawing import (
+    BAD,
+    DIM,
+    GOOD,
+    LATE,
+    NOW,
+    STRONG,
+    fitted,
+    keep,
+    spread,
+)
 from localdistill.display.dashboard.estimate import ROUND, SHORT, run_left
+from localdistill.display.dashboard.glyphs import Glyphs
 from localdistill.display.dashboard.section import Section, View, name_of
 from localdistill.display.words import about, duration, steer
+from localdistill.events import RunStarted
 
 STOPPING = "stopping after this batch; the same command goes on from here"
 _WIDE_ENOUGH = 72  # columns, to say what is not counted
@@ -17,16 +29,22 @@ _STOPPING_SHORT = " stopping; the same command goes on"
 def header(view: View) -> Section:
     """Model, directory and how the run is; round, and time left in all."""
     state, glyphs = view.state, view.glyphs
-    title = Text(" localdistill", STRONG)
-    if state.run is not None:
-        title.append(f"  {glyphs.text(name_of(state.run.model))}", NOW)
-        title.append(f" {glyphs.arrow} {glyphs.text(state.run.directory)}", DIM)
+    title = _title(state.run, glyphs)
     lines = [spread(title, status(view), view.width, glyphs)]
     where = Text(" ")
     if state.round:
         where.append(f"Round {state.round} of {state.rounds}")
     lines.append(spread(where, Text(_time_left(view), DIM), view.width, glyphs))
     return Section(lines, rank=0, least=2, likes=2, gap=False)
+
+
+@keep
+def _title(run: RunStarted | None, glyphs: Glyphs) -> Text:
+    title = Text(" localdistill", STRONG)
+    if run is not None:
+        title.append(f"  {glyphs.text(name_of(run.model))}", NOW)
+        title.append(f" {glyphs.arrow} {glyphs.text(run.directory)}", DIM)
+    return title
 
 
 def _time_left(view: View) -> str:
@@ -68,30 +86,45 @@ _PART_OF = {
 
 def strip(view: View) -> Section:
     """The stages of a round, and which of them are done."""
-    state, glyphs = view.state, view.glyphs
+    state = view.state
     at_work = {_PART_OF.get(stage.name, stage.name) for stage in state.at_work()}
     done = {entry.stage for entry in state.done if entry.round == state.round}
+    if state.round:
+        done.add("prepare")
+    line = _strip(frozenset(at_work), frozenset(done), view.width, view.glyphs)
+    return Section([line], rank=9, gap=False)
+
+
+@keep
+def _strip(at_work: frozenset[str], done: frozenset[str], width: int, glyphs: Glyphs) -> Text:
     line = Text(" ")
     for name in ("prepare", *ROUND, "evaluate"):
-        is_done = name in done or (name == "prepare" and bool(state.round))
         if name in at_work:
             line.append(f"{glyphs.at_work} {name}   ", f"{STRONG} {NOW}")
-        elif is_done:
+        elif name in done:
             line.append(f"{glyphs.done} {name}   ", GOOD)
         else:
             line.append(f"{glyphs.ahead} {name}   ", DIM)
     line.rstrip()
-    return Section([fitted(line, view.width, glyphs)], rank=9, gap=False)
+    return fitted(line, width, glyphs)
 
 
 def footer(view: View) -> Section:
     """Where the log is, and the keys."""
-    state, glyphs, width = view.state, view.glyphs, view.width
-    log = Text(" log ", DIM).append(glyphs.text(state.run.log) if state.run else "", DIM)
+    state = view.state
+    stopping = state.stopping and state.end is None
+    log = state.run.log if state.run is not None else ""
+    lines = _footer(log, view.keys, stopping, view.width, view.glyphs)
+    return Section(lines, rank=2, least=1, likes=2)
+
+
+@keep
+def _footer(log: str, keys: str, stopping: bool, width: int, glyphs: Glyphs) -> list[Text]:
     rule = Text(glyphs.rule * width, DIM)
-    keys = Text(f"{view.keys} " if view.keys else "", DIM)
-    if state.stopping and state.end is None:
-        long = f" {STOPPING}{'; q again stops at once' if steer(view.keys) else ''}"
+    if stopping:
+        long = f" {STOPPING}{'; q again stops at once' if steer(keys) else ''}"
         text = Text(long if len(long) < width else _STOPPING_SHORT, LATE)
-        return Section([rule, fitted(text, width, glyphs)], rank=2, least=1, likes=2)
-    return Section([rule, spread(log, keys, width, glyphs)], rank=2, least=1, likes=2)
+        return [rule, fitted(text, width, glyphs)]
+    left = Text(f" log {glyphs.text(log)}", DIM)
+    right = Text(f"{keys} " if keys else "", DIM)
+    return [rule, spread(left, right, width, glyphs)]

@@ -6,11 +6,12 @@ and a resize cannot mix it up with older lines.
 
 from __future__ import annotations
 
-import io
 import os
+from collections.abc import Iterable
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import COLOR_SYSTEMS, Console
+from rich.segment import Segment
 from rich.text import Text
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"  # alternate screen, no cursor, nothing on it
@@ -26,16 +27,8 @@ class Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        found = Console(file=stream, highlight=False)  # knows NO_COLOR, TERM and COLORTERM
-        self._buffer = io.StringIO()
-        self._console = Console(
-            file=self._buffer,
-            force_terminal=True,
-            color_system=found.color_system,  # type: ignore[arg-type]  # a name it has given
-            no_color=found.no_color,
-            highlight=False,
-            legacy_windows=False,
-        )
+        self._console = Console(file=stream, highlight=False)  # knows NO_COLOR, TERM, COLORTERM
+        self._colors = COLOR_SYSTEMS.get(self._console.color_system or "")
         self._shown: list[Text] = []
         self._size = (0, 0)
         self._entered = False
@@ -83,12 +76,15 @@ class Screen:
 
     def encoded(self, line: Text) -> str:
         """``line`` with the escape sequences of its styles."""
-        self._console.width = max(1, line.cell_len)
-        self._console.print(line, end="", no_wrap=True, crop=False, overflow="ignore")
-        text = self._buffer.getvalue()
-        self._buffer.seek(0)
-        self._buffer.truncate()
-        return text
+        # Not printed, which would lay it out first: that takes four times as long.
+        styled = line if line.spans else Text.assemble(line)  # else the style of the whole is lost
+        segments: Iterable[Segment] = styled.render(self._console)
+        if self._console.no_color:
+            segments = Segment.remove_color(segments)
+        return "".join(
+            style.render(text, color_system=self._colors) if style else text
+            for text, style, _ in segments
+        )
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
@@ -97,4 +93,4 @@ class Screen:
 
 def _alike(one: Text, other: Text) -> bool:
     # Rich's own comparison passes over the style of the whole.
-    return one == other and one.style == other.style
+    return one is other or (one == other and one.style == other.style)
