@@ -31,7 +31,8 @@ from localdistill.events import (
 from localdistill.jsonl import JsonlWriter
 from localdistill.run_dir import RunDir
 
-EXAMPLES = 2000  # of a training
+EXAMPLES = 20_000  # of a training: hours of it
+BEFORE = 1000  # beats of the training that were before the first mark
 USAGE_EVERY = 5  # beats, as a run looks at memory
 
 
@@ -80,7 +81,7 @@ def _write(writer: JsonlWriter, events: list[Event]) -> None:
 
 
 def history(directory: RunDir) -> list[Event]:
-    """All that has happened before the training of the second round."""
+    """All that has happened by the middle of the training of the second round."""
     log, where = str(directory.log), str(directory.path)
     said = (
         "30 of 301 problems (1,952 answer tokens) are held out: their loss tells whether it helps."
@@ -99,16 +100,16 @@ def history(directory: RunDir) -> list[Event]:
     for number in (1, 2):
         events += [RoundStarted(round=number, rounds=3), *_drawn()]
         if number == 1:
-            events += [_begun("train", EXAMPLES), Notice(message=said)]
-            events += [_progress(mark) for mark in range(200)]
             events += [
+                _begun("train", EXAMPLES),
+                Notice(message=said),
                 StageFinished(stage="train", summary={"examples": 487, "last loss": 0.036}),
                 *_stage("export", 340, {"tensors changed": 196, "in all": 340}),
                 *_compared("base", 0, 0.57),
                 *_compared("round-01", 1, 0.63),
             ]
-    events.append(_begun("train", EXAMPLES))
-    return events
+    before = [_progress(mark) for mark in range(-BEFORE, 0)]
+    return [*events, _begun("train", EXAMPLES), *before]
 
 
 def _drawn() -> list[Event]:
@@ -146,16 +147,15 @@ def _begun(name: str, total: int, title: str = "") -> StageStarted:
 
 
 def _progress(mark: int) -> StageProgress:
-    loss = 0.5 * math.exp(-mark / 100) + 0.02 * math.sin(mark)
+    beat = BEFORE + mark
     info: dict[str, Any] = {
-        "mark": mark,
-        "loss": round(loss, 4),
-        "held-out loss": round(0.5 * math.exp(-(mark // 20) / 8), 4),
+        "mark": mark if mark >= 0 else None,  # None: not shown
+        "loss": round(0.5 * math.exp(-beat / 500) + 0.02 * (1 + math.sin(beat)), 4),
+        "held-out loss": round(0.5 * math.exp(-(beat // 20) / 30), 4),
         "learning rate": 0.0002,
-        "tokens/s": 3400 + mark % 7,
+        "tokens/s": 3400 + beat % 7,
     }
-    done = min(EXAMPLES, 4 * mark)
-    return StageProgress(stage="train", done=done, seconds_left=2000.0 - mark, info=info)
+    return StageProgress(stage="train", done=10 * beat, seconds_left=2000.0 - beat, info=info)
 
 
 def _usage(mark: int) -> Usage:

@@ -41,7 +41,8 @@ APART_S = 0.075  # between two that are let go on: not all at once, as none were
 TO_SEE_S = 2.0  # what a watcher has to see a figure
 SEED = Path(__file__).parents[1] / "models" / "seed"
 CODE = "from localdistill.cli import main; main()"
-MARK = re.compile(rb"(\d+) mark")  # as the dashboard has it
+MARK = re.compile(rb"([\d,]+) mark")  # as the dashboard has it
+PAINTED = b"\x1b[?2026l"  # what it ends a painting with
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -75,10 +76,11 @@ class Drawn:
         rest = b""
         try:
             while block := os.read(self.screen, 65536):
-                self.begun.set()
                 rest = rest[-20:] + block
+                if PAINTED in rest:
+                    self.begun.set()
                 if found := MARK.findall(rest):
-                    self.shown.append((time.time(), int(found[-1])))
+                    self.shown.append((time.time(), int(found[-1].replace(b",", b""))))
         except OSError:
             pass
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_MOST = 2000  # points; twice as coarse beyond
+MOST = 400  # points, more than a screen has columns for them; twice as coarse beyond
 
 
 class Curve:
@@ -10,7 +10,8 @@ class Curve:
 
     def __init__(self) -> None:
         self.points: list[tuple[float, float]] = []
-        self._columns: tuple[float | None, ...] | None = None
+        self._origin = 1.0  # the least share
+        self._columns: tuple[float | None, ...] | None = None  # as they were asked for last
         self.last: float | None = None
         self.first: float | None = None
 
@@ -21,8 +22,10 @@ class Curve:
         self.first = value if self.first is None else self.first
         self.last = value
         self._columns = None
-        self.points.append((min(1.0, max(0.0, share)), value))
-        if len(self.points) > _MOST:
+        share = min(1.0, max(0.0, share))
+        self._origin = min(self._origin, share)
+        self.points.append((share, value))
+        if len(self.points) > MOST:
             self.points = self.points[::2]
 
     def columns(self, count: int) -> tuple[float | None, ...]:
@@ -36,12 +39,19 @@ class Curve:
         return self._columns
 
     def _means(self, count: int) -> list[float | None]:
-        sums: list[list[float]] = [[] for _ in range(count)]
-        origin = min((share for share, _ in self.points), default=0.0)
+        sums, numbers = [0.0] * (count + 1), [0] * (count + 1)
+        origin = self._origin
         scale = count / max(1.0 - origin, 1e-9)
         for share, value in self.points:
-            sums[min(count - 1, int((share - origin) * scale))].append(value)
-        found: list[float | None] = [sum(each) / len(each) if each else None for each in sums]
+            column = int((share - origin) * scale)
+            sums[column] += value
+            numbers[column] += 1
+        sums[-2] += sums[-1]  # the very end of the work belongs to the last part
+        numbers[-2] += numbers[-1]
+        found = [
+            total / known if known else None
+            for total, known in zip(sums[:-1], numbers[:-1], strict=True)
+        ]
         last = max((number for number, value in enumerate(found) if value is not None), default=-1)
         before: float | None = None
         for number in range(last + 1):

@@ -6,6 +6,7 @@ The pictures stand in ``snapshots/``. After a change that is meant, renew them a
 """
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,13 @@ def test_what_is_kept_of_a_screen_is_what_would_be_drawn_anew(moment, size):
     for at, event in MOMENTS[moment]().events:
         state.take(event, at)
         view = View(state, state.working_time(at + 1), size[0], UNICODE, keys=KEYS)
+        for other in SIZES:
+            frame(replace(view, width=other[0], glyphs=ASCII), other[1])
+            frame(replace(view, width=other[0] - 1), other[1] + 1)
         after_others = frame(view, size[1])
         forget()
-        assert [line.markup for line in after_others] == [
-            line.markup for line in frame(view, size[1])
-        ]
+        anew = frame(view, size[1])
+        assert [line.markup for line in after_others] == [line.markup for line in anew]
 
 
 def forget():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from localdistill.display.curve import Curve
+from localdistill.display.curve import MOST, Curve
 from localdistill.display.dashboard.estimate import run_left
 from localdistill.display.state import RunState
 from localdistill.display.words import about, tamed
@@ -67,12 +67,14 @@ def test_a_curve_is_the_mean_of_each_part_and_fills_what_no_value_fell_into():
         curve.add(share, value)
     assert curve.columns(4) == (3.0, 3.0, 1.0, None)
     assert curve.last == 1.0
-    for number in range(5000):
-        curve.add(number / 5000, 1.0)
-    assert len(curve.points) <= 2001
     curve.add(0.9, 7.0)
     assert curve.columns(4) == (3.0, 3.0, 1.0, 7.0)
     assert curve.columns(2) == (3.0, 4.0)
+    curve.add(1.0, 9.0)
+    assert curve.columns(4) == (3.0, 3.0, 1.0, 8.0)
+    for number in range(5000):
+        curve.add(number / 5000, 1.0)
+    assert len(curve.points) <= MOST
 
 
 def left(recording):

@@ -70,7 +70,9 @@ def notices(view: View) -> Section | None:
 
 
 @keep
-def _notice(notice: Notice, minutes: int, most: int, width: int, glyphs: Glyphs) -> list[Text]:
+def _notice(
+    notice: Notice, minutes: int, most: int, width: int, glyphs: Glyphs
+) -> tuple[Text, ...]:
     warns = notice.level == "warning"
     when = f"{minutes // 60}:{minutes % 60:02d}"
     text = ("Warning: " if warns else "") + glyphs.text(notice.message)
@@ -78,4 +80,4 @@ def _notice(notice: Notice, minutes: int, most: int, width: int, glyphs: Glyphs)
     for number, part in enumerate(wrapped(text, width - 9, most, glyphs)):
         line = Text.assemble((f" {when if not number else '':>5}  ", DIM))
         lines.append(fitted(line.append(part, LATE if warns else ""), width, glyphs))
-    return lines
+    return tuple(lines)

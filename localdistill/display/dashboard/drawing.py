@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar, cast
 
 from rich.text import Text
 
@@ -12,10 +13,18 @@ from localdistill.display.dashboard.glyphs import Glyphs
 GOOD, BAD, LATE, DIM, STRONG, NOW = "green", "red", "yellow", "dim", "bold", "cyan"
 _KINDS = (GOOD, BAD, LATE)
 
-# For functions that draw a part: it is drawn anew only where what it shows has changed. Most of a
-# screen has not since the last time, and each watcher takes the time from the run. What is
-# returned is shared, and must not be changed.
-keep = functools.lru_cache(maxsize=256)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def keep(draw: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Have a part drawn anew only where what it shows has changed.
+
+    Most of a screen has not since the last time, and what a watcher takes, it takes from the run.
+    What ``draw`` returns is shared, and must not be changed.
+    """
+    kept: Any = functools.lru_cache(maxsize=256)(draw)  # its type has no arguments
+    return cast("Callable[_P, _T]", kept)
 
 
 def bar(share: float, width: int, glyphs: Glyphs, style: str = NOW) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rich.text import Text
 
@@ -40,14 +41,14 @@ def verdicts(view: View) -> Section | None:
 
 
 @keep
-def _verdicts(tally: Tally, total: int, width: int, glyphs: Glyphs) -> list[Text]:
+def _verdicts(tally: Tally, total: int, width: int, glyphs: Glyphs) -> tuple[Text, ...]:
     counts = (tally.passed, tally.failed, tally.timeouts)
     drawn = parts_bar(counts, total, width - LABEL - 2, glyphs)
     told = _told(counts, width, glyphs)
     second = Text.assemble(" ", labelled(_of_which(tally.title)), told)
     if second.cell_len > width:
         second = Text.assemble(" ", told)
-    return [Text.assemble(" ", labelled("tests", drawn)), fitted(second, width, glyphs)]
+    return Text.assemble(" ", labelled("tests", drawn)), fitted(second, width, glyphs)
 
 
 def _of_which(title: str) -> str:
@@ -85,7 +86,9 @@ def selection(view: View) -> Section | None:
 
 
 @keep
-def _selection(told: tuple[tuple[str, Scalar], ...], width: int, glyphs: Glyphs) -> list[Text]:
+def _selection(
+    told: tuple[tuple[str, Scalar], ...], width: int, glyphs: Glyphs
+) -> tuple[Text, ...]:
     summary = dict(told)
     reasons = [
         f"{count:,} {name}"
@@ -97,10 +100,10 @@ def _selection(told: tuple[tuple[str, Scalar], ...], width: int, glyphs: Glyphs)
     text += f", from {summary['problems']} problems" if "problems" in summary else ""
     text += f"; dropped: {', '.join(reasons)}" if reasons else ""
     parts = wrapped(glyphs.text(text), width - LABEL - 2, 5, glyphs)
-    return [
+    return tuple(
         Text.assemble(" ", labelled("selected" if not number else "", part))
         for number, part in enumerate(parts)
-    ]
+    )
 
 
 def losses(view: View) -> Section | None:
@@ -115,7 +118,7 @@ def losses(view: View) -> Section | None:
     return Section(lines, rank=4, least=min(2, len(lines)), likes=len(lines))
 
 
-def _curve(view: View, name: str, values: Curve, style: str) -> list[Text]:
+def _curve(view: View, name: str, values: Curve, style: str) -> Sequence[Text]:
     told = f"  {values.first:.3f} {view.glyphs.arrow} {values.last:.3f} "
     width = view.width - LABEL - 1 - len(told)
     if width < 8:
@@ -132,15 +135,15 @@ def _drawn(
     high: int,
     glyphs: Glyphs,
     style: str,
-) -> list[Text]:
+) -> tuple[Text, ...]:
     rows = curve(columns, high, glyphs, style)
     last = len(rows) - 1
-    return [
+    return tuple(
         Text.assemble(
             " ", labelled(name if not number else "", row, told if number == last else "")
         )
         for number, row in enumerate(rows)
-    ]
+    )
 
 
 def scores(view: View) -> Section | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from localdistill.display.words import tamed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there are two
 class Glyphs:
     """One character each, but for ``levels``, from the lowest to the highest."""
 
@@ -29,13 +28,8 @@ class Glyphs:
 
     def text(self, text: str) -> str:
         """``text`` of whatever origin as one harmless line in these characters."""
-        return _harmless(text, self is not UNICODE)
-
-
-@functools.lru_cache(maxsize=256)
-def _harmless(text: str, is_ascii: bool) -> str:
-    line = tamed(text)
-    return line.encode("ascii", "replace").decode() if is_ascii else line
+        line = tamed(text)
+        return line if self is UNICODE else line.encode("ascii", "replace").decode()
 
 
 UNICODE = Glyphs(

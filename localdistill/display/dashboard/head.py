@@ -119,12 +119,12 @@ def footer(view: View) -> Section:
 
 
 @keep
-def _footer(log: str, keys: str, stopping: bool, width: int, glyphs: Glyphs) -> list[Text]:
+def _footer(log: str, keys: str, stopping: bool, width: int, glyphs: Glyphs) -> tuple[Text, ...]:
     rule = Text(glyphs.rule * width, DIM)
     if stopping:
         long = f" {STOPPING}{'; q again stops at once' if steer(keys) else ''}"
         text = Text(long if len(long) < width else _STOPPING_SHORT, LATE)
-        return [rule, fitted(text, width, glyphs)]
+        return rule, fitted(text, width, glyphs)
     left = Text(f" log {glyphs.text(log)}", DIM)
     right = Text(f"{keys} " if keys else "", DIM)
-    return [rule, spread(left, right, width, glyphs)]
+    return rule, spread(left, right, width, glyphs)

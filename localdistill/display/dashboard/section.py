@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Section:
     use for more than there are.
     """
 
-    lines: list[Text]
+    lines: Sequence[Text]
     rank: int
     least: int = 1
     likes: int = 1
@@ -48,19 +49,20 @@ class Section:
 
     def cut(self, count: int) -> list[Text]:
         """``count`` of the lines."""
-        if count >= len(self.lines):
-            return self.lines
+        lines = list(self.lines)
+        if count >= len(lines):
+            return lines
         if self.instead:
             return [*self.instead, *[Text("")] * count][:count]
         first = min(self.keep_first, count)
-        start = len(self.lines) - (count - first)
+        start = len(lines) - (count - first)
         if self.heads and start not in self.heads:
             later = [head for head in self.heads if head > start]
             if not later:  # the last message is longer than there is room: its beginning
                 last = max(self.heads)
-                return self.lines[last : last + count]
+                return lines[last : last + count]
             start = min(later)
-        kept = self.lines[:first] + self.lines[start:]
+        kept = lines[:first] + lines[start:]
         return kept + [Text("")] * (count - len(kept))
 
 
