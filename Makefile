@@ -2,6 +2,9 @@
 # make test   install what is missing, then run all tests
 # make chaos  install what is missing, then strike CHAOS=50 runs at random moments; each must go on to the same result
 # make locks  install what is missing, then check that requirements/*.lock are what the pins resolve to
+# make check  install what is missing, then ruff, mypy and import-linter
+# make install  only that; INSTALL_ARGS="--set cpu": without an NVIDIA GPU that is there
+# make clean  remove .venv and what was built
 # make audit  look up known vulnerabilities of all that is locked
 # make tiers  install what is missing, then test the sandbox in each of its tiers (TIERS='docker compose': in these)
 VENV ?= .venv
@@ -10,7 +13,7 @@ BIN := $(VENV)/bin
 
 CHAOS ?= 50
 
-.PHONY: install run test tiers chaos locks audit check bench clean
+.PHONY: install run test tiers chaos locks audit check clean
 
 install:
 	@$(PYTHON) scripts/install.py --venv $(VENV) --dev $(INSTALL_ARGS)
@@ -38,9 +41,6 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-bench: install
-	@ls benchmarks/*.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

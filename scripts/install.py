@@ -47,10 +47,10 @@ def fail(message: str) -> None:
     sys.exit(f"install: {message}")
 
 
-def check_machine(compiles: bool = True) -> None:
+def check_machine(kind: str, compiles: bool = True) -> None:
     """Refuse early, with the fix, what would fail late and unreadably.
 
-    ``compiles``: whether llama.cpp is built here.
+    ``kind``: "cpu" or "cuda". ``compiles``: whether llama.cpp is built here.
     """
     if sys.version_info < (3, 11):  # noqa: UP036  (an older Python runs this file as well)
         fail(f"Python 3.11 or newer is needed, this is {platform.python_version()}.")
@@ -69,6 +69,12 @@ def check_machine(compiles: bool = True) -> None:
             f"{' and '.join(missing)} not found: llama.cpp is built from source. "
             "Debian, Ubuntu: sudo apt-get install build-essential cmake"
         )
+    if compiles and kind == "cuda" and not has_cuda_compiler():
+        fail(
+            "this machine has an NVIDIA GPU, but no CUDA compiler (nvcc) was found, with which "
+            "llama.cpp is built for it. Install NVIDIA's CUDA toolkit 13, or go without the GPU: "
+            'make run INSTALL_ARGS="--set cpu" (and the same for each other make).'
+        )
     try:
         import ensurepip  # noqa: F401  (Debian ships venv apart from Python)
     except ImportError:
@@ -82,6 +88,14 @@ def has_nvidia_gpu() -> bool:
         return False
     listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
     return listed.returncode == 0 and "GPU" in listed.stdout
+
+
+def has_cuda_compiler() -> bool:
+    """Whether there is an nvcc where CMake looks for one."""
+    if os.environ.get("CUDACXX") or shutil.which("nvcc"):
+        return True
+    folders = [os.environ.get("CUDA_PATH", ""), "/usr/local/cuda"]
+    return any(shutil.which("nvcc", path=f"{folder}/bin") for folder in folders if folder)
 
 
 class Environment:
@@ -285,7 +299,7 @@ def main() -> None:
     kind = options.set if options.set != "auto" else ("cuda" if has_nvidia_gpu() else "cpu")
     environment = Environment(options.venv.resolve())
     if options.only_llama_cpp:
-        check_machine()
+        check_machine(kind)
         environment.create()
         options.only_llama_cpp.mkdir(parents=True, exist_ok=True)
         build_llama_cpp(environment, kind, options.portable, options.only_llama_cpp.resolve())
@@ -296,7 +310,7 @@ def main() -> None:
     stamp_file = environment.folder / ".localdistill-installed"
     if stamp_file.exists() and stamp_file.read_text(encoding="utf-8") == wanted:
         return
-    check_machine(compiles=options.llama_cpp is None)
+    check_machine(kind, compiles=options.llama_cpp is None)
     environment.create()
     install_dependencies(
         environment,
