@@ -29,7 +29,9 @@ from localdistill.sampling import Sampling, Weights
 # Strict: a rank of `true` is a mistake and not a rank of 1.
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 # Beyond these llama.cpp or the sandbox fails, or a run would never end.
-_MAX_SLOTS, _MAX_THREADS, _MAX_WORKERS, _MANY = 255, 512, 512, 100_000
+MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
+MAX_THREADS = 512  # GGML_MAX_N_THREADS
+MAX_WORKERS, _MANY = 512, 100_000
 
 
 class _Section(BaseModel):
@@ -47,10 +49,10 @@ class GenerateConfig(Sampling):
     model_config = _STRICT
     samples: int = Field(default=8, ge=1, le=_MANY)  # for each problem
     slots: int | None = Field(
-        default=None, ge=1, le=_MAX_SLOTS
+        default=None, ge=1, le=MAX_SLOTS
     )  # sequences decoded together; None: chosen
     threads: int | None = Field(
-        default=None, ge=1, le=_MAX_THREADS
+        default=None, ge=1, le=MAX_THREADS
     )  # None: the cores of this machine
     # Layers on a GPU, the output matrix counted as one; -1: all; None: as many as have room
     gpu_layers: int | None = Field(default=None, ge=-1)
@@ -81,7 +83,7 @@ class VerifyConfig(_Section):
     """How candidates are tested."""
 
     sandbox: str = "auto"
-    workers: int | None = Field(default=None, ge=1, le=_MAX_WORKERS)
+    workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)
     confirm: bool = True  # run passes again with another hash seed before they are trained on
     inseparable: bool = False  # also train where tests reach into the candidate, who can then lie
 

@@ -18,9 +18,9 @@ def usable_cores() -> int:
     Two threads on the two halves of one core wait for each other in arithmetic. A container's share
     (``docker run --cpus``) counts, rounded up.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    physical = psutil.cpu_count(logical=False) or allowed or 1
-    return max(1, min(physical, allowed or 1, quota() or physical))
+    allowed = len(os.sched_getaffinity(0))
+    physical = psutil.cpu_count(logical=False) or allowed
+    return max(1, min(physical, allowed, quota() or physical))
 
 
 def quota(new: Path = _QUOTA, old: Path = _OLD_QUOTA) -> int | None:

@@ -10,10 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from localdistill.events import Recorded, RunStarted
-from localdistill.jsonl import iter_lines
+from localdistill.event_log import recorded
+from localdistill.events import RunStarted
 from localdistill.work_clock import WorkClock
 
 # Beyond the end, when a stage that still works is ended: there is a minute in all. A call that
@@ -83,12 +81,6 @@ def worked_seconds(events: Path) -> float:
     one, the clock was set or the machine slept: that is no work.
     """
     clock = WorkClock()
-    if not events.is_file():
-        return clock.seconds
-    for _, line in iter_lines(events):
-        try:
-            row = Recorded.model_validate_json(line)
-        except ValidationError:  # a hole that a power cut has left, or a later version's
-            continue
+    for row in recorded(events):
         clock.at(row.at, begins=isinstance(row.event, RunStarted))
     return clock.seconds

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill.errors import StorageError
+from localdistill.folders import free_bytes
 from localdistill.memory import size
 
 # A round is being made while the best one and the last one stand.
@@ -87,12 +87,6 @@ def standing_rounds(rounds: int, keep: str) -> int:
 def least(model: Model, rounds: int, keep: str) -> int:
     """Bytes that a run needs whatever it draws: for refusing what cannot fit."""
     return model.made + standing_rounds(rounds, keep) * (model.master + model.gguf) + model.master
-
-
-def free_bytes(path: Path) -> int:
-    """Free bytes on the disk where ``path`` is, or will be."""
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
-    return shutil.disk_usage(there).free
 
 
 class Watch:

@@ -8,11 +8,12 @@ to the disk too: a rename alone may reach it before the content does. What a run
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from localdistill.digests import text_digest
 
 
 def to_disk(*paths: Path) -> None:
@@ -73,7 +74,7 @@ def spare(path: Path) -> Path:
 
 def write_twice(path: Path, text: str) -> None:
     """Write ``text`` as ``write_atomically`` does, and a copy from which it can be restored."""
-    kept = {"sha256": _digest(text), "text": text}
+    kept = {"sha256": text_digest(text), "text": text}
     write_atomically(spare(path), json.dumps(kept) + "\n")
     write_atomically(path, text)
 
@@ -97,9 +98,5 @@ def _kept(path: Path) -> Iterator[str]:
     """The text of the copy, if that is whole."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         kept = json.loads(spare(path).read_bytes())
-        if kept["sha256"] == _digest(kept["text"]):
+        if kept["sha256"] == text_digest(kept["text"]):
             yield kept["text"]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -8,7 +8,36 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
+
+# How long a stage's process that has lost its run may need to die: the kernel kills it.
+ORPHAN_WAIT_S = 60.0
+
+_POLL_S = 0.05
+
+
+def take_within(path: Path, patience_s: float) -> int | None:
+    """As ``take``, but wait so many seconds for another process to give it back."""
+    deadline = time.monotonic() + patience_s
+    while (descriptor := take(path)) is None and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return descriptor
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds the lock now; it is tried, shared, for a moment."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def take(path: Path) -> int | None:

@@ -25,14 +25,19 @@ def make_folder(path: Path) -> list[Path]:
     return made
 
 
+def free_bytes(path: Path) -> int:
+    """Free bytes on the disk where ``path`` is, or will be."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    return shutil.disk_usage(there).free
+
+
 def require_room(path: Path, needed: int) -> None:
     """Refuse to begin to write ``needed`` bytes (a lower bound) at ``path`` if they will not fit.
 
     Raises:
         StorageError: the disk has less free.
     """
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free
+    free = free_bytes(path)
     if needed > free:
         text = f"{path}: takes {size(needed)}, and the disk is full up to {size(free)}"
         raise StorageError(f"{text}. Free some space, or write to another disk.")

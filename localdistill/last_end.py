@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from localdistill.events import Recorded, RunFinished
+from localdistill.event_log import event_of
+from localdistill.events import RunFinished
 from localdistill.jsonl import iter_lines
 from localdistill.run_dir import RunDir
 
@@ -18,11 +17,9 @@ def last_end(run: RunDir) -> RunFinished | None:
         for _, line in iter_lines(run.events):
             if b'"finished"' not in line:  # most lines are of other kinds, and long
                 continue
-            try:
-                event = Recorded.model_validate_json(line).event
-            except ValidationError:
-                continue
-            found = event if isinstance(event, RunFinished) else found
+            row = event_of(line)
+            if row is not None and isinstance(row.event, RunFinished):
+                found = row.event
     return found
 
 
@@ -35,8 +32,10 @@ def uncompared_round(run: RunDir) -> int | None:
     return int(name) if name.isdigit() else None
 
 
-def gave_no_model(run: RunDir) -> bool:
-    """Whether it has ended without a new model: no round gave one, or there was time for none."""
+def gave_no_model(run: RunDir, rounds: int) -> bool:
+    """Whether a run of ``rounds`` has none: each was rejected, or there was time for none."""
+    if all(run.round(number).rejected.is_file() for number in range(1, rounds + 1)):
+        return True
     end = last_end(run)
     return end is not None and end.verdict == "no new model"
 

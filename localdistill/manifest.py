@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -14,6 +13,7 @@ from localdistill import config as configuration
 from localdistill.backends.draw import chain
 from localdistill.config import Config
 from localdistill.continuing import MAY_GROW
+from localdistill.digests import file_digest, text_digest
 from localdistill.durable import write_twice
 from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
@@ -26,12 +26,6 @@ _PACKAGES = (
     "llama-cpp-python", "gguf", "torch", "transformers", "peft", "unsloth", "unsloth_zoo",
     "bitsandbytes", "numpy",
 )  # fmt: skip
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def manifest(config: Config, directory: RunDir, gguf: Path, cells: int) -> dict[str, Any]:
@@ -69,10 +63,10 @@ def hashes(directory: RunDir, model: Path, gguf: Path) -> dict[str, str]:
     folder = {MODEL_FOLDER: folder_fingerprint(model)} if model.is_dir() else {}
     return {
         "configuration": _content_digest(directory.config),
-        "starting model": file_hash(gguf),
+        "starting model": file_digest(gguf),
         "prompt template": TEMPLATE_HASH,
         **folder,
-        **{f"{name} problems": file_hash(path) for name, path in splits.items()},
+        **{f"{name} problems": file_digest(path) for name, path in splits.items()},
     }
 
 
@@ -84,7 +78,7 @@ def _content_digest(toml: Path) -> str:
     """
     values = {k: v for k, v in configuration.read_toml(toml).items() if k not in MAY_GROW}
     text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text_digest(text)
 
 
 def _origin(model: Path) -> dict[str, str]:

@@ -23,7 +23,7 @@ _GPUS = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
 # As PyTorch, llama.cpp and the C++ library say it, in lower case.
 _SHORT = (
     "can't allocate memory", "cannot allocate memory", "unable to allocate", "failed to allocate",
-    "out of memory", "not enough memory", "insufficient memory", "bad_alloc",
+    "out of memory", "could not allocate", "not enough memory", "insufficient memory", "bad_alloc",
     "failed to reserve memory", "could not reserve space",
 )  # fmt: skip
 

@@ -9,7 +9,6 @@ from pydantic import Field, ValidationError
 
 from localdistill.bootstrap import USUAL, Confidence, difference_interval
 from localdistill.errors import ConfigError
-from localdistill.jsonl import write_atomically
 from localdistill.metrics import paired_differences, pass_at_1
 from localdistill.types import EvalResult, ModelScore, Row
 
@@ -18,7 +17,6 @@ class ArmScore(Row):
     """One way of choosing what to train on, and how the model did that came of it."""
 
     name: str  # of the strategy
-    kind: Literal["strategy", "control"] = "strategy"
     examples: int  # that were trained on
     tokens: int  # of their answers, in one epoch
     score: ModelScore
@@ -112,26 +110,3 @@ def read_comparison(path: Path) -> Comparison | None:
         return Comparison.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ConfigError(f"{path}: is damaged. Delete it: it is made again.") from error
-
-
-def read_omitted(path: Path, hours: float) -> Omitted:
-    """What has been left out so far; empty if nothing has.
-
-    Raises:
-        ConfigError: the file is damaged.
-    """
-    if not path.is_file():
-        return Omitted(hours=hours)
-    try:
-        return Omitted.model_validate_json(path.read_bytes()).model_copy(update={"hours": hours})
-    except ValidationError as error:
-        raise ConfigError(f"{path}: is damaged. Delete it to go on.") from error
-
-
-def omit(path: Path, hours: float, stage: str, what: str) -> None:
-    """Note that ``what`` was left out, once."""
-    known = read_omitted(path, hours)
-    item = Omission(what=what, stage=stage)
-    if item not in known.items:
-        known = known.model_copy(update={"items": [*known.items, item]})
-    write_atomically(path, known.model_dump_json(indent=2) + "\n")

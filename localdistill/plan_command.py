@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from localdistill import disk_use, gpus, memory, starting_points
+from localdistill import disk_use, folders, gpus, memory, starting_points
 from localdistill.catalogue import memory as estimates
 from localdistill.catalogue.entry import Entry
 from localdistill.catalogue.load import read_catalogue
-from localdistill.config import EvaluateConfig, TrainConfig
+from localdistill.config import MAX_SLOTS, EvaluateConfig, TrainConfig
 from localdistill.cores import usable_cores
 from localdistill.detectable import what_can_be_shown
 from localdistill.display.plan import Plan, show
@@ -28,7 +28,7 @@ from localdistill.quantization.start import find_gguf
 from localdistill.stages import this_machine, train_here
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import MAX_SLOTS, Task, longest_prompt
+from localdistill.stages.sizing import Task, longest_prompt
 from localdistill.stages.train_shape import Trainable, trainable
 from localdistill.stages.train_sizing import Wish
 from localdistill.stages.train_table import machines, outcome
@@ -130,7 +130,7 @@ def _show_disk(
     drawn = disk_use.Drawn(completions, options.max_tokens)
     place = options.run_dir or default_home()
     parts = disk_use.parts(model, rounds, options.keep, drawn)
-    show_disk(parts, rounds, disk_use.free_bytes(place), place, sys.stdout)
+    show_disk(parts, rounds, folders.free_bytes(place), place, sys.stdout)
 
 
 def _with_tests(problems: str) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +119,7 @@ def power(
     Normal approximation: the interval of the difference, of the level in ``how``, excludes zero.
     """
     error = standard_error(effect, problems, samples, difficulty)
-    return _normal(effect / error - how.z)
+    return NormalDist().cdf(effect / error - how.z)
 
 
 def minimum_detectable_effect(
@@ -146,8 +147,3 @@ def minimum_detectable_effect(
 
 def _logistic(odds: _Floats) -> _Floats:
     return 1 / (1 + np.exp(-odds))
-
-
-def _normal(value: float) -> float:
-    """The share of the standard normal distribution below ``value``."""
-    return 0.5 * math.erfc(-value / math.sqrt(2))

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from localdistill.errors import ConfigError, GpuLost, StorageError, UserError
 from localdistill.folders import make_folder
 from localdistill.jsonl import is_done, marker
 
-# How long the process of a stage that lost its run may need to die (it is killed by the kernel).
-_ORPHAN_WAIT_S = 60.0
 # What a call that was stopped at its very beginning leaves: no run, and nobody's files.
 _MAY_BE_LEFT = {
     "run.lock", "stage.lock", "config.toml.tmp", "config.toml.copy", "config.toml.copy.tmp",
@@ -31,6 +28,17 @@ _MAY_BE_LEFT = {
 }  # fmt: skip
 # What the manifest calls the Hugging Face folder that a run was begun with.
 MODEL_FOLDER = "model folder"
+
+
+def label_of(number: int) -> str:
+    """What the model of round ``number`` is called where models are compared."""
+    return f"round-{number:02d}"
+
+
+def round_of(label: str) -> int | None:
+    """The round whose model is called ``label``; None: it is of none, but ``base``, say."""
+    number = label.removeprefix("round-")
+    return int(number) if number != label and number.isdigit() else None
 
 
 class RoundDir:
@@ -168,12 +176,10 @@ class RunDir:
     def _wait_for_orphans(self) -> int:
         # After `kill -9` of a run the kernel kills its stage's process too, but not at once, and
         # two writers of one file would tear it.
-        deadline = time.monotonic() + _ORPHAN_WAIT_S
-        while (lock := file_lock.take(self.stages_at_work)) is None:
-            if time.monotonic() > deadline:
-                message = f"{self.path}: a stage of an earlier run is still at work in it."
-                raise ConfigError(f"{message} End that process first.")
-            time.sleep(0.1)
+        lock = file_lock.take_within(self.stages_at_work, file_lock.ORPHAN_WAIT_S)
+        if lock is None:
+            message = f"{self.path}: a stage of an earlier run is still at work in it."
+            raise ConfigError(f"{message} End that process first.")
         return lock
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from localdistill.events import ignore
 from localdistill.jsonl import read_rows
 from localdistill.last_end import gave_no_model, uncompared_round, without_model
 from localdistill.quantization.start import find_gguf
-from localdistill.run_dir import RunDir
+from localdistill.run_dir import RunDir, round_of
 from localdistill.sampling import Sampling
 from localdistill.stages import generate, verify
 from localdistill.stages.process import run_stage
@@ -207,8 +207,7 @@ def _chosen(run: RunDir, config: Config) -> tuple[int, EvalResult | None]:
     except FileNotFoundError:
         if (uncompared := uncompared_round(run)) is not None:
             return uncompared, None
-        rounds = range(1, config.rounds + 1)
-        if all(run.round(number).rejected.is_file() for number in rounds) or gave_no_model(run):
+        if gave_no_model(run, config.rounds):
             why = without_model(run)
             message = f"{run.path}: has no new model to compare with ({why})."
             raise ConfigError(message) from None
@@ -218,11 +217,11 @@ def _chosen(run: RunDir, config: Config) -> tuple[int, EvalResult | None]:
         message = f"{run.evaluation}: is damaged. Continue the run to have it made again."
         raise ConfigError(message) from error
     label = evaluation.candidate.model
-    number = label.removeprefix("round-")
-    if not number.isdigit():
+    number = round_of(label)
+    if number is None:
         message = f"{run.path}: the run has kept the model that it started from ({label})"
         raise ConfigError(f"{message}, so there is no other to compare with.")
-    return int(number), evaluation
+    return number, evaluation
 
 
 def _sampling(config: Config, chosen: Mapping[str, Any] | None, greedy: bool) -> Sampling:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
+from localdistill import file_lock
+from localdistill.event_log import event_of
 from localdistill.events import BEAT_S, Recorded, RunStarted
 from localdistill.run_dir import RunDir
 from localdistill.work_clock import LONGEST_GAP_S, WorkClock
@@ -56,7 +55,6 @@ class Recording:
         self._offset = 0
         self._identity: tuple[int, int] | None = None
         self._written = 0.0  # when the file was, in Unix time
-        self.begun_anew = False  # the file is another one than it was
 
     def new(self) -> list[Recorded]:
         """What has been written since the last look; nothing where there is no file."""
@@ -68,13 +66,13 @@ class Recording:
             found = os.fstat(file.fileno())
             identity = (found.st_dev, found.st_ino)
             if self._identity not in (None, identity) or found.st_size < self._offset:
-                self._offset, self.begun_anew = 0, True
+                self._offset = 0  # another file
             self._identity, self._written = identity, found.st_mtime
             file.seek(self._offset)
             block = file.read()
         whole = block[: block.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [row for line in whole.splitlines() if (row := _row(line)) is not None]
+        return [row for line in whole.splitlines() if (row := event_of(line)) is not None]
 
     def until_next(self) -> float:
         """Seconds until the run is likely to have written again: at most those from beat to beat.
@@ -86,27 +84,10 @@ class Recording:
         return (self._written + _AFTER_S - time.time()) % BEAT_S
 
 
-def _row(line: bytes) -> Recorded | None:
-    try:
-        return Recorded.model_validate_json(line)
-    except ValidationError:
-        return None
-
-
 def is_at_work(directory: RunDir) -> bool:
     """Whether a run, or a stage that it has left behind, works in ``directory`` now.
 
     The lock that is tried, for the moment that it takes, is not the one by which a second run is
     refused, but the one of its stages, which a run that begins tries for a minute.
     """
-    try:
-        descriptor = os.open(directory.stages_at_work, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return file_lock.is_held(directory.stages_at_work)

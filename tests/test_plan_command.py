@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from localdistill import disk_use, gpus, memory
+from localdistill import folders, gpus, memory
 from localdistill.cli import main
 from localdistill.gpus import Gpu
 from localdistill.stages import this_machine
@@ -54,7 +54,7 @@ def test_what_a_run_takes_on_the_disk_stands_against_what_is_free(capsys, monkey
     assert "weights in 16 bits of 3 rounds" in pruned and "of 9 rounds" in everything
     assert "completions and verdicts" in pruned
     assert f"are free at {tmp_path / 'night'}." in pruned
-    monkeypatch.setattr(disk_use, "free_bytes", lambda path: 1_000_000)
+    monkeypatch.setattr(folders, "free_bytes", lambda path: 1_000_000)
     _, shown, _ = plan(capsys, *few)
     assert "more than the 1 MB that are free" in shown and "give another --run-dir" in shown
 

@@ -21,12 +21,11 @@ from localdistill.backends.llama_decoder import LlamaDecoder
 from localdistill.backends.llama_model import LlamaModel
 from localdistill.backends.prompt_sequence import Prompt
 from localdistill.backends.sample import Sample
+from localdistill.config import MAX_SLOTS
 from localdistill.errors import UserError
 from localdistill.sampling import Sampling
 from localdistill.thinking import CLOSING, opened_by
 from localdistill.types import Completion, Message
-
-MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
 
 
 class LlamaCppGenerator:

@@ -15,7 +15,7 @@ from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.errors import MemoryShortage, ModelError
 
 _LOWER = "Lower generate.slots or max_tokens (--slots, --max-tokens)."
-_ALLOCATION_FAILED = -2  # of llama_decode, by llama.cpp's llama-context.cpp
+ALLOCATION_FAILED = -2  # of llama_decode, by llama.cpp's llama-context.cpp
 _FLASH_ATTENTION = -1  # where llama.cpp can; without it decoding was slower in all trials
 
 
@@ -138,7 +138,7 @@ class LlamaDecoder:
         self._batch.n_tokens = total
         status = self._lib.llama_decode(self.handle, self._batch)
         if status != 0:
-            if status == _ALLOCATION_FAILED:
+            if status == ALLOCATION_FAILED:
                 raise MemoryShortage(f"{self._model.path}: no memory for a pass. {_LOWER}")
             reason = "its cache is full" if status == 1 else f"llama.cpp error {status}"
             raise ModelError(f"{self._model.path}: decoding failed ({reason}). {_LOWER}")

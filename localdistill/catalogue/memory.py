@@ -28,7 +28,7 @@ _FALLBACK = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}
 _GGUF_METADATA = 6_000_000  # a vocabulary of 150,000 tokens with its merges; measured: 5.9 MB
 
 _LLAMA_CPP = 150_000_000  # Python with llama.cpp loaded
-_LLAMA_BATCH = 512  # tokens in one forward pass of backends/llama_decoder.py
+_LLAMA_BATCH = 512  # tokens in one forward pass, at the most: on a GPU
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,6 @@ def layer_matrices(a: Architecture) -> list[Matrix]:
 def parameters(a: Architecture) -> int:
     """Number of weights; a shared embedding counts once."""
     return train_shape(a).parameters
-
-
-def weights_16bit(a: Architecture) -> int:
-    """Size of the safetensors files in bfloat16."""
-    return 2 * parameters(a)
 
 
 def gguf_size(a: Architecture, quant: str = "Q4_K_M") -> int:

@@ -27,6 +27,7 @@ from localdistill.outcomes import (
     read_comparison,
     with_choice,
 )
+from localdistill.pipeline import starts
 from localdistill.pipeline.comparison import compare_on_dev, on_dev
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session
@@ -50,7 +51,7 @@ def best_strategy(session: Session, number: int, base: Model) -> Model:
         write_atomically(out, found.model_dump_json(indent=2) + "\n")
     best = next(arm.name for arm in found.arms if arm.chosen)
     adopt(paths.arm(best), paths)
-    model = Model(f"round-{number:02d}", paths.model, paths.merged, number)
+    model = starts.made(session, number)
     # It is the same file, so what it said on dev is the same as well.
     _adopt_scores(session.directory.scores("dev", _label(best)), model, session)
     return model

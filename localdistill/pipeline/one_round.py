@@ -11,6 +11,7 @@ from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.pipeline.training import Arm, select_from, train_and_export
 from localdistill.preflight import passes_wanted
+from localdistill.run_dir import label_of
 from localdistill.stages import generate, verify
 from localdistill.stages.accumulate import accumulate
 from localdistill.types import Rejection
@@ -50,7 +51,7 @@ def learn(session: Session, number: int, model: Model, base: Model) -> Model:
     select_from(session, paths, paths.selected, config.select)
     start = base if config.train.start == "base" else model
     arm = Arm(
-        label=f"round-{number:02d}",
+        label=label_of(number),
         round=number,
         start=start,
         data=_examples(session, number),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from localdistill.event_log import recorded
 from localdistill.events import (
     Event,
     Pace,
-    Recorded,
     RoundStarted,
     RunStarted,
     StageFinished,
@@ -18,7 +16,6 @@ from localdistill.events import (
     StageStarted,
     Steered,
 )
-from localdistill.jsonl import iter_lines
 from localdistill.work_clock import WorkClock
 
 _STAGES = {"generate", "verify", "select", "train", "export"}
@@ -31,14 +28,9 @@ def earlier(events: Path) -> dict[str, Pace]:
     was killed counts up to its last sign of life.
     """
     reader, work = _Reader(), WorkClock()
-    if events.is_file():
-        for _, line in iter_lines(events):
-            try:
-                row = Recorded.model_validate_json(line)
-            except ValidationError:  # a hole that a power cut has left, or a later version's
-                continue
-            begins = isinstance(row.event, RunStarted)
-            reader.take(row.event, work.at(row.at, begins=begins))
+    for row in recorded(events):
+        begins = isinstance(row.event, RunStarted)
+        reader.take(row.event, work.at(row.at, begins=begins))
     reader.close()
     return reader.found
 

@@ -50,8 +50,6 @@ class Session:
         callback = _titled(self.callback, of) if of else self.callback
         self._see_room(name, request)
         with self.time.watched() as started:
-            if started is None:
-                return run_stage(name, request, callback, self.directory.log, inherit)
             return run_stage(name, request, callback, self.directory.log, inherit, started=started)
 
     def sample(self, generate: GenerateRequest, verify: VerifyRequest) -> None:

@@ -15,6 +15,7 @@ from localdistill.errors import ConfigError
 from localdistill.events import Notice
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
+from localdistill.run_dir import label_of
 from localdistill.stages.generate_resume import begun_with, model_digest
 from localdistill.types import Row
 
@@ -30,7 +31,7 @@ class Began(Row):
 def made(session: Session, number: int) -> Model:
     """The model of round ``number``, whether or not its files are there."""
     paths = session.directory.round(number)
-    return Model(f"round-{number:02d}", paths.model, paths.merged, number)
+    return Model(label_of(number), paths.model, paths.merged, number)
 
 
 def start_of(session: Session, number: int, base: Model) -> Model | None:

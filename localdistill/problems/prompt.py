@@ -6,9 +6,9 @@ as its prompt alone, with nothing added.
 
 from __future__ import annotations
 
-import hashlib
 import re
 
+from localdistill.digests import text_digest
 from localdistill.types import Message, Problem
 
 # Parts of the user's message, in this order, joined by an empty line; a part is left out where the
@@ -18,7 +18,7 @@ TEMPLATE = (
     "The file `{name}`:\n\n{fence}\n{text}\n{fence}",
     "Start from this code:\n\n{fence}python\n{text}\n{fence}",
 )
-TEMPLATE_HASH = hashlib.sha256("\n\n".join(TEMPLATE).encode()).hexdigest()
+TEMPLATE_HASH = text_digest("\n\n".join(TEMPLATE))
 
 
 def messages(problem: Problem) -> list[Message]:

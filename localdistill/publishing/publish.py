@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Callable, Sequence
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localdistill.digests import file_digest, text_digest
 from localdistill.durable import to_disk
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import done_facts, is_done, refuse_foreign, write_atomically
 from localdistill.jsonl import publish as publish_file
-from localdistill.manifest import file_hash
 from localdistill.publishing.card import Card, card_text
 from localdistill.publishing.folders import link_or_copy, new_folder, refuse_foreign_folder
 from localdistill.publishing.modelfile import chat_form, modelfile
@@ -24,7 +23,7 @@ from localdistill.publishing.stamps import CARD, MARKED, card_beside, refuse_edi
 from localdistill.quantization.adapter import read_adapter
 from localdistill.quantization.adapter_gguf import write_adapter_gguf
 from localdistill.quantization.file_type import file_type_of
-from localdistill.quantization.fingerprint import content_digest, file_fingerprint, refuse_replaced
+from localdistill.quantization.fingerprint import file_fingerprint, refuse_replaced
 from localdistill.quantization.folder_write import NOTE, partial
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
@@ -114,7 +113,7 @@ def run(source: Source, targets: Targets, callback: Callback) -> None:
     check_targets(targets, name)
     steps = _steps(source, targets)
     callback(StageStarted(stage=STAGE, title="export", total=len(steps) + 1, unit="steps"))
-    digest = file_hash(source.gguf)
+    digest = file_digest(source.gguf)
     card = source.card.model_copy(update={"files": {**source.card.files, "model.gguf": digest}})
     callback(StageProgress(stage=STAGE, done=1))
     told = []
@@ -206,7 +205,7 @@ def _adapter(source: Source, card: Card, targets: Targets) -> list[Notice]:
     use = f"The adapter alone: `llama-server --model BASE.gguf --lora {out.name}`."
 
     def describe(made: Path) -> str:
-        files = {**card.files, out.name: file_hash(made)}
+        files = {**card.files, out.name: file_digest(made)}
         return card_text(card.model_copy(update={"files": files}), use)
 
     def write(path: Path) -> None:
@@ -230,8 +229,8 @@ def _write_file(out: Path, write: Callable[[Path], None], describe: Callable[[Pa
         to_disk(unfinished)
         text, card = describe(unfinished), card_beside(out)
         # The card that is there is ours; should a kill come before the new one, it stays so.
-        cards = [content_digest(card)] if card.is_file() else []
-        cards.append(hashlib.sha256(text.encode()).hexdigest())
+        cards = [file_digest(card)] if card.is_file() else []
+        cards.append(text_digest(text))
         publish_file(
             unfinished,
             out,

@@ -24,10 +24,11 @@ from localdistill.models import hub_origin
 from localdistill.outcomes import read_comparison
 from localdistill.publishing.card import Base, Card, Round, shown
 from localdistill.quantization.gguf_file import read_header
-from localdistill.run_dir import RoundDir, RunDir
+from localdistill.run_dir import RoundDir, RunDir, label_of, round_of
 from localdistill.sampling import Sampling
 from localdistill.stages.parity.checks import Check, Parity, parity_file
 from localdistill.starting_points import name_of
+from localdistill.trainers.record import TRAINING
 from localdistill.types import Completion, EvalResult, TrainingExample, Verdict
 
 # What a card tells of it.
@@ -67,7 +68,7 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
         if pruning.pruned(round_) is not None:
             why = ' any more: its large files were removed (keep = "all" keeps all)'
         raise ConfigError(f"{path}: has no finished model of round {number}{why}. {has}.")
-    if evaluation is not None and evaluation.candidate.model != label(number):
+    if evaluation is not None and evaluation.candidate.model != label_of(number):
         evaluation = _evaluation(round_.evaluation)  # on dev
     base = _base(Path(config.model), run, round_.model)
     card = Card(
@@ -112,30 +113,25 @@ def default_name(model: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name_of(model)).lstrip("-._") + "-localdistill"
 
 
-def label(number: int) -> str:
-    """What the pipeline calls the model of round ``number``."""
-    return f"round-{number:02d}"
-
-
 def _chosen(run: RunDir, evaluation: EvalResult | None, rounds: int) -> int:
     path = run.path
     if evaluation is None:
         if (uncompared := uncompared_round(run)) is not None:
             return uncompared
-        rejected = all(run.round(number).rejected.is_file() for number in range(1, rounds + 1))
-        if rejected or gave_no_model(run):
+        if gave_no_model(run, rounds):
             raise ConfigError(f"{path}: there is no new model ({without_model(run)}).")
         raise ConfigError(
             f"{path}: the run is not finished, so none of its models is chosen. Continue it with "
             "the command that began it, or name a round with --round."
         )
-    chosen = evaluation.candidate.model
-    if not chosen.startswith("round-") or not chosen.removeprefix("round-").isdigit():
+    label = evaluation.candidate.model
+    chosen = round_of(label)
+    if chosen is None:
         raise ConfigError(
             f"{path}: the run has found nothing better than the model that it started from "
-            f"({chosen}). To export a round's model all the same, name it with --round."
+            f"({label}). To export a round's model all the same, name it with --round."
         )
-    return int(chosen.removeprefix("round-"))
+    return chosen
 
 
 def _base(model: Path, run: RunDir | None, gguf: Path) -> Base:
@@ -204,7 +200,7 @@ def _round(paths: RoundDir, number: int) -> Round:
         passed=sum(verdict.passed for verdict in verdicts) if tested else None,
         examples=len(examples),
         problems=len({example.problem_id for example in examples}),
-        held_out=_json(paths.adapter / "training.json").get("held_out"),
+        held_out=_json(paths.adapter / TRAINING).get("held_out"),
     )
 
 

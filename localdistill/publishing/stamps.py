@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from localdistill.digests import file_digest
 from localdistill.errors import ConfigError
 from localdistill.jsonl import done_facts, is_done, refuse_foreign
-from localdistill.quantization.fingerprint import COVERED, content_digest, file_fingerprint
+from localdistill.quantization.fingerprint import COVERED, file_fingerprint
 from localdistill.quantization.folder_write import NOTE
 
 CARD = "README.md"
@@ -60,7 +61,7 @@ def refuse_edited(file: Path) -> None:
     if not os.path.lexists(card):
         return
     known = facts.get("cards", ())
-    if card.is_symlink() or not card.is_file() or content_digest(card) not in known:
+    if card.is_symlink() or not card.is_file() or file_digest(card) not in known:
         raise _not_ours(card)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from localdistill.digests import text_digest
 from localdistill.errors import ConfigError
 from localdistill.jsonl import done_facts, is_done
 
@@ -33,20 +34,11 @@ def file_fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def content_digest(path: Path) -> str:
-    """SHA-256 of all of a file that is not large, in hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def folder_fingerprint(folder: Path) -> str:
     """The same of a Hugging Face folder: its configuration and its weights."""
     files = sorted([*folder.glob("config.json"), *folder.glob("*.safetensors")])
     parts = [f"{path.name} {file_fingerprint(path)}" for path in files]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return text_digest("\n".join(parts))
 
 
 def refuse_replaced(out: Path) -> None:

@@ -175,7 +175,8 @@ class _Parser:
         kv_start = self.at
         entries = self.entries(self.count(entry_count, 13))
         kv_end = self.at
-        alignment = entries["general.alignment"].value if "general.alignment" in entries else 32
+        given = entries.get("general.alignment")
+        alignment = DEFAULT_ALIGNMENT if given is None else given.value
         if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
             raise _bad(self.path, f"alignment {alignment!r} is not a power of two")
         if entries.get("split.count", Entry(1, 0, 0)).value not in (0, 1):

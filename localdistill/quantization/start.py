@@ -16,7 +16,7 @@ from localdistill.quantization import names
 from localdistill.quantization.convert import DEFAULT_QUANT, convert, converter, quant_of_start
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.quantization.gguf_import import check_importable, dequantise
-from localdistill.quantization.hf_folder import has_weights, read_folder
+from localdistill.quantization.hf_folder import HfFolder, has_weights, read_folder
 from localdistill.quantization.llama_quantize import least_bits
 from localdistill.quantization.pairing import check_pair
 from localdistill.quantization.quantise import check_types, keeps_types
@@ -110,6 +110,13 @@ def inspect(model: Path, quant: str = "same") -> Outlook:
 def is_trained(name: str) -> bool:
     """Whether GGUF tensor ``name`` is the matrix of a linear layer, which an adapter changes."""
     return name.startswith("blk.") and name.endswith(".weight") and "norm" not in name
+
+
+def adapter_bytes(master: HfFolder, rank: int) -> int:
+    """Bytes of an adapter of the weights in ``master``, in 32 bits."""
+    # A is (rank, columns), B is (rows, rank).
+    shapes = {names.to_gguf(name): tensor.shape for name, tensor in master.tensors.items()}
+    return sum(4 * rank * sum(shapes[name]) for name in shapes if is_trained(name))
 
 
 def check_template(gguf: GgufFile) -> None:

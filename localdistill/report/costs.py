@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from localdistill.event_log import recorded
 from localdistill.events import (
-    EVENT,
     Event,
     Notice,
     RoundStarted,
@@ -18,7 +14,6 @@ from localdistill.events import (
     StageFinished,
     StageStarted,
 )
-from localdistill.jsonl import iter_lines
 from localdistill.work_clock import WorkClock
 
 _TOKENS = ("tokens", "trained tokens")  # as stages call them in their summaries
@@ -65,38 +60,23 @@ class Costs:
 def read(path: Path) -> Costs:
     """From ``events.jsonl``; lines that are no event are passed over."""
     clock = _Clock()
-    for at, event in _events(path):
-        clock.take(at, event)
+    for row in recorded(path):
+        clock.take(row.at, row.event)
     clock.stop_all()
     return clock.costs
-
-
-def _events(path: Path) -> Iterator[tuple[float | None, Event]]:
-    """Each with its time; None in a file of an earlier version, which has none."""
-    if not path.is_file():
-        return
-    for _, line in iter_lines(path):
-        try:
-            content = json.loads(line)
-            timed = isinstance(content, dict) and "event" in content
-            at = float(content["at"]) if timed else None
-            event = EVENT.validate_python(content["event"] if timed else content)
-        except (ValueError, TypeError, LookupError, RecursionError, ValidationError):
-            continue
-        yield at, event
 
 
 @dataclass
 class _Open:
     """A stage at work: what it is booked on, since when, and when it was last heard of.
 
-    Times are seconds of work (``WorkClock``); None where the file has none.
+    Times are seconds of work (``WorkClock``).
     """
 
     cost: Cost
     part: str
-    began: float | None
-    last: float | None
+    began: float
+    last: float
 
 
 class _Clock:
@@ -111,12 +91,11 @@ class _Clock:
         self._work = WorkClock()
         self._open: dict[str, _Open] = {}
 
-    def take(self, at: float | None, event: Event) -> None:
+    def take(self, unix: float, event: Event) -> None:
         costs = self.costs
-        if at is not None:
-            costs.began = at if costs.began is None else costs.began
-            costs.last = at
-            at = self._work.at(at, begins=isinstance(event, RunStarted))
+        costs.began = unix if costs.began is None else costs.began
+        costs.last = unix
+        at = self._work.at(unix, begins=isinstance(event, RunStarted))
         match event:
             case RoundStarted():
                 self.stop_all()
@@ -140,7 +119,7 @@ class _Clock:
         for name in list(self._open):
             self._stop(name)
 
-    def _finish(self, at: float | None, event: StageFinished) -> None:
+    def _finish(self, at: float, event: StageFinished) -> None:
         stage = self._open.get(event.stage)
         if stage is None:
             return
@@ -153,7 +132,7 @@ class _Clock:
 
     def _stop(self, name: str) -> None:
         stage = self._open.pop(name, None)
-        if stage is None or stage.began is None or stage.last is None:
+        if stage is None:
             return
         stage.cost.seconds = (stage.cost.seconds or 0.0) + stage.last - stage.began
 

@@ -94,7 +94,7 @@ def _sections(run: Run, spent: costs.Costs) -> dict[str, Any]:
         "choices": decoding.choices(run.evaluation),
         "tuning_alone": decoding.alone(run),
         "temperatures": decoding.temperatures(run),
-        "guard": run.guard or (run.chosen.guard if run.chosen else None),
+        "guard": run.guard,
         "guard_names": _GUARD,
         "methods": _METHODS,
         "checks": work.checks(run),

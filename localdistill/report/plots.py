@@ -54,7 +54,6 @@ class Bar:
     value: float
     low: float
     high: float
-    strong: bool = True
 
 
 @dataclass(frozen=True)

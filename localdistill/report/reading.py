@@ -19,15 +19,25 @@ from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.errors import ConfigError, UserError
 from localdistill.jsonl import is_done, iter_rows, marker, read_rows
-from localdistill.report.extras import Comparison, Diversity, Guard, Omitted, Stopped
-from localdistill.run_dir import RunDir
-from localdistill.stages.evaluate import VERDICTS
+from localdistill.outcomes import Comparison, Omitted
+from localdistill.run_dir import RunDir, round_of
 from localdistill.stages.parity.checks import Parity
+from localdistill.stages.regression_found import Regression
+from localdistill.stages.scoring import COMPLETIONS, VERDICTS
 from localdistill.stages.split import LEFT_OUT, LeftOut
-from localdistill.types import Completion, EvalResult, Problem, Rejection, SandboxUse, Verdict
+from localdistill.trainers.record import TRAINING
+from localdistill.types import (
+    Completion,
+    Diversity,
+    EvalResult,
+    Problem,
+    Rejection,
+    SandboxUse,
+    Stopped,
+    Verdict,
+)
 
 RowT = TypeVar("RowT", bound=BaseModel)
-_COMPLETIONS = "completions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -63,12 +73,6 @@ class RoundRead:
     rejected: Rejection | None
     dev: EvalResult | None  # its comparison on dev
     diversity: Diversity | None
-    guard: Guard | None
-
-    @property
-    def label(self) -> str:
-        """What the pipeline calls its model."""
-        return f"round-{self.number:02d}"
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,16 @@ class Run:
     comparison: Comparison | None
     omitted: Omitted | None
     stopped: Stopped | None
-    guard: Guard | None
+    guard: Regression | None
     damaged: list[str]
 
     @property
     def chosen(self) -> RoundRead | None:
         """The round whose model was evaluated; the last one where none was."""
         if self.evaluation is not None:
+            chosen = round_of(self.evaluation.candidate.model)
             for each in self.rounds:
-                if each.label == self.evaluation.candidate.model:
+                if each.number == chosen:
                     return each
         return self.rounds[-1] if self.rounds else None
 
@@ -145,10 +150,10 @@ def read(path: Path) -> Run:
         left_out=reader.rows(directory.problems("train").with_name(LEFT_OUT), LeftOut),
         before=before,
         after=after,
-        comparison=reader.row(path / "comparison.json", Comparison),
-        omitted=reader.row(path / "omitted.json", Omitted),
-        stopped=reader.row(path / "stopped.json", Stopped),
-        guard=reader.row(path / "regression.json", Guard),
+        comparison=reader.row(directory.comparison, Comparison),
+        omitted=reader.row(directory.omitted, Omitted),
+        stopped=reader.row(directory.stopped, Stopped),
+        guard=reader.row(directory.regression, Regression),
         damaged=reader.damaged,
     )
 
@@ -223,7 +228,7 @@ class _Reader:
         if label is None:
             return Answers()
         folder = directory.scores("eval", label)
-        return Answers(folder / _COMPLETIONS, self.rows(folder / VERDICTS, Verdict))
+        return Answers(folder / COMPLETIONS, self.rows(folder / VERDICTS, Verdict))
 
     def rounds(self, directory: RunDir) -> list[RoundRead]:
         """All rounds that were begun."""
@@ -238,12 +243,11 @@ class _Reader:
             made=is_done(paths.model),
             selected=self.json(marker(paths.selected)),
             trained=trained if isinstance(trained, dict) else {},
-            training=self.json(paths.adapter / "training.json"),
+            training=self.json(paths.adapter / TRAINING),
             parity=self.row(paths.parity, Parity),
             rejected=self.row(paths.rejected, Rejection),
             dev=self.row(paths.evaluation, EvalResult),
-            diversity=self.row(paths.path / "diversity.json", Diversity),
-            guard=self.row(paths.path / "regression.json", Guard),
+            diversity=self.row(paths.diversity, Diversity),
         )
 
     def _note(self, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from localdistill.report.reading import RoundRead, Run
 from localdistill.report.wording import percent, signed_range
+from localdistill.run_dir import label_of
 from localdistill.stages.parity.checks import Check
 from localdistill.types import EvalResult
 
@@ -125,7 +126,7 @@ def _dev_round(each: RoundRead, dev: EvalResult) -> DevRound:
         gain = signed_range(dev.gain_low, dev.gain_high)
     distinct = each.diversity.distinct if each.diversity else None
     return DevRound(
-        label=each.label,
+        label=label_of(each.number),
         value=at.value,
         low=at.low,
         high=at.high,

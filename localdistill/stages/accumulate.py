@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from localdistill.digests import file_digest
 from localdistill.jsonl import done_facts, is_done, iter_rows, write_whole
 from localdistill.types import TrainingExample
 
@@ -23,7 +23,7 @@ def accumulate(sources: Sequence[Path], out: Path) -> int:
     Raises:
         UserError: a row that is no training example.
     """
-    inputs = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
+    inputs = [file_digest(path) for path in sources]
     if is_done(out) and done_facts(out).get("inputs") == inputs:
         return int(done_facts(out)["examples"])
     written: Counter[tuple[str, str]] = Counter()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from localdistill.digests import file_digest
 from localdistill.errors import NothingSelected
 from localdistill.events import Callback, StageFinished, StageStarted
 from localdistill.jsonl import done_facts, is_done, read_rows, refuse_foreign, write_whole
@@ -158,7 +159,7 @@ def _digest(request: BudgetRequest) -> str:
     )
     for path in (*(source.data for source in request.sources), request.like):
         if path is not None:
-            total.update(hashlib.sha256(path.read_bytes()).digest())
+            total.update(bytes.fromhex(file_digest(path)))
     return total.hexdigest()
 
 

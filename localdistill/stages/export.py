@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from localdistill.digests import file_digest
 from localdistill.durable import to_disk
 from localdistill.errors import ConfigError, ExportRejected, ModelError
 from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
@@ -20,7 +21,6 @@ from localdistill.jsonl import done_facts, is_done, marker, publish, refuse_fore
 from localdistill.quantization import names
 from localdistill.quantization.adapter import FILES, adapter_digest, read_adapter
 from localdistill.quantization.fingerprint import (
-    content_digest,
     file_fingerprint,
     folder_fingerprint,
     refuse_replaced,
@@ -262,5 +262,5 @@ def _facts(request: ExportRequest) -> dict[str, Any]:
         "master": folder_fingerprint(request.master),
         "template": file_fingerprint(request.template),
         "quant": request.quant,
-        "data": content_digest(request.data) if request.data is not None else None,
+        "data": file_digest(request.data) if request.data is not None else None,
     }

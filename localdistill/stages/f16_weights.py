@@ -27,7 +27,7 @@ from localdistill.backends.llama_memory import ModelShape
 from localdistill.backends.llama_model import bindings, cause, forget_causes
 from localdistill.errors import ModelError
 from localdistill.quantization.ggml_types import BF16, F32, block_size
-from localdistill.quantization.gguf_file import GgufFile
+from localdistill.quantization.gguf_file import DEFAULT_ALIGNMENT, GgufFile
 from localdistill.sampling import Weights
 from localdistill.stages.model_shape import shape_of
 
@@ -36,7 +36,6 @@ _WIDE = (F32, BF16)
 # Q3_K, Q6_K, IQ4_XS (benchmarks/weight_types.py). Q4_0 and Q4_K, which llama.cpp rearranges for
 # such processors, Q2_K and Q5_K have less to gain, or nothing; others were not measured.
 _SLOW = frozenset({3, 6, 8, 11, 14, 23})
-_ALIGNMENT = 32  # of tensors; GGUF's default
 _BUFFER = 64 << 20  # bytes of rows that llama.cpp holds at once
 
 
@@ -51,7 +50,7 @@ def f16_shape(gguf: GgufFile, weights: Weights) -> ModelShape | None:
     Raises:
         ModelError: see ``shape_of``.
     """
-    if weights == "stored" or not hasattr(os, "memfd_create") or gguf.alignment != _ALIGNMENT:
+    if weights == "stored" or gguf.alignment != DEFAULT_ALIGNMENT:
         return None
     if weights == "auto" and not (_mostly_slow(gguf) and floats_are_faster()):
         return None

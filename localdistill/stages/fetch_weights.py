@@ -6,7 +6,6 @@ while it grows. Its digest is checked before it gets its name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from localdistill.digests import file_digest
 from localdistill.durable import to_disk
 from localdistill.errors import ModelError
 
@@ -82,9 +82,7 @@ def fetch_weights(repo: str, file: Any, weights: Weights, on_bytes: Callable[[in
             return
         part = incomplete(blob)
         _fill(url, part, int(file.size), on_bytes)
-        with part.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        if digest != file.lfs.sha256:
+        if file_digest(part) != file.lfs.sha256:
             part.unlink()
             message = f"{repo}: {file.path} was damaged on its way here"
             raise ModelError(f"{message}. Give the same command again.")

@@ -33,17 +33,15 @@ from localdistill.sampling import Weights
 from localdistill.stages import generate_resume as resume
 from localdistill.stages.adaptive_rule import FIRST_WAVE
 from localdistill.stages.f16_weights import f16_copy
-from localdistill.stages.generate_request import MAX_THREADS, GenerateRequest
+from localdistill.stages.generate_request import GenerateRequest
 from localdistill.stages.generate_server import notes_of, open_server, tell
 from localdistill.stages.generate_work import adaptive, fixed, requests, seed_of, started
-from localdistill.stages.sizing import DEFAULT_SLOTS, MAX_SLOTS, Task, longest_prompt
+from localdistill.stages.sizing import DEFAULT_SLOTS, Task, longest_prompt
 from localdistill.stages.this_machine import choose_here
 from localdistill.stages.writer_lock import WriterLock
 from localdistill.types import Completion
 
 __all__ = [
-    "MAX_SLOTS",
-    "MAX_THREADS",
     "GenerateRequest",
     "GenerateSummary",
     "check_model",

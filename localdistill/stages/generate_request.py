@@ -7,11 +7,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from localdistill.config import MAX_SLOTS, MAX_THREADS
 from localdistill.sampling import Sampling, Weights
 from localdistill.stages.adaptive_rule import Rule
-from localdistill.stages.sizing import MAX_SLOTS
 
-MAX_THREADS = 512  # GGML_MAX_N_THREADS
 CAP = 4  # times ``samples``: what a hard problem may get of what easy ones have left
 
 

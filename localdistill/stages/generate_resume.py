@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localdistill.backends.base import GenerationRequest
+from localdistill.digests import file_digest
 from localdistill.errors import ConfigError
 from localdistill.jsonl import read_rows, write_atomically
 from localdistill.types import Completion
@@ -64,10 +65,7 @@ def record(out: Path) -> Path:
 
 def model_digest(path: Path) -> str | None:
     """SHA-256 of a model file; None where there is none (any more)."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path) if path.is_file() else None
 
 
 def prompts_digest(work: Work) -> str:

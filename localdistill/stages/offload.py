@@ -11,11 +11,9 @@ from collections.abc import Sequence
 
 from localdistill.backends.llama_memory import ModelShape, Need, need
 from localdistill.gpus import Gpu
+from localdistill.trainers.train_memory import CUDA
 
 GPU_BATCH = 512  # tokens in a forward pass
-# A CUDA context and its kernels, which a process takes of every GPU that it uses. From general
-# experience, not measured here.
-_CUDA = 600_000_000
 _MARGIN = 0.1  # of a GPU's memory: what is known not exactly, and fragments
 
 
@@ -29,7 +27,7 @@ def gpu_layers(
     if not gpus:
         return 0
     whole = need(shape, sequences=slots + 1, cells=cells, batch=GPU_BATCH, threads=threads)
-    buffers = whole.compute + _CUDA
+    buffers = whole.compute + CUDA
     room = sum(max(0, int(gpu.free * (1 - _MARGIN)) - buffers) for gpu in gpus) - shape.output
     if room <= 0:
         return 0

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from localdistill.config import MAX_SLOTS, MAX_THREADS
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import done_facts, is_done, read_rows, write_atomically, write_whole
 from localdistill.sampling import Sampling, Weights
@@ -54,8 +55,8 @@ class RegressionRequest(BaseModel):
 
     candidate: ModelAsked
     baseline: ModelAsked
-    slots: int | None = Field(default=None, ge=1, le=generate.MAX_SLOTS)
-    threads: int | None = Field(default=None, ge=1, le=generate.MAX_THREADS)
+    slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
     gpu_layers: int | None = Field(default=None, ge=-1)
     weights: Weights = "auto"
     out: Path

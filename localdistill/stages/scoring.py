@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from localdistill import metrics
 from localdistill.bootstrap import Confidence, Method
+from localdistill.config import MAX_SLOTS, MAX_THREADS, MAX_WORKERS
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Event, StageFinished, StageProgress, StageStarted
 from localdistill.jsonl import is_done
@@ -47,13 +48,13 @@ class ScoringRequest(BaseModel):
     ks: list[Annotated[int, Field(ge=1)]] = Field(default=[1], min_length=1)
     seed: int
     round: int = 0
-    slots: int | None = Field(default=None, ge=1, le=generate.MAX_SLOTS)
-    threads: int | None = Field(default=None, ge=1, le=generate.MAX_THREADS)
+    slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
     gpu_layers: int | None = Field(default=None, ge=-1)
     weights: Weights = "auto"
     deterministic: bool = False
     sandbox: str = "auto"
-    workers: int | None = Field(default=None, ge=1, le=verify.MAX_WORKERS)
+    workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)
     level: float = Field(default=0.95, ge=0.5, le=0.9999)  # of the intervals
     interval: Method = "percentile"
 

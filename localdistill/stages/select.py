@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from localdistill import selection
+from localdistill.digests import file_digest
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice, Scalar, StageFinished, StageStarted
 from localdistill.jsonl import (
@@ -35,6 +36,7 @@ from localdistill.selection import Candidate, Choice, SelectOptions
 from localdistill.selection.programs import Key, Observed, RunPrograms
 from localdistill.selection.shortest import least_length
 from localdistill.stages.select_programs import InSandbox
+from localdistill.stages.verify_resume import Keys
 from localdistill.thinking import rejoin
 from localdistill.types import Completion, Message, Problem, Status, TrainingExample, Verdict
 
@@ -163,24 +165,18 @@ def _check_inputs(request: SelectRequest, problems: ProblemSet, needs_verdicts: 
 def _candidates(request: SelectRequest, problems: ProblemSet) -> dict[str, list[Candidate]]:
     """Candidates by problem."""
     by_id = {problem.id: problem for problem in problems.problems}
+    keys = Keys(request.completions, problems)
     statuses: dict[tuple[str, int], Status] = {}
     if request.verdicts is not None:
         statuses = {row.key: row.status for row in iter_rows(request.verdicts, Verdict)}
     found: dict[str, list[Candidate]] = {}
-    seen: set[tuple[str, int]] = set()
     for row in iter_rows(request.completions, Completion):
-        if row.problem_id not in by_id:
-            message = f"{request.completions}: holds completions of {row.problem_id}, which is not"
-            raise ConfigError(f"{message} in {request.problems}; give the set they were made from.")
-        if row.key in seen:
-            message = f"{request.completions}: holds sample {row.sample} of {row.problem_id} twice"
-            raise ConfigError(f"{message}; delete one of the lines.")
-        seen.add(row.key)
+        keys.add(row)
         problem = by_id[row.problem_id]
         code, broken = extract_code(row.text, problem), is_broken(row, problem)
         candidate = Candidate(row, code, statuses.get(row.key), broken=broken)
         found.setdefault(row.problem_id, []).append(candidate)
-    if seen and statuses and seen.isdisjoint(statuses):
+    if keys.seen and statuses and keys.seen.isdisjoint(statuses):
         message = f"{request.verdicts}: none of its verdicts is on a completion in"
         raise ConfigError(f"{message} {request.completions}; give the files of one run.")
     return found
@@ -231,8 +227,7 @@ def _digest(request: SelectRequest, problems: ProblemSet) -> str:
     for name in ("completions", "verdicts"):
         path: Path | None = getattr(request, name)
         if path is not None:
-            with path.open("rb") as file:
-                settings[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            settings[name] = file_digest(path)
     total.update(repr(sorted(settings.items())).encode())
     return total.hexdigest()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from localdistill.backends.llama_memory import CELLS, ModelShape, Need, need, rounded
+from localdistill.config import MAX_SLOTS
 from localdistill.errors import MemoryShortage
 from localdistill.gpus import Gpu
 from localdistill.memory import size
@@ -26,7 +27,6 @@ GPU_SLOTS = 64
 # With fewer a pass waits for weights to be read, of which there are more in 16 bits; and with fewer
 # than two for each thread (by calculation: more threads share the same memory).
 F16_SLOTS = 8
-MAX_SLOTS = 255  # llama.cpp allows 256 sequences, and one holds the prompt
 CPU_BATCH = 256  # tokens in a forward pass
 # Samples are expected to be no longer than this, whatever they may: where more are, the youngest
 # make room. The cache of 16 samples at 32,768 tokens would be as large as a small model.

@@ -16,9 +16,8 @@ from localdistill.quantization.folder_write import partial
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.llama_quantize import least_bits
-from localdistill.quantization.names import to_gguf
 from localdistill.quantization.quantise import keeps_types
-from localdistill.quantization.start import is_trained
+from localdistill.quantization.start import adapter_bytes
 from localdistill.stages.export import ExportRequest
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.text_room import side_by_side, to_come
@@ -34,7 +33,7 @@ def need(request: BaseModel, before: Sequence[Path] = ()) -> int:
     """
     try:
         if isinstance(request, TrainRequest):
-            adapter = adapter_bytes(request.model, request.rank)
+            adapter = adapter_bytes(read_folder(request.model), request.rank)
             there = request.out.with_name(request.out.name + ".checkpoints")
             return _without(adapter + disk_use.checkpoints(adapter), there)
         if isinstance(request, ExportRequest):
@@ -50,17 +49,6 @@ def together(generate: GenerateRequest, verify: VerifyRequest, before: Sequence[
         return side_by_side(generate, verify, before)
     except OSError:
         return 0
-
-
-def adapter_bytes(master: Path, rank: int) -> int:
-    """Bytes of an adapter of the weights in folder ``master``, in 32 bits.
-
-    Raises:
-        ModelError: the folder cannot be used.
-    """
-    # A is (rank, columns), B is (rows, rank).
-    shapes = {to_gguf(name): t.shape for name, t in read_folder(master).tensors.items()}
-    return sum(4 * rank * sum(shapes[name]) for name in shapes if is_trained(name))
 
 
 def weights(master: Path) -> int:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from localdistill import gpus, memory
-from localdistill.config import Config
+from localdistill.config import MAX_SLOTS, Config
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import GgufFile, read_header
 from localdistill.stages.f16_weights import f16_shape
 from localdistill.stages.model_shape import shape_of
-from localdistill.stages.sizing import MAX_SLOTS, Sizing, Task, choose, longest_prompt
+from localdistill.stages.sizing import Sizing, Task, choose, longest_prompt
 
 
 def offloads() -> bool:

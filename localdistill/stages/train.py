@@ -9,13 +9,13 @@ of another model, other data or other settings are deleted.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from localdistill import __version__, memory, trainers
+from localdistill.digests import file_digest, text_digest
 from localdistill.durable import tree_to_disk
 from localdistill.errors import ConfigError, ModelError, NothingSelected, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
@@ -24,8 +24,7 @@ from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_f
 from localdistill.quantization.adapter import adapter_digest
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.hf_folder import read_folder
-from localdistill.quantization.names import to_gguf
-from localdistill.quantization.start import is_trained
+from localdistill.quantization.start import adapter_bytes
 from localdistill.stages import train_here
 from localdistill.trainers import checkpoint
 from localdistill.trainers.base import STAGE, Saved, TrainResult, TrainSettings
@@ -117,10 +116,7 @@ def check_model(
     folder = read_folder(path)
     if not (path / "tokenizer.json").is_file():
         raise ModelError(f"{path}: has no tokenizer.json. Fetch the folder again.")
-    shapes = {to_gguf(name): tensor.shape for name, tensor in folder.tensors.items()}
-    # In 32 bits: A is (rank, columns), B is (rows, rank).
-    adapter = sum(4 * request.rank * sum(shapes[name]) for name in shapes if is_trained(name))
-    require_room(request.out, adapter)
+    require_room(request.out, adapter_bytes(folder, request.rank))
     return train_here.sized(request, available)
 
 
@@ -163,7 +159,7 @@ def _read(data: Path) -> list[TrainingExample]:
 
 def _made_with(request: TrainRequest) -> dict[str, object]:
     settings = request.model_dump(mode="json", exclude=_PLACES)
-    made = {**settings, "data": hashlib.sha256(request.data.read_bytes()).hexdigest()}
+    made = {**settings, "data": file_digest(request.data)}
     if request.model.is_dir():  # the adapter may outlive its base
         made["model"] = folder_fingerprint(request.model)
     return made
@@ -173,7 +169,7 @@ def _saved(request: TrainRequest) -> Saved:
     """Where checkpoints go, and what they belong to; another version may train otherwise."""
     made = json.dumps({**_made_with(request), "version": __version__}, sort_keys=True)
     folder = request.out.with_name(request.out.name + ".checkpoints")
-    return Saved(folder, hashlib.sha256(made.encode()).hexdigest())
+    return Saved(folder, text_digest(made))
 
 
 def _check_same(request: TrainRequest) -> None:

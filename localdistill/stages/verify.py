@@ -18,7 +18,7 @@ from localdistill.jsonl import done_facts, is_done, mark_done, marker, refuse_as
 from localdistill.problems import ProblemSet, load
 from localdistill.stages import verify_resume as resume
 from localdistill.stages.verify_follow import FollowedCompletions, put_off_path
-from localdistill.stages.verify_request import MAX_WORKERS, VerifyRequest
+from localdistill.stages.verify_request import VerifyRequest
 from localdistill.stages.verify_work import Open, Work, sandbox_use
 from localdistill.stages.writer_lock import WriterLock
 from localdistill.types import SandboxUse
@@ -26,7 +26,7 @@ from localdistill.types import SandboxUse
 if TYPE_CHECKING:
     from localdistill.sandbox import Sandbox
 
-__all__ = ["MAX_WORKERS", "VerifyRequest", "VerifySummary", "run", "try_sandbox"]
+__all__ = ["VerifyRequest", "VerifySummary", "run", "try_sandbox"]
 
 
 class VerifySummary(BaseModel):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MAX_WORKERS = 512
+from localdistill.config import MAX_WORKERS
 
 
 class VerifyRequest(BaseModel):

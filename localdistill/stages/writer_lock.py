@@ -7,17 +7,11 @@ does not wait for a writer that is no more.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from pathlib import Path
 
 from localdistill import file_lock
 from localdistill.errors import ConfigError
-
-# How long the process of a stage that lost its command may need to die (the kernel kills it).
-_ORPHAN_WAIT_S = 60.0
-_POLL_S = 0.05
 
 
 class WriterLock:
@@ -27,7 +21,7 @@ class WriterLock:
         ConfigError: another process holds it and does not end.
     """
 
-    def __init__(self, out: Path, patience_s: float = _ORPHAN_WAIT_S) -> None:
+    def __init__(self, out: Path, patience_s: float = file_lock.ORPHAN_WAIT_S) -> None:
         self._out = out
         self._path = lock_path(out)
         self._patience_s = patience_s
@@ -35,19 +29,12 @@ class WriterLock:
 
     def __enter__(self) -> WriterLock:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        deadline = time.monotonic() + self._patience_s
-        while not self._taken():
-            if time.monotonic() >= deadline:
-                message = f"{self._out}: another process is writing it"
-                raise ConfigError(f"{message}; wait for its end, or give another --out.")
-            time.sleep(_POLL_S)
+        taken = file_lock.take_within(self._path, self._patience_s)
+        if taken is None:
+            message = f"{self._out}: another process is writing it"
+            raise ConfigError(f"{message}; wait for its end, or give another --out.")
+        self._descriptor = taken
         return self
-
-    def _taken(self) -> bool:
-        taken = file_lock.take(self._path)
-        if taken is not None:
-            self._descriptor = taken
-        return taken is not None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
@@ -59,17 +46,7 @@ class WriterLock:
 
 def is_being_written(out: Path) -> bool:
     """Whether a process holds the lock of ``out`` now."""
-    try:
-        descriptor = os.open(lock_path(out), os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return file_lock.is_held(lock_path(out))
 
 
 def lock_path(out: Path) -> Path:

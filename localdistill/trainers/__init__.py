@@ -11,7 +11,7 @@ from typing import cast
 from localdistill.errors import ConfigError
 from localdistill.trainers.base import Trainer, TrainResult, TrainSettings
 
-__all__ = ["TrainResult", "TrainSettings", "Trainer", "load", "names"]
+__all__ = ["TrainResult", "TrainSettings", "Trainer", "load"]
 
 
 def load(name: str) -> Trainer:
@@ -26,11 +26,6 @@ def load(name: str) -> Trainer:
     near = difflib.get_close_matches(name.lower(), found, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(found))}."
     raise ConfigError(f"There is no trainer {name}. {hint}")
-
-
-def names() -> list[str]:
-    """All trainers, sorted."""
-    return sorted(_trainers())
 
 
 @functools.cache

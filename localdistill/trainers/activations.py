@@ -7,24 +7,13 @@ products). So the former are kept and the latter made again: a third of the arit
 if everything were kept, in less than half of that memory.
 
 For each token and layer that is the layer's input, the outputs of its seven projections, and the
-result of attention: ``4 * width + 2 * kv_width + 2 * feed`` values in round figures
-(``kept_values``), in the type of the computation.
+result of attention (``train_memory.of_products``), in the type of the computation.
 """
 
 from __future__ import annotations
 
 import functools
 from typing import Any
-
-
-def kept_values(width: int, query_width: int, kv_width: int, feed: int) -> int:
-    """Values that are kept for each token and layer.
-
-    ``width`` is that of the residual stream, ``query_width`` and ``kv_width`` those of all query
-    heads and of all key heads together, ``feed`` that of the gate and of the up projection.
-    """
-    attention = 2 * query_width + 2 * kv_width + width  # q, the result; k, v; o
-    return width + attention + 2 * feed + width  # input; ...; gate, up; down
 
 
 def keep_products(model: Any) -> None:

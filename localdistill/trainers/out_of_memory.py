@@ -8,26 +8,16 @@ from __future__ import annotations
 
 import gc
 
+from localdistill import memory
 from localdistill.errors import MemoryShortage
-
-# On a CPU it is a plain RuntimeError: the allocator's own words, and those of oneDNN and of mmap.
-_WORDS = (
-    "can't allocate memory",
-    "not enough memory",
-    "cannot allocate memory",
-    "out of memory",
-    "could not allocate",
-    "bad_alloc",
-)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` says that memory ran out, on a GPU or on a CPU."""
     if isinstance(error, MemoryError):
         return True
-    if not isinstance(error, RuntimeError):  # torch.OutOfMemoryError is one
-        return False
-    return any(words in str(error).lower() for words in _WORDS)
+    # torch.OutOfMemoryError is a RuntimeError; on a CPU it is a plain one.
+    return isinstance(error, RuntimeError) and memory.is_short(str(error))
 
 
 def release() -> None:

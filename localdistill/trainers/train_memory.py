@@ -20,7 +20,8 @@ PROCESS = 560_000_000
 # A token of the vocabulary, with its merges, in the tokenizer that Unsloth loads and in the one of
 # ``chat_tokens``: measured with 151,936 tokens.
 PER_TOKEN = 1_370
-# A CUDA context and its kernels. From general experience, not measured here.
+# A CUDA context and its kernels, of every GPU that a process uses. From general experience, not
+# measured here.
 CUDA = 600_000_000
 # NF4 with double quantisation, in bits a weight: 4, an 8-bit scale for 64 weights, and 32 bits for
 # 256 of those (Dettmers et al., arXiv 2305.14314, section 3). Unsloth asks for it

@@ -43,7 +43,7 @@ def test_the_manifest_has_the_commit_of_a_model_of_the_hub(requests, config, tmp
 
 def test_the_manifest_notices_a_changed_model(requests, config, tmp_path, monkeypatch):
     run(config, tmp_path)
-    monkeypatch.setattr("localdistill.manifest.file_hash", lambda path: "other")
+    monkeypatch.setattr("localdistill.manifest.file_digest", lambda path: "other")
     (tmp_path / "run" / "start" / "start.gguf").unlink()
     (tmp_path / "run" / "start").rmdir()
     with pytest.raises(ConfigError, match="has changed"):

@@ -159,10 +159,13 @@ class Making:
         gain = {"gain": 0.3, "gain_low": 0.2, "gain_high": 0.4}
         both = {"candidate": score("round-01", 0.7), "baseline": score("base", 0.4)}
         write(self.round / "evaluation.json", {"problem_set": "dev", **both, **gain})
-        write(self.round / "diversity.json", {"distinct": 1.75, "pass_at_1": 0.4, "k": 4})
+        diversity = {"problems": 9, "distinct": 1.75, "pass_at_1": 0.4, "pass_at_k": 0.8, "k": 4}
+        write(self.round / "diversity.json", diversity)
         arms = [
-            {"name": "none", "examples": 9, "gain": -0.05, "gain_low": -0.1, "gain_high": 0.0},
-            {"name": "tests", "score": score("t", 0.7), "chosen": True, **gain},
+            {"name": "none", "score": score("n", 0.35), "gain": -0.05, "gain_low": -0.1}
+            | {"gain_high": 0.0, "verdict": "no evidence", "examples": 9, "tokens": 5000},
+            {"name": "tests", "score": score("t", 0.7), "chosen": True, **gain}
+            | {"verdict": "better", "examples": 7, "tokens": 5000},
         ]
         lab = {
             "arms": arms,

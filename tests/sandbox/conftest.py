@@ -11,7 +11,7 @@ import pytest
 from programs import Program
 
 from localdistill.sandbox import Sandbox, open_sandbox
-from localdistill.sandbox.offered import offered_packages
+from tests.sandbox.offered import offered_packages
 
 _KIND = os.environ.get("LOCALDISTILL_TEST_SANDBOX", "auto")
 _TIER = os.environ.get("LOCALDISTILL_TEST_TIER", "")

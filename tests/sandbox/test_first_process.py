@@ -59,7 +59,7 @@ time.sleep(60)
 _SANDBOX = """
 import json, os, sys
 from localdistill.sandbox import open_sandbox
-from localdistill.sandbox.offered import offered_packages
+from tests.sandbox.offered import offered_packages
 from programs import programs
 there = programs("unusual")[:20] + [p for p in programs("hostile") if p.name.startswith("out_")]
 chosen = {program.name: program for program in there}

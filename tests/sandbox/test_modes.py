@@ -22,7 +22,7 @@ from localdistill.sandbox import landlock, open_sandbox, proof, tier_local
 _ALL_PROGRAMS = """
 import json, os, sys
 from localdistill.sandbox import tier_local
-from localdistill.sandbox.offered import offered_packages
+from tests.sandbox.offered import offered_packages
 from programs import programs
 way = (tier_local.WAYS_OF_USER if os.geteuid() else tier_local.WAYS_OF_ROOT)[-1]
 names = {program.name: program for folder in ("unusual", "hostile") for program in programs(folder)}

@@ -9,9 +9,11 @@ import pytest
 from localdistill import disk_use
 from localdistill.jsonl import mark_done
 from localdistill.quantization.gguf_file import read_header
+from localdistill.quantization.hf_folder import read_folder
+from localdistill.quantization.start import adapter_bytes
 from localdistill.stages.export import ExportRequest
 from localdistill.stages.generate import GenerateRequest
-from localdistill.stages.stage_room import adapter_bytes, need, together
+from localdistill.stages.stage_room import need, together
 from localdistill.stages.train import TrainRequest
 from localdistill.stages.verify import VerifyRequest
 from tests.quantization.tiny import Tiny, quantised
@@ -81,7 +83,7 @@ def test_nor_are_the_checkpoints_of_a_training_that_goes_on(tiny, tmp_path):
     request = TrainRequest(
         model=tiny.master, data=tmp_path / "selected.jsonl", out=tmp_path / "adapter", seed=1
     )
-    adapter = adapter_bytes(tiny.master, request.rank)
+    adapter = adapter_bytes(read_folder(tiny.master), request.rank)
     whole = adapter + disk_use.checkpoints(adapter)
     assert need(request) == whole
     (tmp_path / "adapter.checkpoints").mkdir()

@@ -9,7 +9,6 @@ from localdistill.errors import ConfigError
 
 
 def test_trainers_go_by_the_names_of_their_files():
-    assert trainers.names() == ["unsloth_qlora"]
     assert trainers.load("unsloth_qlora").__name__ == "localdistill.trainers.unsloth_qlora"
 
 

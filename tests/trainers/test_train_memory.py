@@ -12,7 +12,6 @@ import pytest
 
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.stages.train_shape import trainable
-from localdistill.trainers.activations import kept_values
 from localdistill.trainers.cpu import bytes_of_a_value
 from localdistill.trainers.shape import TrainShape
 from localdistill.trainers.train_memory import (
@@ -109,7 +108,7 @@ def test_activations_that_are_computed_again_are_those_of_one_layer():
     again = need(SMALL, replace(TASK, kept="none"), CPU)
     assert again.activations == 28 * (2 * 8 * 4 + layer)
     products = need(SMALL, replace(TASK, kept="products"), CPU)
-    assert products.activations == 28 * (2 * kept_values(8, 12, 6, 20) * 4 + layer)
+    assert products.activations == 28 * (2 * (3 * 8 + 2 * 12 + 2 * 6 + 2 * 20) * 4 + layer)
 
 
 def test_what_passes_is_the_way_back_or_the_loss():

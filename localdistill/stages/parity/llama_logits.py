@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from localdistill.backends.llama_decoder import ALLOCATION_FAILED
 from localdistill.backends.llama_model import LlamaModel, bindings
 from localdistill.cores import usable_cores
 from localdistill.errors import ExportRejected, MemoryShortage
@@ -18,7 +19,6 @@ from localdistill.errors import ExportRejected, MemoryShortage
 # and their log-probabilities: six times that beside the models themselves.
 _MOST_LOGITS = 1 << 24
 _MOST_TOKENS = 512
-_ALLOCATION_FAILED = -2  # of llama_decode, by llama.cpp's llama-context.cpp
 _NO_ROOM = (
     "{}: no memory for {}, so that nothing is known of the file yet. Close other programs; the "
     "same command goes on from here."
@@ -77,7 +77,7 @@ class LlamaLogits:
                 batch.seq_id[place][0] = 0
                 batch.logits[place] = position >= first
             status = self._lib.llama_decode(self._context, batch)
-            if status == _ALLOCATION_FAILED:
+            if status == ALLOCATION_FAILED:
                 raise MemoryShortage(
                     _NO_ROOM.format(self.model.path, f"a pass of {self.step} tokens")
                 )

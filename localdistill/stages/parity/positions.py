@@ -12,12 +12,12 @@ from localdistill.errors import ModelError
 from localdistill.jsonl import iter_lines, read_rows
 from localdistill.stages.parity.texts import own_conversations
 from localdistill.thinking import after_prompt
+from localdistill.trainers.record import HELD_OUT
 from localdistill.types import TrainingExample
 
 WANTED = 2000  # positions
 IMPORTANCE_TOKENS = 8192  # of the round's own examples
 _LONGEST = 2048  # tokens of one row that was not held out
-HELD_OUT = "held_out.jsonl"  # beside the adapter, written by training
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,6 @@ class Texts:
     def rows(self) -> list[Row]:
         """All rows that are compared, those that were held out first."""
         return [*self.held_out, *self.others]
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest row."""
-        return max(len(row.tokens) for row in self.rows)
 
 
 def gather(model: LlamaModel, adapter: Path, data: Path | None, wanted: int | None = None) -> Texts:

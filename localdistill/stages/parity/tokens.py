@@ -157,13 +157,12 @@ def _difference(
         return f"one of the two templates refuses the conversation {title!r}."
     here, there = model.template.render(messages), chat.decode(theirs)
     if here != there:
-        at = next((i for i, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), -1)
-        at = at if at >= 0 else min(len(here), len(there))
+        at = _same_until(here, there)
         return (
             f"the conversation {title!r} is rendered as ...{here[at : at + 40]!r} with the file "
             f"and as ...{there[at : at + 40]!r} in training."
         )
-    at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), -1)
+    at = _same_until(ours, theirs)
     return (
         f"the text of the conversation {title!r} becomes {len(ours)} tokens with the file and "
         f"{len(theirs)} in training; the first that differs is number {at}."
@@ -205,3 +204,9 @@ def _decomposed(model: LlamaModel, chat: ChatTokenizer) -> str:
     if theirs == _at_run_time(model, composed):
         return "training composes decomposed Unicode (NFC), llama.cpp does not"
     return "decomposed Unicode has other tokens in training than with the file"
+
+
+def _same_until(one: Sequence[object], other: Sequence[object]) -> int:
+    """The first place where they differ: where one ends, if the other goes on as it began."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

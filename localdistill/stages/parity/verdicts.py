@@ -10,8 +10,7 @@ from typing import Any
 from localdistill.stages.parity import bounds
 from localdistill.stages.parity.agreement import Agreement, Losses, noise, spread
 from localdistill.stages.parity.checks import Check
-
-TRAINING = "training.json"  # beside the adapter, written by training
+from localdistill.trainers.record import TRAINING
 
 
 @dataclass(frozen=True)
