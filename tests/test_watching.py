@@ -76,7 +76,6 @@ def test_a_torn_line_that_the_next_call_cuts_off_is_never_seen(directory):
     with JsonlWriter(directory.events) as writer:
         writer.write(row("b"))
     assert said(recording.new()) == ["b"]
-    assert not recording.begun_anew
 
 
 def test_lines_that_are_no_events_are_passed_over(directory):
@@ -95,7 +94,6 @@ def test_a_run_that_was_begun_anew_is_read_from_its_beginning(directory):
     with JsonlWriter(directory.events) as writer:
         writer.write(row("c"))
     assert said(recording.new()) == ["c"]
-    assert recording.begun_anew
 
 
 def test_whether_a_run_is_at_work_is_seen_and_does_not_disturb_it(tmp_path):

@@ -49,7 +49,7 @@ def test_what_was_held_out_comes_first_and_whole(model, tmp_path):
     assert [row.tokens for row in texts.rows] == [[1, 2, 3, 4, 5], [9] * 8]
     # Of the first row the answer is 3, 4, 5: predicted after the tokens at 1, 2 and 3.
     assert [(row.first, row.positions) for row in texts.held_out] == [(1, 3), (2, 5)]
-    assert (texts.others, texts.importance, texts.longest) == ([], [], 8)
+    assert (texts.others, texts.importance) == ([], [])
 
 
 def test_what_is_lacking_is_taken_from_training_and_then_from_this_package(model, tmp_path):
