@@ -9,6 +9,7 @@ and *BCa*, which corrects for bias and skewness. How well each keeps its promise
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -134,7 +135,8 @@ def _tail(size: int, z: float) -> float:
     t = z + (z**3 + z) / (4 * degrees)
     t += (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
     t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * degrees**3)
-    return 0.5 * math.erfc(t * math.sqrt(size / degrees) / math.sqrt(2))
+    # With two values and a high level it is less than a float can hold: the range of all then.
+    return max(sys.float_info.min, 0.5 * math.erfc(t * math.sqrt(size / degrees) / math.sqrt(2)))
 
 
 def _bca(values: _Floats, means: _Floats, tail: float) -> Interval:

@@ -57,11 +57,13 @@ def note(paths: RoundDir, number: int, error: Exception, kept: str) -> Rejection
     return rejection
 
 
-def told(rejection: Rejection, paths: RoundDir) -> str:
-    """What a person should read."""
+def told(rejection: Rejection, paths: RoundDir, *, startable: bool = True) -> str:
+    """What a person should read; ``startable``: the model that the round began with is there."""
     text = f"Round {rejection.round} gives no new model; {rejection.kept} is kept: "
     if rejection.stage == "select":
         return f"{text}{rejection.reason} For other settings give another --run-dir."
+    if not startable:
+        return f"{text}{rejection.reason} The model that it began with has been removed since."
     notes = [paths.rejected, *sorted(paths.path.glob("arms/*/rejected.json"))]
     which = ", ".join(map(str, notes))
     return (

@@ -75,3 +75,11 @@ def test_so_many_problems_must_differ_that_an_exact_test_could_reach_the_level(l
 def test_bca_of_a_handful_of_problems_stays_in_its_range(values):
     low, high = difference_interval(np.array(values), BCA)
     assert -1 <= low <= high <= 1
+
+
+@pytest.mark.parametrize("level", [0.99, 0.9999])
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_high_level_of_two_or_three_problems_takes_in_all(level, size):
+    values = np.array([1.0, *[0.0] * (size - 1)])
+    low, high = difference_interval(values, Confidence(level, "bca"))
+    assert low <= 0 < values.mean() < high

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from localdistill import preflight
+from localdistill.events import Notice
+from localdistill.jsonl import read_rows
 from localdistill.manifest import manifest, record_sandbox
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
@@ -13,6 +15,7 @@ from localdistill.run_dir import MODEL_FOLDER
 from localdistill.stages import prepare, split
 from localdistill.stages.this_machine import settled
 from localdistill.stages.train_here import settled as settled_training
+from localdistill.types import Problem
 
 
 def begin(session: Session, ready: preflight.Ready) -> Model:
@@ -35,17 +38,32 @@ def begin(session: Session, ready: preflight.Ready) -> Model:
 
 
 def _prepare(session: Session) -> Model:
-    model = Path(session.config.model)
+    model, directory = Path(session.config.model), session.directory
     quant = _quant_of_start(session, model)
+    # Once: it takes seconds, and what has a manifest was looked at or is far along.
+    first = not directory.manifest.exists()
+    sets = tuple(directory.problems(name) for name in ("train", "dev", "eval"))
     request = prepare.PrepareRequest(
         model=model,
-        work_dir=session.directory.start,
+        work_dir=directory.start,
         quant=quant,
-        # Once: it takes seconds, and what has a manifest was compared or is far along.
-        compare_tokens=not session.directory.manifest.exists(),
+        compare_tokens=first,
+        problem_sets=sets if first else (),
     )
     start = session.stage("prepare", request)
+    for name, ids in start["too_long"].items():
+        _leave_out(session, name, set(ids))
     return Model("base", Path(start["gguf"]), Path(start["master"]))
+
+
+def _leave_out(session: Session, name: str, ids: set[str]) -> None:
+    """Take problems out of the run's copy of a set that its model cannot be asked."""
+    path = session.directory.problems(name)
+    left = [problem for problem in read_rows(path, Problem) if problem.id not in ids]
+    shown = ", ".join(sorted(ids)[:3]) + (" ..." if len(ids) > 3 else "")
+    text = f"{len(ids)} problems of {name} are longer than the model's context ({shown})"
+    session.callback(Notice(level="warning", message=f"{text}: left out."))
+    split.write_set(path, left)
 
 
 def _quant_of_start(session: Session, model: Path) -> str:

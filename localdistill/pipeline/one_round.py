@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from localdistill import rejection
+from localdistill import pruning, rejection
 from localdistill.events import Notice
 from localdistill.pipeline.lab import best_strategy
 from localdistill.pipeline.models import Model
@@ -33,9 +33,10 @@ def try_to_learn(
         return rejection.note(session.directory.round(number), number, error, kept)
 
 
-def say(session: Session, found: Rejection) -> None:
-    """Tell of a round that gave no model, in this call or an earlier one."""
-    text = rejection.told(found, session.directory.round(found.round))
+def say(session: Session, found: Rejection, start: Model) -> None:
+    """Tell of a round, begun with ``start``, that gave no model, in this call or an earlier one."""
+    gone = start.round > 0 and pruning.pruned(session.directory.round(start.round)) is not None
+    text = rejection.told(found, session.directory.round(found.round), startable=not gone)
     session.callback(Notice(level="warning", message=text))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from localdistill import rejection
 from localdistill.deadline import OutOfTime
 from localdistill.events import RoundStarted
+from localdistill.jsonl import done_facts, is_done
 from localdistill.manifest import sandboxes
 from localdistill.outcomes import read_comparison
 from localdistill.pipeline.comparison import compare_on_eval
@@ -38,7 +39,9 @@ def all_rounds(session: Session, base: Model) -> RunResult:
     why, last = None, rounds
     for number in range(1, rounds + 1):
         paths, champion = session.directory.round(number), contest.champion.model
-        if not session.time.begins(number, rounds, paths):
+        why = diversities.stopped_at(number)  # whatever time there would be for it now
+        if why or not session.time.begins(number, rounds, paths):
+            last = number - 1 if why else rounds
             break
         session.callback(RoundStarted(round=number, rounds=rounds))
         start = start_of(session, number, base) or champion
@@ -61,8 +64,9 @@ def all_rounds(session: Session, base: Model) -> RunResult:
                 diversities.recall(number)  # there was no time to look at all of it, and no need
         else:
             diversities.recall(number)
+            _recall_omissions(session, number)
         if isinstance(found, Rejection):
-            say(session, found)
+            say(session, found, start)
             rejections.append(found)
             contest.reject(number)
         else:
@@ -74,7 +78,14 @@ def all_rounds(session: Session, base: Model) -> RunResult:
             last = number
             break
     session.time.ends()  # of a round that was broken off
-    remarks = record(session, last, why)
+    return _end(session, contest, rejections, record(session, last, why))
+
+
+def _end(
+    session: Session, contest: Contest, rejections: list[Rejection], remarks: list[str]
+) -> RunResult:
+    """Compare the best round's model, if there is one, with the starting model."""
+    base = contest.base.model
     model, result, general = base, None, None
     if contest.rounds:  # else the eval set stays closed: there is nothing to compare
         finalist = contest.finalist()
@@ -91,6 +102,14 @@ def all_rounds(session: Session, base: Model) -> RunResult:
         session.time.omitted,
         general,
     )
+
+
+def _recall_omissions(session: Session, number: int) -> None:
+    """Note again what there was no time for in a round that is not done again."""
+    paths = session.directory.round(number)
+    session.time.note_sampled(number, paths.completions)
+    if is_done(paths.adapter):
+        session.time.note_trained(number, done_facts(paths.adapter).get("summary") or {})
 
 
 def _no_progress(session: Session, contest: Contest, number: int) -> str | None:

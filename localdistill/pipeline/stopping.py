@@ -6,6 +6,7 @@ where ``stop_after`` is 0.
 
 from __future__ import annotations
 
+from localdistill import pruning
 from localdistill.events import Notice
 from localdistill.jsonl import is_done, write_atomically
 from localdistill.pipeline.contest import Contest, shown
@@ -44,18 +45,11 @@ class Diversities:
         if self.first is None:
             self.first = now
             return None
-        told = (
-            f"{now.distinct:.1f} different right programs a problem, where round 1 began with "
-            f"{self.first.distinct:.1f} (pass@1 {_percent(now.pass_at_1)}, then "
-            f"{_percent(self.first.pass_at_1)})"
-        )
-        fallen = now.distinct < _HALF * self.first.distinct
-        stops = self.session.config.stop_after > 0
-        if fallen and stops and now.pass_at_1 <= self.first.pass_at_1:
-            return f"the samples of round {number} hold {told}"
+        if reason := self._collapse(self.first, now, number):
+            return reason
         fewer = now.k == self.first.k and now.pass_at_k < self.first.pass_at_k - _FEWER
-        if fallen:
-            self._warn(f"The samples of round {number} hold {told}.")
+        if _has_fallen(self.first, now):
+            self._warn(f"The samples of round {number} hold {_told(self.first, now)}.")
         elif fewer and now.pass_at_1 > self.first.pass_at_1:
             self._warn(
                 f"pass@{now.k} of round {number}'s samples is {_percent(now.pass_at_k)}, where "
@@ -63,6 +57,20 @@ class Diversities:
                 "at all, though those more often."
             )
         return None
+
+    def stopped_at(self, number: int) -> str | None:
+        """Why an earlier call has stopped before round ``number`` was trained; None: it has not."""
+        paths = self.session.directory.round(number)
+        if self.first is None or pruning.is_over(paths) or not is_done(paths.diversity):
+            return None
+        now = self._measure(number)
+        return self._collapse(self.first, now, number) if now is not None and now.problems else None
+
+    def _collapse(self, first: Diversity, now: Diversity, number: int) -> str | None:
+        stops = self.session.config.stop_after > 0 and now.pass_at_1 <= first.pass_at_1
+        if not stops or not _has_fallen(first, now):
+            return None
+        return f"the samples of round {number} hold {_told(first, now)}"
 
     def _measure(self, number: int) -> Diversity | None:
         paths = self.session.directory.round(number)
@@ -81,6 +89,18 @@ class Diversities:
 
     def _warn(self, text: str) -> None:
         self.session.callback(Notice(level="warning", message=text))
+
+
+def _has_fallen(first: Diversity, now: Diversity) -> bool:
+    return now.distinct < _HALF * first.distinct
+
+
+def _told(first: Diversity, now: Diversity) -> str:
+    return (
+        f"{now.distinct:.1f} different right programs a problem, where round 1 began with "
+        f"{first.distinct:.1f} (pass@1 {_percent(now.pass_at_1)}, then "
+        f"{_percent(first.pass_at_1)})"
+    )
 
 
 def no_progress(contest: Contest, stop_after: int) -> str | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from localdistill import pruning, time_plan
 from localdistill.deadline import Deadline, OutOfTime
@@ -130,6 +131,12 @@ class Timekeeper:
         if self._speed is None and facts["completions"] and facts["tokens_per_second"]:
             drawing = facts["tokens"] / facts["tokens_per_second"]
             self._speed = Measured(facts["completions"], (1 + _TESTING) * drawing)
+
+    def note_trained(self, number: int, summary: Mapping[str, Any]) -> None:
+        """Look at whether a training of round ``number`` was cut short; ``summary`` is its own."""
+        if summary.get("out_of_time"):
+            text = f"Round {number}: training ended after step {summary['steps']}"
+            self.omit("train", f"{text} of {summary['planned_steps']}.")
 
     def train_until(self) -> float | None:
         """The moment at which training ends; None: there is no limit.

@@ -75,9 +75,7 @@ def train_and_export(session: Session, arm: Arm) -> Model:
         ),
         of,
     )
-    if trained.get("out_of_time"):
-        text = f"Round {arm.round}: training ended after step {trained['steps']}"
-        session.time.omit("train", f"{text} of {trained['planned_steps']}.")
+    session.time.note_trained(arm.round, trained)
     session.stage(
         "export",
         export.ExportRequest(

@@ -92,7 +92,9 @@ def compare(
     fewest = min(
         model.samples or request.samples for model in (request.candidate, request.baseline)
     )
-    told["detectable"] = minimum_detectable_effect(len(ids), fewest, how=how)
+    both = mine.counts.keys() & theirs.counts.keys()  # what cannot be told of is not compared
+    if both:
+        told["detectable"] = minimum_detectable_effect(len(both), fewest, how=how)
     told["baseline_decoding"] = _decoding(request, request.baseline)
     told["baseline_type"] = _type(request.baseline)
     return metrics.compare(request.name, mine, theirs, how).model_copy(update=told)

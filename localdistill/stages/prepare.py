@@ -10,6 +10,7 @@ from localdistill.events import Callback, Scalar, StageFinished, StageProgress, 
 from localdistill.quantization.convert import DEFAULT_QUANT
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import find_gguf, resolve_start
+from localdistill.stages.long_prompts import too_long
 from localdistill.stages.parity.tokens import refuse_differing
 
 STAGE = "prepare"
@@ -25,6 +26,7 @@ class PrepareRequest(BaseModel):
     quant: str = DEFAULT_QUANT  # of the GGUF file, where only a folder is given
     # Template, tokens and end token of both forms, which the parity gate compares after training
     compare_tokens: bool = False
+    problem_sets: tuple[Path, ...] = ()  # whose prompts are held against the model's context
 
 
 class PrepareSummary(BaseModel):
@@ -36,6 +38,7 @@ class PrepareSummary(BaseModel):
     master: Path
     architecture: str
     tensors: int
+    too_long: dict[str, list[str]] = {}  # by the set's name: problems that it cannot be asked
 
 
 def run(request: PrepareRequest, callback: Callback) -> PrepareSummary:
@@ -44,6 +47,7 @@ def run(request: PrepareRequest, callback: Callback) -> PrepareSummary:
     Raises:
         ModelError: the model is missing, damaged, of an unsupported kind, or two different models;
             or its two forms make other tokens of a conversation.
+        ProblemSetError: it can be asked none of a set's problems.
         MissingDependency: llama.cpp's converter is needed and not installed.
     """
     given = find_gguf(request.model)
@@ -57,15 +61,17 @@ def run(request: PrepareRequest, callback: Callback) -> PrepareSummary:
         callback(StageProgress(stage=STAGE, done=done))
 
     start = resolve_start(request.model, request.work_dir, request.quant, on_tensor)
+    gguf = read_header(start.gguf)
+    long = too_long(gguf, request.problem_sets)
     if request.compare_tokens:
         # Also where one form was made of the other: what the gate will refuse, it will refuse.
         refuse_differing(start.gguf, start.master)
-    gguf = read_header(start.gguf)
     summary = PrepareSummary(
         gguf=start.gguf,
         master=start.master,
         architecture=gguf.architecture,
         tensors=len(gguf.tensors),
+        too_long=long,
     )
     facts: dict[str, Scalar] = {"architecture": summary.architecture, "tensors": summary.tensors}
     callback(StageFinished(stage=STAGE, summary=facts, skipped=done == 0))

@@ -7,6 +7,7 @@ From then on the run reads its own copies, so that it can be continued and repea
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from localdistill.errors import ConfigError, ProblemSetError
 from localdistill.events import Callback, Notice
 from localdistill.jsonl import is_done, mark_done, write_atomically
 from localdistill.problems import load
+from localdistill.problems.prompt import messages
 from localdistill.types import Problem, Row
 
 DEV_SHARE = 0.15  # of the problems to train on, for each of dev and eval that is not given
@@ -70,9 +72,14 @@ def write(request: SplitRequest, separation: Separation) -> None:
     rows = "".join(row.model_dump_json() + "\n" for row in separation.left_out)
     write_atomically(request.out["train"].with_name(LEFT_OUT), rows)
     for name, path in request.out.items():
-        lines = [problem.model_dump_json() + "\n" for problem in separation.splits[name]]
-        write_atomically(path, "".join(lines))
-        mark_done(path, count=len(lines))
+        write_set(path, separation.splits[name])
+
+
+def write_set(path: Path, problems: Sequence[Problem]) -> None:
+    """Write one split, with its marker."""
+    lines = [problem.model_dump_json() + "\n" for problem in problems]
+    write_atomically(path, "".join(lines))
+    mark_done(path, count=len(lines))
 
 
 def separate(request: SplitRequest, callback: Callback) -> Separation:
@@ -90,19 +97,19 @@ def separate(request: SplitRequest, callback: Callback) -> Separation:
         load(request.eval_problems, request.limit).problems if request.eval_problems else []
     )
     dev = load(request.dev_problems, request.limit).problems if request.dev_problems else []
-    evaluation = _with_tests(evaluation, "eval", callback)
+    evaluation = _comparable(evaluation, "eval", callback)
     drop = _Dropper(callback)
     train = drop.equal(train, evaluation, "train", "eval")
     dev = drop.equal(dev, evaluation, "dev", "eval")
     train = drop.equal(train, dev, "train", "dev")
-    dev = _with_tests(dev, "dev", callback)
-    before = len(train)
+    dev = _comparable(dev, "dev", callback)
+    before, share = len(train), DEV_SHARE * sum(map(_is_comparable, train))
     if not request.eval_problems:
-        train, evaluation = _hold_out(train, before, f"{request.seed}/eval")
+        train, evaluation = _hold_out(train, share, f"{request.seed}/eval")
         text = f"No --eval-problems: {len(evaluation)} of {before} problems are held out for the"
         callback(Notice(level="warning", message=f"{text} final comparison."))
     if not request.dev_problems:
-        train, dev = _hold_out(train, before, f"{request.seed}/dev")
+        train, dev = _hold_out(train, share, f"{request.seed}/dev")
     train = drop.near(train, evaluation, "train", "eval")
     dev = drop.near(dev, evaluation, "dev", "eval")
     train = drop.near(train, dev, "train", "dev")
@@ -132,12 +139,12 @@ class _Dropper:
     def equal(
         self, own: list[Problem], other: list[Problem], name: str, kept_in: str
     ) -> list[Problem]:
-        # An equal prompt is the same problem, whatever its id.
-        prompts = {problem.prompt.strip(): problem.id for problem in other}
+        # What is asked in the same words is the same problem, whatever its id.
+        asked = {_asked(problem): problem.id for problem in other}
         found = [
-            (problem.id, prompts[problem.prompt.strip()], "prompt", 1.0)
+            (problem.id, asked[_asked(problem)], "prompt", 1.0)
             for problem in own
-            if problem.prompt.strip() in prompts
+            if _asked(problem) in asked
         ]
         text = "problems of {name} are in {kept_in} as well: left out of {name}."
         return self._without(found, own, name, kept_in, text)
@@ -179,19 +186,35 @@ class _Dropper:
         return [problem for problem in own if problem.id not in gone]
 
 
-def _with_tests(problems: list[Problem], name: str, callback: Callback) -> list[Problem]:
+def _asked(problem: Problem) -> str:
+    return messages(problem)[-1].content.strip()
+
+
+def _comparable(problems: list[Problem], name: str, callback: Callback) -> list[Problem]:
     # Without tests nothing passes, and two models at 0% would look like a comparison.
-    left = [problem for problem in problems if problem.tests is not None]
-    if len(left) < len(problems):
-        text = f"{len(problems) - len(left)} problems of {name} have no tests: left out."
+    tested = [problem for problem in problems if problem.tests is not None]
+    found = [problem for problem in tested if _is_comparable(problem)]
+    untested, reaching = len(problems) - len(tested), len(tested) - len(found)
+    if untested:
+        text = f"{untested} problems of {name} have no tests: left out."
         callback(Notice(level="warning", message=text))
-    return left
+    if reaching:
+        text = f"{reaching} problems of {name} have tests that reach into the program, which could"
+        callback(Notice(level="warning", message=f"{text} say what it likes: left out."))
+    return found
 
 
-def _hold_out(train: list[Problem], size: int, seed: str) -> tuple[list[Problem], list[Problem]]:
-    """Take a share of ``size`` out of ``train``, of those that have tests to compare by."""
-    tested = [index for index, problem in enumerate(train) if problem.tests is not None]
-    count = min(max(1, round(DEV_SHARE * size)), len(tested))
-    chosen = set(random.Random(seed).sample(tested, count))  # noqa: S311
+def _is_comparable(problem: Problem) -> bool:
+    """Whether models can be compared by it: it has tests that a program cannot talk to."""
+    from localdistill.sandbox import separable  # takes a while to import
+
+    return problem.tests is not None and separable.reason(problem) is None
+
+
+def _hold_out(train: list[Problem], share: float, seed: str) -> tuple[list[Problem], list[Problem]]:
+    """Take about ``share`` problems out of ``train``, of those that models can be compared by."""
+    comparable = [index for index, problem in enumerate(train) if _is_comparable(problem)]
+    count = min(max(1, round(share)), len(comparable))
+    chosen = set(random.Random(seed).sample(comparable, count))  # noqa: S311
     held_out = [problem for index, problem in enumerate(train) if index in chosen]
     return [problem for index, problem in enumerate(train) if index not in chosen], held_out

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from localdistill.errors import ConfigError, ModelError
+from localdistill.errors import ModelError, NothingSelected
 from localdistill.events import Callback, Notice
 from localdistill.trainers import allocator, record
 from localdistill.trainers.activations import keep_products
@@ -120,7 +120,7 @@ def tokenize(
     """The examples that can be trained on, as tokens; a notice tells how many were left out.
 
     Raises:
-        ConfigError: none is left.
+        NothingSelected: none is left.
     """
     # Training on an empty answer would teach the model to stop before it begins.
     answered = [example for example in examples if example.messages[-1].content.strip()]
@@ -133,7 +133,7 @@ def tokenize(
         text = f"{too_long} of {len(examples)} examples are longer than {settings.max_length}"
         callback(Notice(level="warning", message=f"{text} tokens (train.max_length): left out."))
     if not kept:
-        raise ConfigError(
+        raise NothingSelected(
             f"No example is left to train on: {too_long} are longer than "
             f"{settings.max_length} tokens and {empty} have no answer. Raise train.max_length or "
             "draw more samples."

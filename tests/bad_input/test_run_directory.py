@@ -101,7 +101,7 @@ def test_a_run_that_stops_before_its_first_sample_is_taken_away(refused, command
     rows = world / "problems.jsonl"
     rows.write_text(rows.read_text().replace("Write ", "Write " + "so " * 900))
     line = refused(*command)
-    assert "leave the problem out" in line
+    assert "train: the prompts of all problems are longer" in line
 
 
 def test_a_new_directory_below_new_folders_leaves_none_of_them(refused, command, world):

@@ -27,7 +27,7 @@ def requests(monkeypatch, on_dev, diversities):
     """Every stage's request in order; on dev the second of three rounds does best."""
     seen = []
 
-    def fake_stage(name, request, callback, log, inherit=()):
+    def fake_stage(name, request, callback, log, inherit=(), started=None):
         seen.append((name, request))
         return answer(name, request, on_dev, diversities)
 

@@ -77,7 +77,8 @@ def answer(name, request, on_dev, diversities):
         gguf = request.work_dir / "start.gguf"
         gguf.parent.mkdir(parents=True, exist_ok=True)
         gguf.write_bytes(b"weights")
-        return {"gguf": str(gguf), "master": str(request.work_dir / "master")}
+        master = str(request.work_dir / "master")
+        return {"gguf": str(gguf), "master": master, "too_long": {}}
     if name == "select" and not request.out.exists():
         write_whole(request.out, "")
     if name == "export":  # a file of its own for each round

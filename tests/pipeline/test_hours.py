@@ -189,3 +189,4 @@ def test_of_a_generation_that_an_earlier_call_has_drawn_no_speed_is_made_up(tmp_
         tested()
     keeper.note_sampled(1, completions)
     keeper.problems(whole, tmp_path / "part.jsonl", drawn=2, models=2, share=1.0)
+    assert not (tmp_path / "part.jsonl").exists()

@@ -34,10 +34,10 @@ def lab(requests, monkeypatch, on_dev):
     usual = pipeline.session.run_stage
     on_dev.update(_BEST)
 
-    def stage(name, request, *more):
+    def stage(name, request, *more, **how):
         found = None
         if name not in ("select", "budget", "train", "export", "evaluate"):
-            found = usual(name, request, *more)
+            found = usual(name, request, *more, **how)
         else:
             requests.append((name, request))
         if name == "select":
@@ -251,11 +251,11 @@ def test_controls_are_made_after_the_verdict_and_change_nothing_of_it(lab, confi
 def test_a_control_that_was_rejected_is_not_trained_again(lab, config, tmp_path, monkeypatch):
     usual, trained = pipeline.session.run_stage, []
 
-    def stage(name, request, *more):
+    def stage(name, request, *more, **how):
         if name == "train" and "controls" in str(request.out):
             trained.append(request.out)
             raise TrainingDiverged("the loss is no number.")
-        return usual(name, request, *more)
+        return usual(name, request, *more, **how)
 
     monkeypatch.setattr(pipeline.session, "run_stage", stage)
     row = json.loads((tmp_path / "train.jsonl").read_text())
@@ -280,10 +280,10 @@ def three_rounds(lab, on_dev, config, tmp_path, monkeypatch):
     row |= {"id": "p", "reference": "def f(x):\n    return x"}
     (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
 
-    def stage(name, request, *more):
+    def stage(name, request, *more, **how):
         if name == "train" and request.out.parent.name == stage.diverges:
             raise TrainingDiverged("no.")
-        found = usual(name, request, *more)
+        found = usual(name, request, *more, **how)
         if name == "select":
             write_whole(request.out, example(f"of {request.out.parent.name}"), kept=1)
         if name == "export":

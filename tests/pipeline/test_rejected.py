@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from localdistill import cli, pipeline
+from localdistill import cli, pipeline, rejection
 from localdistill import config as configuration
 from localdistill.continuing import freeze
 from localdistill.errors import (
@@ -28,7 +28,7 @@ def rejecting(requests, monkeypatch):
     """The stages of ``requests``, of which those named (stage, round) end with an error."""
     inner, failures = pipeline.session.run_stage, {}
 
-    def stage(name, request, callback, log, inherit=()):
+    def stage(name, request, callback, log, inherit=(), started=None):
         found = inner(name, request, callback, log, inherit)
         number = int(request.out.parent.name) if name in ("train", "export") else 0
         error = failures.get((name, number))
@@ -146,3 +146,13 @@ def test_a_round_that_selects_nothing_does_not_end_the_run(requests, rejecting, 
     assert noted.stage == "select"
     (told,) = [e.message for e in said if isinstance(e, Notice) and "no new model" in e.message]
     assert "give another --run-dir" in told and "delete" not in told
+
+
+def test_what_cannot_be_tried_again_is_not_advised(config, tmp_path):
+    run_dir = RunDir(tmp_path / "run")
+    paths = run_dir.round(2)
+    paths.path.mkdir(parents=True)
+    found = rejection.note(paths, 2, TrainingDiverged("The loss rose."), "round-01")
+    assert "delete" in rejection.told(found, paths)
+    told = rejection.told(found, paths, startable=False)
+    assert "delete" not in told and "has been removed" in told

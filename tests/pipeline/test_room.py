@@ -18,11 +18,11 @@ def rounds(requests, monkeypatch, tmp_path):
     """Exports leave weights, and what a stage starts from has to be there."""
     inner = pipeline.session.run_stage
 
-    def stage(name, request, *rest):
+    def stage(name, request, *rest, **how):
         start = {"train": "model", "export": "master"}.get(name)
         if start is not None and "rounds" in getattr(request, start).parts:
             assert getattr(request, start).is_dir(), "removed too early"
-        found = inner(name, request, *rest)
+        found = inner(name, request, *rest, **how)
         if name == "export":
             request.merged.mkdir(exist_ok=True)
             (request.merged / "model.safetensors").write_text(str(request.out))
@@ -97,8 +97,8 @@ def test_models_are_scored_where_there_is_room_for_as_much_as_was_drawn(
     monkeypatch.setattr(disk_use.Watch, "begin", lambda _, stage, need: needs.update({stage: need}))
     inner = pipeline.session.run_stage
 
-    def stage(name, request, *rest):
-        found = inner(name, request, *rest)
+    def stage(name, request, *rest, **how):
+        found = inner(name, request, *rest, **how)
         if name == "generate":
             request.out.write_text("12345678\n" * 8)
             mark_done(request.out)
@@ -125,7 +125,7 @@ def test_a_disk_that_gets_full_stops_the_stage_at_work(
     stopped = threading.Event()
     monkeypatch.setattr(RUNNING, "stop", lambda within_s=None: stopped.set())
 
-    def stage(name, request, callback, log, inherit=()):
+    def stage(name, request, callback, log, inherit=(), started=None):
         if name == at_work:  # as a real one ends where it is stopped
             full.set()
             assert stopped.wait(60)
@@ -148,3 +148,19 @@ def test_a_stop_that_a_person_wished_is_one(requests, config, tmp_path, monkeypa
     monkeypatch.setattr(pipeline.rounds, "sample", stopped)
     with pytest.raises(Stopped):
         run(config, tmp_path)
+
+
+def test_what_there_was_no_time_for_is_told_again_of_rounds_that_were_removed(
+    rounds, config, tmp_path, on_dev
+):
+    on_dev["round-04"] = 0.4
+    run(config, tmp_path, rounds=4, stop_after=0, hours=5.0)
+    paths = RunDir(tmp_path / "run").round(1)
+    assert pruning.pruned(paths) is not None
+    summary = {"out_of_time": True, "steps": 4, "planned_steps": 9}
+    paths.adapter.mkdir()
+    mark_done(paths.adapter, summary=summary)
+    again = run(config, tmp_path, rounds=4, stop_after=0, hours=5.0)
+    assert [item.what for item in again.omitted.items if "Round 1" in item.what] == [
+        "Round 1: training ended after step 4 of 9."
+    ]

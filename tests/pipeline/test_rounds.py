@@ -44,7 +44,7 @@ def test_with_base_each_round_trains_the_base_on_all_rounds_examples(
 ):
     usual, trained = pipeline.session.run_stage, []
 
-    def select_and_read(name, request, *more):
+    def select_and_read(name, request, *more, **how):
         if name == "select":
             answers = {"01": ["a", "b"], "02": ["b", "c"]}[request.out.parent.name]
             request.out.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def test_with_base_each_round_trains_the_base_on_all_rounds_examples(
         if name == "train":
             rows = read_rows(request.data, TrainingExample)
             trained.append((request.model, [row.messages[-1].content for row in rows]))
-        return usual(name, request, *more)
+        return usual(name, request, *more, **how)
 
     monkeypatch.setattr(pipeline.session, "run_stage", select_and_read)
     run(config, tmp_path, rounds=2, train={"start": "base"}, export={"quant": "Q8_0"})

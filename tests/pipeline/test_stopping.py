@@ -7,6 +7,7 @@ import pytest
 from localdistill import pipeline
 from localdistill.errors import ConfigError, TrainingDiverged
 from localdistill.jsonl import read_rows
+from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.result_text import result_text
 from localdistill.types import Diversity, Opening
 from tests.pipeline.helpers import labels, run
@@ -134,13 +135,13 @@ def test_killed_before_any_stage_a_run_comes_to_the_same_end(
     diversities |= {1: found(3.0, 0.5), 2: found(2.9, 0.5), 3: found(1.0, 0.4)}
     usual, calls, killed_at = pipeline.session.run_stage, [], [-1]
 
-    def stage(name, request, *more):
+    def stage(name, request, *more, **how):
         calls.append(name)
         if len(calls) == killed_at[0]:
             raise Killed
         if rejected and name == "train" and request.out.parent.name == "01":
             raise TrainingDiverged("no.")
-        return usual(name, request, *more)
+        return usual(name, request, *more, **how)
 
     monkeypatch.setattr(pipeline.session, "run_stage", stage)
     whole = run(config, tmp_path / "whole", rounds=4)
@@ -155,3 +156,20 @@ def test_killed_before_any_stage_a_run_comes_to_the_same_end(
         assert (again.model.label, again.remarks) == (whole.model.label, whole.remarks)
         assert len(again.evaluation.openings) == 1
         assert stopped(folder) == told
+
+
+def test_a_stop_for_want_of_difference_is_remembered_when_time_is_over(
+    requests, diversities, config, tmp_path, monkeypatch
+):
+    diversities |= {1: found(3.0, 0.5), 2: found(2.0, 0.4), 3: found(1.4, 0.5)}
+    run(config, tmp_path, rounds=3, hours=5.0)
+    reason = stopped(tmp_path)
+    usual = Timekeeper.begins
+
+    def begins(self, number, rounds, paths):  # there is no time for any more
+        return number < 3 and usual(self, number, rounds, paths)
+
+    monkeypatch.setattr(Timekeeper, "begins", begins)
+    again = run(config, tmp_path, rounds=3, hours=5.0)
+    assert stopped(tmp_path) == reason
+    assert "Stopped after round 2 of 3" in result_text(again)

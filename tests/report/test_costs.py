@@ -64,13 +64,14 @@ def test_a_clock_that_was_set_back_takes_nothing_away(tmp_path):
     assert found.stages[0].seconds == 0
 
 
-def test_events_without_times_and_torn_lines_are_borne(tmp_path):
+def test_torn_lines_and_events_of_later_versions_are_borne(tmp_path):
     path = tmp_path / "events.jsonl"
-    train = StageStarted(stage="train", title="train", total=1).model_dump_json()
-    done = StageFinished(stage="train", summary={"trained tokens": 5}).model_dump_json()
-    path.write_text(
-        f'{train}\n{done}\n{{"at": 3, "event": {{"kind": "of later"}}}}\n{{"at": 5, "ev'
-    )
+    train = StageStarted(stage="train", title="train", total=1)
+    done = StageFinished(stage="train", summary={"trained tokens": 5})
+    known = [
+        Recorded(at=at, event=event).model_dump_json() for at, event in ((1, train), (3, done))
+    ]
+    path.write_text("\n".join(known) + '\n{"at": 3, "event": {"kind": "of later"}}\n{"at": 5, "ev')
     found = costs.read(path)
-    assert (found.stages[0].seconds, found.stages[0].tokens) == (None, 5)
+    assert (found.stages[0].seconds, found.stages[0].tokens) == (2.0, 5)
     assert costs.read(tmp_path / "none.jsonl").stages == []

@@ -96,10 +96,21 @@ def test_a_run_at_work_says_how_far_it_is(making):
     [
         (
             "regression.json",
-            {"checks": [{"name": "perplexity", "passed": False}], "passed": False},
-            "(perplexity)",
+            {
+                "questions": 9,
+                "checks": [
+                    {"name": "surprise", "before": 1, "after": 3, "bound": 2, "passed": False}
+                ],
+                "worse": [],
+                "passed": False,
+            },
+            "(surprise)",
         ),
-        ("omitted.json", {"hours": 0.05, "items": [{"what": "x"}]}, "0.05 hours left 1 thing out"),
+        (
+            "omitted.json",
+            {"hours": 0.05, "items": [{"what": "x", "stage": "train"}]},
+            "0.05 hours left 1 thing out",
+        ),
     ],
 )
 def test_what_the_verdict_must_be_read_with(finished, name, content, said):

@@ -138,6 +138,22 @@ def test_the_result_tells_what_could_be_found_and_how_sure_it_is(drawn, request_
     assert strict.detectable > result.detectable
 
 
+def test_what_cannot_be_told_of_a_problem_is_no_part_of_what_could_be_found(
+    drawn, request_for, monkeypatch
+):
+    usual = scoring.metrics.fixed_verdicts
+
+    def half(completions, verdicts):
+        return [
+            row.model_copy(update={"status": "infra_error"}) if int(row.problem_id) % 2 else row
+            for row in usual(completions, verdicts)
+        ]
+
+    monkeypatch.setattr(scoring.metrics, "fixed_verdicts", half)
+    result = evaluate.run(request_for(3, 1), lambda event: None)
+    assert result.detectable == minimum_detectable_effect(PROBLEMS // 2, SAMPLES)
+
+
 def test_the_type_of_each_file_stands_in_the_result(drawn, request_for, tmp_path):
     model = Tiny.write(tmp_path / "tiny", "qwen3")
     request = request_for(3, 1)

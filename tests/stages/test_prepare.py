@@ -13,7 +13,7 @@ from localdistill.errors import ModelError
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.tokenizer_import import write_tokenizer
 from localdistill.stages.prepare import PrepareRequest, run
-from localdistill.types import Message
+from localdistill.types import Message, Problem
 from tests.quantization.tiny import Tiny
 from tests.stages.parity.test_tokens import with_eos, with_template
 
@@ -86,3 +86,14 @@ def test_a_vocabulary_alone_makes_the_same_tokens(tiny):
     finally:
         whole.close()
         alone.close()
+
+
+def test_prompts_that_leave_no_room_for_an_answer_are_found(tiny, tmp_path):
+    context = read_header(tiny.gguf).get("qwen3.context_length")
+    short, long = Problem(id="short", prompt="word " * 3), Problem(id="long", prompt="x " * context)
+    for name, problems in (("train", [short]), ("eval", [short, long])):
+        rows = "".join(each.model_dump_json() + "\n" for each in problems)
+        (tmp_path / f"{name}.jsonl").write_text(rows)
+    sets = (tmp_path / "train.jsonl", tmp_path / "eval.jsonl")
+    request = PrepareRequest(model=tiny.gguf, work_dir=tmp_path / "work", problem_sets=sets)
+    assert run(request, lambda event: None).too_long == {"eval": ["long"]}

@@ -143,3 +143,70 @@ def test_problems_in_other_words_are_left_out_and_listed(tmp_path, request_for):
     (row,) = read_rows(tmp_path / "out" / split.LEFT_OUT, split.LeftOut)
     assert (row.problem, row.split, row.like, row.kept_in) == ("train/0", "train", "eval/0", "eval")
     assert any("in other words: left out of train" in event.message for event in said)
+
+
+def test_one_sentence_for_all_problems_does_not_make_them_one(tmp_path):
+    """As HumanEval has it: what is asked for stands in the docstring that is to be completed."""
+    asked = [
+        "the sum of all even numbers", "the longest word of the text", "whether it is a palindrome",
+        "the greatest common divisor", "all vowels in capitals", "the second largest value",
+        "the days between two dates", "the mode of the list", "the roman numeral",
+        "the digits in reverse", "the median", "how often each letter occurs",
+    ]  # fmt: skip
+    rows = [
+        {
+            "id": f"p{number}",
+            "prompt": f"Complete the function `f{number}` as its docstring says.",
+            "starter_code": f'def f{number}(x):\n    """Return {what}."""\n',
+            "entry_point": f"f{number}",
+            "tests": {"kind": "call", "cases": [{"args": [number], "expected": 7 * number}]},
+        }
+        for number, what in enumerate(asked)
+    ]
+    rows.append({**rows[0], "id": "again"})
+    path = tmp_path / "set.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    request = split.SplitRequest(
+        problems=str(path),
+        dev_problems=None,
+        eval_problems=None,
+        limit=None,
+        seed=3,
+        out={name: tmp_path / "out" / f"{name}.jsonl" for name in ("train", "dev", "eval")},
+    )
+    found = split.separate(request, lambda event: None)
+    assert {each.problem for each in found.left_out} <= {"p0", "again"}
+    assert sum(map(len, found.splits.values())) >= len(asked)
+
+
+def test_only_problems_with_tests_are_held_out_and_a_share_of_those(tmp_path, request_for):
+    request = request_for([f"{word} {n}" for n, word in enumerate(WORDS)])
+    path = tmp_path / "train.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows[8:]:
+        del row["tests"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = split.separate(request.model_copy(update={"needs_tests": True}), lambda event: None)
+    assert (len(found.splits["dev"]), len(found.splits["eval"])) == (1, 1)
+    assert sum(problem.tests is not None for problem in found.splits["train"]) == 6
+
+
+def test_tests_that_reach_into_the_program_compare_nothing(tmp_path, request_for):
+    request = request_for(["one thing"], dev=["some other", "dev"], evaluation=["eval", "third"])
+    for name in ("dev", "eval"):
+        path = tmp_path / f"{name}.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows[0]["entry_point"] = "Solution.f"
+        rows[0]["tests"] = {"kind": "asserts", "asserts": ["assert Solution().f(1) == 1"]}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = []
+    found = split.separate(request, lambda event: told.append(event.message))
+    assert [problem.prompt for problem in found.splits["dev"]] == ["dev"]
+    assert [problem.prompt for problem in found.splits["eval"]] == ["third"]
+    assert any("1 problems of eval have tests that reach into" in text for text in told)
+
+
+WORDS = (
+    "apple", "bridge", "candle", "desert", "engine", "forest", "garden", "harbour", "island",
+    "jungle", "kettle", "ladder", "market", "needle", "office", "palace", "quarry", "river",
+)  # fmt: skip

@@ -23,7 +23,7 @@ def stages(monkeypatch):
     """Stages that are done at once, but for prepare and export, which are the real ones."""
     done = []
 
-    def stage(name, request, callback, log, inherit=()):
+    def stage(name, request, callback, log, inherit=(), started=None):
         done.append(name)
         if name in ("prepare", "export"):
             return run_stage(name, request, callback, log, inherit)
