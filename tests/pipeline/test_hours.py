@@ -1,6 +1,7 @@
 """A run with --hours: what is left out, what is told of it, and that it ends."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -124,18 +125,17 @@ def test_without_time_for_a_comparison_the_model_is_there_and_nothing_is_claimed
 def test_a_stage_that_goes_on_after_the_end_is_ended(tmp_path):
     class Child:
         def terminate(self):
-            ended.append(True)
+            ended.set()
 
         def wait(self, seconds):
             pass
 
-    ended = []
+    ended = threading.Event()
     keeper = Timekeeper(Deadline(1.0), tmp_path / "omitted.json", lambda event: None)
     keeper.deadline.grace = lambda: 0.01
     with pytest.raises(OutOfTime), keeper.watched() as started:
         started(Child())
-        while not ended:
-            time.sleep(0.001)
+        assert ended.wait(60)
         raise StageFailed("its process ended with signal 15")
     keeper.deadline.grace = lambda: 60.0
     with pytest.raises(StageFailed), keeper.watched() as started:
