@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import localdistill
 from localdistill import steering
-from localdistill.errors import LocaldistillError, storage_error
+from localdistill.errors import LocaldistillError, Stopped, storage_error
 from localdistill.usage import Parser
 
 _STOPPED = 130  # as shells say for a command ended by Ctrl-C
@@ -69,6 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _complain(str(storage_error(error, place) or error))
         sys.exit(2)
     except KeyboardInterrupt:
-        _complain("stopped; the same command goes on from here.")
+        _complain(str(Stopped()))
         sys.exit(_STOPPED)
     sys.exit(0)

@@ -13,7 +13,6 @@ from typing import Any, TextIO
 from localdistill import trial
 from localdistill.display.answers import Pair, Screen, Shown, open_screen
 from localdistill.errors import ConfigError, LocaldistillError, Stopped
-from localdistill.report.wording import decoding
 from localdistill.stages.running import RUNNING
 from localdistill.trial_tests import read_tests
 from localdistill.types import Problem
@@ -101,7 +100,7 @@ def _shown(model: trial.Asked, answer: trial.Answer) -> Shown:
         outcome = verdict.status.replace("_", " ") + detail
     return Shown(
         model=answer.model,
-        decoding=decoding(model.sampling.model_dump()),
+        decoding=model.sampling.told(),
         text=answer.text,
         notes=f"{answer.tokens:,} tokens" + (", cut at its length" if answer.cut else ""),
         outcome=outcome,

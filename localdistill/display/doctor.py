@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TextIO
 
+from localdistill.display.catalogue_layout import printable
 from localdistill.hardware import Machine
 from localdistill.memory import size
 
@@ -56,7 +57,7 @@ class Screen:
     def lines(self, lines: Sequence[str]) -> None:
         """Lines of text."""
         for line in lines:
-            print(_printable(line), file=self._stream, flush=True)
+            print(printable(line), file=self._stream, flush=True)
 
     @contextlib.contextmanager
     def table(self) -> Iterator[Show]:
@@ -87,7 +88,7 @@ class RichScreen(Screen):
         def row(row: Row) -> None:
             tried = Text(row.tried, style="dim")
             if row.detail:
-                tried.append(f"\n{_printable(row.detail)}", style=_STYLES[row.outcome])
+                tried.append(f"\n{printable(row.detail)}", style=_STYLES[row.outcome])
             table.add_row(Text(row.attack), tried, Text(row.outcome, style=_STYLES[row.outcome]))
 
         console = Console(file=self._stream, highlight=False, markup=False)
@@ -98,7 +99,3 @@ class RichScreen(Screen):
 def open_screen(stream: TextIO, *, rich: bool) -> Screen:
     """A table that grows where ``rich``, else plain rows."""
     return RichScreen(stream) if rich else Screen(stream)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -12,8 +12,6 @@ from localdistill.pipeline.journal import Journal
 from localdistill.pipeline.models import Model
 from localdistill.types import EvalResult
 
-_STOPPED = "stopped; the same command goes on from here."
-
 
 def finished(evaluation: EvalResult | None, model: Model, run_dir: Path) -> RunFinished:
     """A run that came to its end.
@@ -45,7 +43,7 @@ def cut_short(error: BaseException, run_dir: Path | None = None) -> RunFinished:
     """A run that ``error`` ended."""
     place = None if run_dir is None else str(run_dir)
     if isinstance(error, KeyboardInterrupt):
-        error = Stopped(_STOPPED)
+        error = Stopped()
     if isinstance(error, OSError):
         error = storage_error(error, run_dir) or error
     code = 2 if isinstance(error, OSError) else 1
