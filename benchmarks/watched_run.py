@@ -46,13 +46,15 @@ class Telling(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        while not self._over.wait(BEAT_S):
+        due = time.monotonic() + BEAT_S
+        while not self._over.wait(max(0.0, due - time.monotonic())):
             mark = len(self.written)
             told: list[Event] = [_progress(mark)]
             if mark % USAGE_EVERY == 0:
                 told.append(_usage(mark))
             self.written.append(time.time())
             _write(self._writer, told)
+            due = time.monotonic() + BEAT_S
 
     def end(self) -> None:
         """Write no more."""

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Scalar = str | int | float | bool | None
 
-BEAT_S = 1.0  # between two events of progress of a stage in ``events.jsonl``
+# Between two events of progress of a stage in ``events.jsonl``: two of them, and a moment to paint,
+# are less than the two seconds in which a watcher is to see what has happened.
+BEAT_S = 0.85
 
 
 class _Event(BaseModel):

@@ -12,7 +12,8 @@ from localdistill.events import BEAT_S, Recorded, RunStarted
 from localdistill.run_dir import RunDir
 from localdistill.work_clock import LONGEST_GAP_S, WorkClock
 
-_AFTER_S = 0.05  # a write, by which it is over
+_AFTER_S = 0.1  # a beat, by which the run has written
+_NEAR_S = 0.05  # before that moment: it is now
 
 
 class RunClock:
@@ -55,6 +56,7 @@ class Recording:
         self._offset = 0
         self._identity: tuple[int, int] | None = None
         self._written = 0.0  # when the file was, in Unix time
+        self._found = False  # whether the last look found something new
 
     def new(self) -> list[Recorded]:
         """What has been written since the last look; nothing where there is no file."""
@@ -70,18 +72,24 @@ class Recording:
             self._identity, self._written = identity, found.st_mtime
             file.seek(self._offset)
             block = file.read()
+        self._found = bool(block)
         whole = block[: block.rfind(b"\n") + 1]
         self._offset += len(whole)
         return [row for line in whole.splitlines() if (row := event_of(line)) is not None]
 
     def until_next(self) -> float:
-        """Seconds until the run is likely to have written again: at most those from beat to beat.
+        """Seconds until it is worth to look again, in the run's own beat.
 
-        So each look finds something, and all who watch a run look at the same moment. That
-        disturbs it less: all its threads wait for the one that has lost its core, and ten
-        that look at ten moments stop it ten times (``benchmarks/watchers.py``).
+        After a look that has found something: at the second beat from now. What is written at the
+        first is less than two seconds old even then. After one that has found nothing: at the
+        next. So those who watch a run look at the same moments, which disturbs it less: all its
+        threads wait for the one that has lost its core, and ten that look at ten moments stop it
+        ten times (``benchmarks/watchers.py``).
         """
-        return (self._written + _AFTER_S - time.time()) % BEAT_S
+        left = (self._written + _AFTER_S - time.time()) % BEAT_S
+        if left < _NEAR_S:
+            left += BEAT_S
+        return left + BEAT_S if self._found else left
 
 
 def is_at_work(directory: RunDir) -> bool:

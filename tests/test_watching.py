@@ -45,25 +45,28 @@ def test_lines_come_once_and_a_torn_one_when_it_is_whole(directory):
 
 
 @pytest.mark.parametrize(
-    ("written", "now", "wait"),
+    ("after", "wait"),
     [
-        (100.0, 100.05, 0.0),  # the run has a moment to write
-        (100.0, 100.06, 0.99),
-        (100.0, 100.85, 0.2),
-        (100.0, 107.85, 0.2),  # the beat goes on where a stage says nothing
-        (100.0, 90.85, 0.2),  # and by a clock that was set back, or is another machine's
+        (0.08, 2 * BEAT_S + 0.02),  # just written: not now again
+        (0.1, 2 * BEAT_S),
+        (0.11, 2 * BEAT_S - 0.01),
+        (0.75, 2 * BEAT_S - 0.65),
+        (0.75 + 8 * BEAT_S, 2 * BEAT_S - 0.65),  # it goes on where a stage says nothing
+        (0.75 - 8 * BEAT_S, 2 * BEAT_S - 0.65),  # and by a clock that was set back
     ],
 )
-def test_the_next_look_is_just_after_the_next_beat(directory, monkeypatch, written, now, wait):
+def test_the_next_look_is_after_the_second_beat_or_the_next_if_there_was_nothing(
+    directory, monkeypatch, after, wait
+):
     with JsonlWriter(directory.events) as writer:
         writer.write(row("a"))
-    os.utime(directory.events, (0.0, written))
+    os.utime(directory.events, (0.0, 100.0))
     recording = Recording(directory)
-    recording.new()
-    monkeypatch.setattr(watching.time, "time", lambda: now)
-    left = recording.until_next()
-    assert 0 <= left < BEAT_S
-    assert left == pytest.approx(wait, abs=1e-6) or left == pytest.approx(wait + BEAT_S, abs=1e-6)
+    monkeypatch.setattr(watching.time, "time", lambda: 100.0 + after)
+    assert recording.new()
+    assert recording.until_next() == pytest.approx(wait, abs=1e-6)
+    assert not recording.new()
+    assert recording.until_next() == pytest.approx(wait - BEAT_S, abs=1e-6)
 
 
 def test_a_torn_line_that_the_next_call_cuts_off_is_never_seen(directory):

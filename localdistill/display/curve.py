@@ -10,10 +10,13 @@ class Curve:
 
     def __init__(self) -> None:
         self.points: list[tuple[float, float]] = []
-        self._origin = 1.0  # the least share
-        self._columns: tuple[float | None, ...] | None = None  # as they were asked for last
         self.last: float | None = None
         self.first: float | None = None
+        self._origin = 1.0  # the least share
+        # Of each column that was asked for last, and of one for the very end of the work; kept, as
+        # each new value changes one of them.
+        self._sums: list[float] = []
+        self._numbers: list[int] = []
 
     def add(self, share: float, value: float) -> None:
         """Take one value; one that is not finite is left out."""
@@ -21,12 +24,15 @@ class Curve:
             return
         self.first = value if self.first is None else self.first
         self.last = value
-        self._columns = None
         share = min(1.0, max(0.0, share))
-        self._origin = min(self._origin, share)
         self.points.append((share, value))
         if len(self.points) > MOST:
             self.points = self.points[::2]
+            self._sums = []
+        if share < self._origin:
+            self._origin, self._sums = share, []
+        if self._sums:
+            self._put(share, value)
 
     def columns(self, count: int) -> tuple[float | None, ...]:
         """The mean of the values in each of ``count`` equal parts of the work; None: not yet.
@@ -34,26 +40,26 @@ class Curve:
         The first part begins with the first value. One between two others that have values takes
         what was there before.
         """
-        if self._columns is None or len(self._columns) != count:
-            self._columns = tuple(self._means(count))
-        return self._columns
+        if len(self._sums) != count + 1:
+            self._sums, self._numbers = [0.0] * (count + 1), [0] * (count + 1)
+            for share, value in self.points:
+                self._put(share, value)
+        sums, numbers = self._sums[:-1], self._numbers[:-1]
+        sums[-1] += self._sums[-1]  # the very end belongs to the last part
+        numbers[-1] += self._numbers[-1]
+        found: list[float | None] = []
+        before, waiting = None, 0  # parts without values that may be between two that have some
+        for total, number in zip(sums, numbers, strict=True):
+            if not number:
+                waiting += 1
+                continue
+            found += [before] * waiting
+            before, waiting = total / number, 0
+            found.append(before)
+        return (*found, *[None] * waiting)
 
-    def _means(self, count: int) -> list[float | None]:
-        sums, numbers = [0.0] * (count + 1), [0] * (count + 1)
-        origin = self._origin
-        scale = count / max(1.0 - origin, 1e-9)
-        for share, value in self.points:
-            column = int((share - origin) * scale)
-            sums[column] += value
-            numbers[column] += 1
-        sums[-2] += sums[-1]  # the very end of the work belongs to the last part
-        numbers[-2] += numbers[-1]
-        found = [
-            total / known if known else None
-            for total, known in zip(sums[:-1], numbers[:-1], strict=True)
-        ]
-        last = max((number for number, value in enumerate(found) if value is not None), default=-1)
-        before: float | None = None
-        for number in range(last + 1):
-            before = found[number] = before if found[number] is None else found[number]
-        return found
+    def _put(self, share: float, value: float) -> None:
+        scale = (len(self._sums) - 1) / max(1.0 - self._origin, 1e-9)
+        column = int((share - self._origin) * scale)
+        self._sums[column] += value
+        self._numbers[column] += 1

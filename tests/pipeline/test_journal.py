@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from localdistill.events import (
+    BEAT_S,
     Notice,
     Recorded,
     StageFinished,
@@ -155,4 +156,29 @@ def test_a_full_disk_is_met_by_the_run_and_not_by_the_thread_beside_it(tmp_path,
     with pytest.raises(OSError, match="No space"):
         journal(Notice(message="a"))
     journal.file.write = write
+    journal.close()
+
+
+def test_the_beat_goes_by_what_was_written_last(tmp_path, beats, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(journal_module.time, "monotonic", lambda: now[0])
+    waits, usual = [], beats.wait
+
+    def wait(seconds):
+        if seconds != journal_module._USAGE_S:
+            waits.append(seconds)
+        return usual(seconds)
+
+    monkeypatch.setattr(beats, "wait", wait)
+    journal = Journal(ignore, lambda: USAGE, beats)
+    journal.open(tmp_path / "events.jsonl")
+    assert beats.asked.acquire(timeout=30) and beats.looked.acquire(timeout=30)
+    now[0] = 100.5
+    journal(Notice(message="between two beats"))
+    beats.one()  # with nothing to write
+    assert waits[-1] == pytest.approx(2 * BEAT_S)
+    journal(progress(1))
+    now[0] = 103.0
+    beats.one()
+    assert waits[-1] == pytest.approx(BEAT_S)
     journal.close()

@@ -37,8 +37,8 @@ class Pace:
 
 # Of a run that another process does: whatever wakes up takes a core from it for a moment, for which
 # all its threads wait. The watcher, which looks for what is new, says when the display is to look,
-# so that both wake up together, and no more often: of the time alone at every second look.
-WATCHING = Pace(look=2.0, paint=0.0, clock=1.4)
+# so that both wake up together, and no more often.
+WATCHING = Pace(look=2.5, paint=0.0, clock=1.0)
 
 
 class Dashboard:
