@@ -9,6 +9,8 @@ screen is as full as that of a real run in its second round (``watched_run.py``)
 Then the seed model draws samples with all cores, and in another process a copy of it is trained on
 one batch again and again. Meanwhile ten watchers are stopped and let go on, so that windows of five
 seconds without and with them come in pairs (``--pairs``, 40 of each work; 0: not at all).
+``waiting_share`` is the part of all cores' time in which the work's threads were ready and had no
+core, without and with watchers: what these take from it, whatever else the machine does.
 ``slowdown`` is the rate without them over the rate with them: the geometric mean with its 95%
 interval, by the bootstrap over fours of windows. ``noise`` is the same of two windows that both
 have nobody. ``latency_s`` is the longest that a figure took from the file to one of the screens;

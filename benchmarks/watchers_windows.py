@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -185,9 +186,6 @@ class Starting:
         self.drawn = []
 
 
-Work = Callable[[Callable[[int], None]], None]
-
-
 def drawing(tick: Callable[[int], None]) -> None:
     """Draw samples of the seed model for ever; ``tick`` is told how many tokens there are."""
     from localdistill.backends.llama_cpp import LlamaCppGenerator
@@ -242,56 +240,103 @@ class _EnoughError(Exception):
 
 
 class Windows:
-    """Takes the rate of some work in one window after the other.
+    """Takes the rate of some work in one window after the other, in the process that does it.
 
-    Before each there is a moment in which the watchers change.
+    Before each there is a moment in which the watchers change. Who has them is told on stdout.
     """
 
-    def __init__(self, number: int, length: float, ten: Beside | Starting) -> None:
-        self._number, self._length, self._ten = number, length, ten
-        self.rates: list[float] = []
-        self._next = time.monotonic()  # when the next window may begin
-        self._opened: tuple[float, int] | None = None  # when and with what this one has
+    def __init__(self, number: int, length: float) -> None:
+        self._number, self._length = number, length
+        self.rates: list[float] = []  # tokens a second
+        self.waits: list[float] = []  # share of all cores' time in which a thread waited for a core
+        self._next = 0.0  # when the next window may begin
+        self._opened: tuple[float, int, float] | None = None  # when and with what this one has
 
     def tick(self, done: int) -> None:
         """Take how much has been done by now."""
+        if not self._next:  # the first forward pass has warmed up
+            print("begin", flush=True)
+            sys.stdin.readline()  # until all watch
+            self._change()
         now = time.monotonic()
         if self._opened is None:
             if now >= self._next:
-                self._ten.open(len(self.rates))
-                self._opened = now, done
+                print(f"open {len(self.rates)}", flush=True)
+                self._opened = now, done, waited()
         elif now - self._opened[0] >= self._length:
-            self.rates.append((done - self._opened[1]) / (now - self._opened[0]))
+            began, before, waited_before = self._opened
+            self.rates.append((done - before) / (now - began))
+            self.waits.append((waited() - waited_before) / (now - began) / usable_cores())
             if len(self.rates) == self._number:
                 raise _EnoughError
             self._opened = None
-            self.change()
+            self._change()
 
-    def change(self) -> None:
-        """Have the watchers as the next window is to have them."""
-        self._ten.change(len(self.rates))
+    def _change(self) -> None:
+        print(f"change {len(self.rates)}", flush=True)
         self._next = time.monotonic() + SETTLE_S
 
 
-def rates(
-    work: Work, number: int, length: float, ten: Beside | Starting
-) -> tuple[list[float], list[float]]:
-    """Tokens a second of ``work`` in so many windows of ``length`` s, and when marks were told."""
-    windows = Windows(number, length, ten)
+def waited() -> float:
+    """Seconds for which this process's threads were ready and had no core, all together.
+
+    Source: ``run_delay`` of ``/proc/PID/task/TID/schedstat`` (Documentation/scheduler/
+    sched-stats.rst of the kernel).
+    """
+    found = 0
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # it has ended
+            found += int(path.read_text().split()[1])
+    return found / 1e9
+
+
+def work(name: str, number: int, length: float) -> None:
+    """Do the work ``name`` for so many windows, in this process; prints what was found."""
+    windows = Windows(number, length)
+    with contextlib.suppress(_EnoughError):
+        {"drawing": drawing, "training": training}[name](windows.tick)
+    print("found", json.dumps([windows.rates, windows.waits]), flush=True)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What windows of some work have shown, and when marks were told beside it."""
+
+    rates: list[float]
+    waits: list[float]
+    written: list[float]
+
+
+def beside(name: str, number: int, length: float, ten: Beside | Starting) -> Found:
+    """Have the work ``name`` done in a process of its own, with ``ten`` as its windows want them.
+
+    What terminals do with what watchers write is done in this process.
+    """
+    arguments = [sys.executable, __file__, "work", name, str(number), str(length)]
+    rates, waits = [], []
     with contextlib.ExitStack() as stack:
         stack.callback(ten.end)  # last: they end when the run is over
         directory, telling = stack.enter_context(watched_run())
-
-        def tick(done: int) -> None:
-            if telling.ident is None:  # the first forward pass has warmed up
+        worker = stack.enter_context(
+            subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
+        assert worker.stdin is not None and worker.stdout is not None
+        for line in worker.stdout:
+            word, _, rest = line.strip().partition(" ")
+            if word == "begin":
                 telling.start()
                 ten.begin(directory)
-                windows.change()
-            windows.tick(done)
-
-        with contextlib.suppress(_EnoughError):
-            work(tick)
-    return windows.rates, telling.written
+                worker.stdin.write("go\n")
+                worker.stdin.flush()
+            elif word == "change":
+                ten.change(int(rest))
+            elif word == "open":
+                ten.open(int(rest))
+            elif word == "found":
+                rates, waits = json.loads(rest)
+    if not rates:
+        sys.exit(f"{name} ended with exit code {worker.returncode}")
+    return Found(rates, waits, telling.written)
 
 
 def interval(values: list[float]) -> list[float]:
@@ -308,38 +353,46 @@ def fours(found: list[float]) -> list[tuple[float, float]]:
     ]
 
 
-def compared(work: Work, pairs: int) -> dict[str, Any]:
-    """How much slower ``work`` is with ten watchers, and how late they see a mark."""
-    beside = Beside()
-    found, written = rates(work, 2 * pairs, WINDOW_S, beside)
-    slower = [math.log(alone / seen) for alone, seen in fours(found)]
+def compared(name: str, pairs: int) -> dict[str, Any]:
+    """How much slower the work ``name`` is with ten watchers, and how late they see a mark."""
+    ten = Beside()
+    found = beside(name, 2 * pairs, WINDOW_S, ten)
+    slower = [math.log(alone / seen) for alone, seen in fours(found.rates)]
     # The last of four and the first of the next are both without; every second pair turned round.
-    pairs_alone = [(found[n], found[n + 1]) for n in range(3, len(found) - 1, 4)]
+    rates = found.rates
+    pairs_alone = [(rates[n], rates[n + 1]) for n in range(3, len(rates) - 1, 4)]
     noise = [math.log(one / other) * (-1) ** n for n, (one, other) in enumerate(pairs_alone)]
+    waits: list[list[float]] = [[], []]
+    for number, wait in enumerate(found.waits):
+        waits[watched(number)].append(wait)
     return {
         "slowdown": [round(math.exp(each), 4) for each in interval(slower)],
         "noise": [round(math.exp(each), 4) for each in interval(noise)],
-        "tokens_per_second": round(statistics.median(alone for alone, _ in fours(found)), 1),
-        "latency_s": round(beside.latency(written), 2),
+        "waiting_share": [round(statistics.fmean(each), 4) for each in waits],
+        "tokens_per_second": round(statistics.median(alone for alone, _ in fours(rates)), 1),
+        "latency_s": round(ten.latency(found.written), 2),
     }
 
 
 def starts(pairs: int) -> dict[str, Any]:
     """What a run loses in the first seconds beside ten watchers that are started."""
-    starting = Starting()
-    found, _ = rates(drawing, 2 * pairs, START_WINDOW_S, starting)
-    lost = interval([1 - seen / alone for alone, seen in fours(found)])
+    ten = Starting()
+    found = beside("drawing", 2 * pairs, START_WINDOW_S, ten)
+    lost = interval([1 - seen / alone for alone, seen in fours(found.rates)])
     return {
         "starts_lose_s": [round(START_WINDOW_S * each, 2) for each in lost],
-        "begun_of_ten": min(starting.begun),
+        "begun_of_ten": min(ten.begun),
     }
 
 
 def main() -> None:
-    """Measure one part."""
-    part, pairs = sys.argv[1], int(sys.argv[2])
-    measured = starts(pairs) if part == "starts" else compared(globals()[part], pairs)
-    print(json.dumps(measured))
+    """Measure one part, or do the work of one in this process."""
+    part, *rest = sys.argv[1:]
+    if part == "work":
+        work(rest[0], int(rest[1]), float(rest[2]))
+        return
+    pairs = int(rest[0])
+    print(json.dumps(starts(pairs) if part == "starts" else compared(part, pairs)))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ class Recording:
         """Seconds until it is worth to look again, in the run's own beat.
 
         After a look that has found something: at the second beat from now. What is written at the
-        first is less than two seconds old even then. After one that has found nothing: at the
+        first is less than two seconds old even then (if the run has written within ``_AFTER_S`` of
+        each beat, which a machine may be too busy for). After one that has found nothing: at the
         next. So those who watch a run look at the same moments, which disturbs it less: all its
         threads wait for the one that has lost its core, and ten that look at ten moments stop it
         ten times (``benchmarks/watchers.py``).

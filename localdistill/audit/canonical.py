@@ -20,13 +20,13 @@ def clauses(problem: Problem) -> list[list[str]]:
     """The words that ask for the problem, in lower case, without names that its code gives.
 
     By clause, as a paraphrase may put these in another order. The prompt's words, and those of the
-    starter code and the files that are shown with it: where what is asked for stands in a
-    docstring, the prompt is often one sentence that all problems of a set share.
+    starter code: where what is asked for stands in a docstring, the prompt is often one sentence
+    that all problems of a set share. Files that are shown are not what is asked.
     """
     own = _own_names(problem)
     # A name inside back quotes is one whatever it looks like; literals there are kept.
     prompt = _CODE.sub(lambda match: _quoted(match.group()), problem.prompt)
-    text = "\n".join([prompt, *problem.context_files.values(), problem.starter_code or ""])
+    text = f"{prompt}\n{problem.starter_code or ''}"
     found = []
     for clause in _BREAK.split(text):
         kept = [token for token in re.findall(r"\w+", clause) if token not in own]

@@ -63,6 +63,8 @@ def _leave_out(session: Session, name: str, ids: set[str]) -> None:
     shown = ", ".join(sorted(ids)[:3]) + (" ..." if len(ids) > 3 else "")
     text = f"{len(ids)} problems of {name} are longer than the model's context ({shown})"
     session.callback(Notice(level="warning", message=f"{text}: left out."))
+    if name == "train":
+        split.check_tests(preflight.split_request(session.config, session.directory), left)
     split.write_set(path, left)
 
 

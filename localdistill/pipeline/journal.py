@@ -110,8 +110,11 @@ class Journal:
 
     def _beat(self) -> None:
         while not self.over.wait(max(0.0, self.due - time.monotonic())):
-            self.due = max(self.due + BEAT_S, time.monotonic())
-            self._suppressed(self._flush_now)
+            with self.lock:
+                now = time.monotonic()
+                if now >= self.due:  # else something was written meanwhile: the beat goes by that
+                    self.due = max(self.due + BEAT_S, now)
+                    self._suppressed(self._flush)
 
     def _watch_machine(self) -> None:
         look = self.look or Gauges().read
@@ -119,10 +122,6 @@ class Journal:
             self._suppressed(lambda: self(look()))
             if self.over.wait(_USAGE_S):
                 return
-
-    def _flush_now(self) -> None:
-        with self.lock:
-            self._flush()
 
     @staticmethod
     def _suppressed(action: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ From then on the run reads its own copies, so that it can be continued and repea
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from localdistill.audit.leakage import near_duplicates
 from localdistill.errors import ConfigError, ProblemSetError
 from localdistill.events import Callback, Notice
-from localdistill.jsonl import is_done, mark_done, write_atomically
+from localdistill.jsonl import is_done, write_atomically, write_whole
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
 from localdistill.types import Problem, Row
@@ -76,10 +77,9 @@ def write(request: SplitRequest, separation: Separation) -> None:
 
 
 def write_set(path: Path, problems: Sequence[Problem]) -> None:
-    """Write one split, with its marker."""
+    """Write one split, with its marker; a kill leaves none, so that all are made again."""
     lines = [problem.model_dump_json() + "\n" for problem in problems]
-    write_atomically(path, "".join(lines))
-    mark_done(path, count=len(lines))
+    write_whole(path, "".join(lines), count=len(lines))
 
 
 def separate(request: SplitRequest, callback: Callback) -> Separation:
@@ -92,7 +92,7 @@ def separate(request: SplitRequest, callback: Callback) -> Separation:
         ConfigError: nothing could be selected, for want of tests.
     """
     train = load(request.problems, request.limit).problems
-    _check_tests(request, train)
+    check_tests(request, train)
     evaluation = (
         load(request.eval_problems, request.limit).problems if request.eval_problems else []
     )
@@ -103,7 +103,7 @@ def separate(request: SplitRequest, callback: Callback) -> Separation:
     dev = drop.equal(dev, evaluation, "dev", "eval")
     train = drop.equal(train, dev, "train", "dev")
     dev = _comparable(dev, "dev", callback)
-    before, share = len(train), DEV_SHARE * sum(map(_is_comparable, train))
+    before, share = len(train), DEV_SHARE * sum(map(is_comparable, train))
     if not request.eval_problems:
         train, evaluation = _hold_out(train, share, f"{request.seed}/eval")
         text = f"No --eval-problems: {len(evaluation)} of {before} problems are held out for the"
@@ -115,15 +115,21 @@ def separate(request: SplitRequest, callback: Callback) -> Separation:
     train = drop.near(train, dev, "train", "dev")
     if not evaluation:
         message = f"{request.eval_problems or request.problems}: no problem has tests to compare by"
+        message += " (that do not reach into the program)"
         raise ProblemSetError(f"{message}; name a set that has with --eval-problems.")
     if not train:
         message = f"{request.problems}: no problem is left to train on once those to compare on are"
         raise ProblemSetError(f"{message} taken out; name more problems, or raise --limit.")
-    _check_tests(request, train)
+    check_tests(request, train)
     return Separation({"train": train, "dev": dev, "eval": evaluation}, drop.left_out)
 
 
-def _check_tests(request: SplitRequest, train: list[Problem]) -> None:
+def check_tests(request: SplitRequest, train: Sequence[Problem]) -> None:
+    """Make sure that something can be selected of the problems that are drawn.
+
+    Raises:
+        ConfigError: none has the tests that the strategy needs.
+    """
     if request.needs_tests and all(problem.tests is None for problem in train):
         message = f"{request.problems}: its problems have no tests, which --select"
         raise ConfigError(f"{message} {request.strategy} needs; use --select none or confidence.")
@@ -139,12 +145,20 @@ class _Dropper:
     def equal(
         self, own: list[Problem], other: list[Problem], name: str, kept_in: str
     ) -> list[Problem]:
-        # What is asked in the same words is the same problem, whatever its id.
+        # What is asked in the same words is the same problem, whatever its id. So is an equal
+        # prompt beside other code, unless a set has that several times: then it is a heading.
+        prompts = [Counter(problem.prompt.strip() for problem in each) for each in (own, other)]
         asked = {_asked(problem): problem.id for problem in other}
+        asked |= {
+            problem.prompt.strip(): problem.id
+            for problem in other
+            if all(each[problem.prompt.strip()] == 1 for each in prompts)
+        }
         found = [
-            (problem.id, asked[_asked(problem)], "prompt", 1.0)
+            (problem.id, asked[text], "prompt", 1.0)
             for problem in own
-            if _asked(problem) in asked
+            for text in [_asked(problem) if _asked(problem) in asked else problem.prompt.strip()]
+            if text in asked
         ]
         text = "problems of {name} are in {kept_in} as well: left out of {name}."
         return self._without(found, own, name, kept_in, text)
@@ -193,7 +207,7 @@ def _asked(problem: Problem) -> str:
 def _comparable(problems: list[Problem], name: str, callback: Callback) -> list[Problem]:
     # Without tests nothing passes, and two models at 0% would look like a comparison.
     tested = [problem for problem in problems if problem.tests is not None]
-    found = [problem for problem in tested if _is_comparable(problem)]
+    found = [problem for problem in tested if is_comparable(problem)]
     untested, reaching = len(problems) - len(tested), len(tested) - len(found)
     if untested:
         text = f"{untested} problems of {name} have no tests: left out."
@@ -204,7 +218,7 @@ def _comparable(problems: list[Problem], name: str, callback: Callback) -> list[
     return found
 
 
-def _is_comparable(problem: Problem) -> bool:
+def is_comparable(problem: Problem) -> bool:
     """Whether models can be compared by it: it has tests that a program cannot talk to."""
     from localdistill.sandbox import separable  # takes a while to import
 
@@ -213,7 +227,7 @@ def _is_comparable(problem: Problem) -> bool:
 
 def _hold_out(train: list[Problem], share: float, seed: str) -> tuple[list[Problem], list[Problem]]:
     """Take about ``share`` problems out of ``train``, of those that models can be compared by."""
-    comparable = [index for index, problem in enumerate(train) if _is_comparable(problem)]
+    comparable = [index for index, problem in enumerate(train) if is_comparable(problem)]
     count = min(max(1, round(share)), len(comparable))
     chosen = set(random.Random(seed).sample(comparable, count))  # noqa: S311
     held_out = [problem for index, problem in enumerate(train) if index in chosen]

@@ -1,6 +1,8 @@
 """What of a run's events stands in its file, and when."""
 
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,20 +24,23 @@ USAGE = Usage(memory_used=1, memory_total=2)
 
 
 @pytest.fixture
-def beats():
-    """Lets a journal's thread go on by one beat at a time."""
+def beats(monkeypatch):
+    """Lets a journal's thread go on by one beat at a time, and has its clock."""
 
     class Beats:
         def __init__(self):
             self.asked, self.given = threading.Semaphore(0), threading.Semaphore(0)
             self.looked, self.look_again = threading.Semaphore(0), threading.Semaphore(0)
             self.over = False
+            self.now = 100.0
+            self.waits = []
 
         def wait(self, seconds):
             if seconds == journal_module._USAGE_S:  # the other thread, which looks at the machine
                 self.looked.release()
                 assert self.look_again.acquire(timeout=30)
                 return self.over
+            self.waits.append(seconds)
             self.asked.release()
             assert self.given.acquire(timeout=30)
             return self.over
@@ -47,10 +52,14 @@ def beats():
 
         def one(self):
             """Until it has come to the next."""
+            self.now += self.waits[-1]
             self.given.release()
             assert self.asked.acquire(timeout=30)
 
-    return Beats()
+    found = Beats()
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: found.now)
+    monkeypatch.setattr(journal_module, "time", clock)
+    return found
 
 
 def progress(done, stage="generate"):
@@ -159,26 +168,21 @@ def test_a_full_disk_is_met_by_the_run_and_not_by_the_thread_beside_it(tmp_path,
     journal.close()
 
 
-def test_the_beat_goes_by_what_was_written_last(tmp_path, beats, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(journal_module.time, "monotonic", lambda: now[0])
-    waits, usual = [], beats.wait
-
-    def wait(seconds):
-        if seconds != journal_module._USAGE_S:
-            waits.append(seconds)
-        return usual(seconds)
-
-    monkeypatch.setattr(beats, "wait", wait)
+def test_the_beat_goes_by_what_was_written_last(tmp_path, beats):
+    path = tmp_path / "events.jsonl"
     journal = Journal(ignore, lambda: USAGE, beats)
-    journal.open(tmp_path / "events.jsonl")
+    journal.open(path)
     assert beats.asked.acquire(timeout=30) and beats.looked.acquire(timeout=30)
-    now[0] = 100.5
-    journal(Notice(message="between two beats"))
     beats.one()  # with nothing to write
-    assert waits[-1] == pytest.approx(2 * BEAT_S)
+    assert beats.waits[-1] == pytest.approx(BEAT_S)
+    beats.now += 0.5
+    journal(Notice(message="between two beats"))
     journal(progress(1))
-    now[0] = 103.0
+    beats.now -= 0.5
+    beats.one()  # at the beat as it was before the notice
+    assert beats.waits[-1] == pytest.approx(0.5)
+    assert [event.kind for event in kept(path)] == ["notice"]
     beats.one()
-    assert waits[-1] == pytest.approx(BEAT_S)
+    assert kept(path)[1:] == [progress(1)]
+    assert beats.waits[-1] == pytest.approx(BEAT_S)
     journal.close()

@@ -179,6 +179,18 @@ def test_one_sentence_for_all_problems_does_not_make_them_one(tmp_path):
     assert sum(map(len, found.splits.values())) >= len(asked)
 
 
+def test_an_equal_prompt_beside_other_code_is_the_same_problem(tmp_path, request_for):
+    request = request_for(
+        ["Add two numbers.", "other"], dev=["dev"], evaluation=["Add two numbers."]
+    )
+    path = tmp_path / "eval.jsonl"
+    row = json.loads(path.read_text())
+    row["starter_code"] = 'def f(a, b):\n    """Long words that nobody else has said before."""\n'
+    path.write_text(json.dumps(row) + "\n")
+    found = split.separate(request, lambda event: None)
+    assert [problem.prompt for problem in found.splits["train"]] == ["other"]
+
+
 def test_only_problems_with_tests_are_held_out_and_a_share_of_those(tmp_path, request_for):
     request = request_for([f"{word} {n}" for n, word in enumerate(WORDS)])
     path = tmp_path / "train.jsonl"
