@@ -82,6 +82,7 @@ class Journal:
         with self.lock:
             self.file = JsonlWriter(path)
             self.file.write(*self.waiting)
+            self.due = time.monotonic() + BEAT_S
         for thread in self.threads:
             thread.start()
 
