@@ -29,6 +29,7 @@ from localdistill.stages import this_machine, train_here
 from localdistill.stages.generate import GenerateRequest
 from localdistill.stages.model_shape import shape_of
 from localdistill.stages.sizing import Task, longest_prompt
+from localdistill.stages.split import is_comparable
 from localdistill.stages.train_shape import Trainable, trainable
 from localdistill.stages.train_sizing import Wish
 from localdistill.stages.train_table import machines, outcome
@@ -95,7 +96,7 @@ def run_plan_command(options: argparse.Namespace) -> None:
     if options.eval_samples < 1:
         raise ConfigError(f"--eval-samples {options.eval_samples}: give 1 or more.")
     # Read before anything is shown, as it may be no problem set.
-    compared = _with_tests(options.eval_problems) if options.eval_problems else 0
+    compared = _comparable(options.eval_problems) if options.eval_problems else 0
     subject = _subject(options.model)
     wish = _wish(options)
     _show_generation(subject, options)
@@ -133,13 +134,13 @@ def _show_disk(
     show_disk(parts, rounds, folders.free_bytes(place), place, sys.stdout)
 
 
-def _with_tests(problems: str) -> int:
+def _comparable(problems: str) -> int:
     """How many of ``problems`` models can be compared on.
 
     Raises:
         ConfigError: none of them.
     """
-    count = sum(problem.tests is not None for problem in load(problems).problems)
+    count = sum(map(is_comparable, load(problems).problems))
     if not count:
         raise ConfigError(f"--eval-problems {problems}: none has tests to compare by.")
     return count
