@@ -229,6 +229,6 @@ def _hold_out(train: list[Problem], share: float, seed: str) -> tuple[list[Probl
     """Take about ``share`` problems out of ``train``, of those that models can be compared by."""
     comparable = [index for index, problem in enumerate(train) if is_comparable(problem)]
     count = min(max(1, round(share)), len(comparable))
-    chosen = set(random.Random(seed).sample(comparable, count))  # noqa: S311
+    chosen = set(random.Random(seed).sample(comparable, count))  # noqa: S311 - to be repeatable
     held_out = [problem for index, problem in enumerate(train) if index in chosen]
     return [problem for index, problem in enumerate(train) if index not in chosen], held_out
