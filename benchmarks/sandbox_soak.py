@@ -16,8 +16,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from localdistill.sandbox import Job, Sandbox, open_sandbox
 from localdistill.types import CheckTests, Problem
@@ -63,12 +64,13 @@ def main() -> None:
         seconds = time.perf_counter() - started
         last, memory_after = _timed(sandbox), _memory()
         tier = sandbox.tier
+    orphans, files = _lasting(_orphans, set()), _lasting(_files, files_before)
     result = {
         "candidates": args.candidates,
         "wrong": wrong,
         "left": {
-            "processes": len(_orphans()),
-            "files": sorted(_lasting_files() - files_before),
+            "processes": sorted(map(_described, orphans)),
+            "files": sorted(files),
             "mounts": sorted(_mounts() - mounts_before),
         },
         "grew_mb": round(_growth(memory_before, memory_after) / 1e6, 1),
@@ -104,7 +106,7 @@ def _processes() -> Iterator[Path]:
     return (each for each in Path("/proc").iterdir() if each.name.isdigit())
 
 
-def _orphans() -> list[int]:
+def _orphans() -> set[int]:
     """Processes of candidates above which there is no sandbox (another one may be at work)."""
     parents, candidates, sandboxes = {}, [], set()
     for process in _processes():
@@ -126,7 +128,15 @@ def _orphans() -> list[int]:
                 return True
         return False
 
-    return [number for number in candidates if not below_a_sandbox(number)]
+    return {number for number in candidates if not below_a_sandbox(number)}
+
+
+def _described(process: int) -> str:
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return str(process)
+    return ", ".join(line for line in lines if line.startswith(("Pid", "PPid", "Uid", "State")))
 
 
 def _memory() -> dict[str, int]:
@@ -148,17 +158,27 @@ def _growth(before: dict[str, int], after: dict[str, int]) -> int:
 
 
 def _files() -> set[str]:
-    shared = [each for each in Path("/dev/shm").iterdir() if each.stat().st_uid in CANDIDATE_UIDS]
+    shared = [each for each in Path("/dev/shm").iterdir() if _owner(each) in CANDIDATE_UIDS]
     return {str(each) for each in (*shared, *Path(tempfile.gettempdir()).glob("localdistill-*"))}
 
 
-def _lasting_files() -> set[str]:
-    """Files that are still there after a while: another sandbox may just be opening."""
-    found = _files()
+def _owner(path: Path) -> int:
+    try:
+        return path.stat().st_uid
+    except FileNotFoundError:  # gone since it was listed
+        return -1
+
+
+def _lasting(look: Callable[[], set[Any]], before: set[Any]) -> set[Any]:
+    """What has come since and is still there after a while.
+
+    Another sandbox may just be opening or closing, and a container's processes end after it.
+    """
+    found = look() - before
     until = time.monotonic() + WHILE_S
     while found and time.monotonic() < until:
         time.sleep(0.1)
-        found &= _files()
+        found &= look()
     return found
 
 

@@ -19,6 +19,8 @@ from localdistill.sandbox import kernel, warm
 from localdistill.sandbox.finder import Finder
 from localdistill.sandbox.place import Place
 
+_AWAITED = {signal.SIGTERM, signal.SIGCHLD}  # the pit has ended; a child of ours has
+
 # What candidates commonly import: loaded once, inherited by every fork. No more than that, since
 # all that is loaded makes every fork slower: not dataclasses, which brings inspect, ast, dis ...
 _PRELOADED = (
@@ -32,7 +34,7 @@ def main(order: str) -> NoReturn:
     try:
         given = marshal.loads(bytes.fromhex(order))  # noqa: S302  the pit's own
         place = Place(**given["place"])
-        control = given["control"]
+        control, alive = given["control"], given["alive"]
         os.environ["TMPDIR"] = place.box
         sys.argv = ["main.py"]
         os.environ.pop("PYTHONHASHSEED", None)  # ours; a program that starts Python has its own
@@ -42,12 +44,12 @@ def main(order: str) -> NoReturn:
             __import__(name)
         # No parent-death signal here: without a pid namespace, whose end takes all with it, a warm
         # parent that finds the pit gone has a slot to clear before it goes.
-        kernel.close_all_but(control)
+        kernel.close_all_but(control, *alive)
         body = _body(tests=given["tests"])
         if not given["tests"]:  # which must not depend on what is installed
             Finder(place.packages_seen).install()
         if place.namespaces:
-            _enter_namespaces(own_user=place.uid is None)
+            _enter_namespaces(alive, own_user=place.uid is None)
         warm.WarmParent(
             place, control, body, compiled=given["compiled"], candidates=not given["tests"]
         ).serve()
@@ -71,8 +73,12 @@ def _body(*, tests: bool) -> Callable[[int], None]:
     return candidate_body
 
 
-def _enter_namespaces(*, own_user: bool) -> None:
-    """Return in a new process, number 1 of a new pid namespace; this one waits for its end."""
+def _enter_namespaces(alive: list[int], *, own_user: bool) -> None:
+    """Return in a new process, number 1 of a new pid namespace; this one waits for its end.
+
+    With that process the kernel ends all others of the namespace, and they are gone when the wait
+    is over. So this one alone holds ``alive``, and does not die of the pit's death before.
+    """
     uid, gid = os.getuid(), os.getgid()
     kernel.unshare(
         kernel.CLONE_NEWNS
@@ -90,11 +96,19 @@ def _enter_namespaces(*, own_user: bool) -> None:
         ):
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
-    # Again, because new credentials have cleared it.
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+    # Not earlier: new credentials clear it.
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)
     first = os.fork()
     if first != 0:
-        os.closerange(3, 1024)  # the control socket must be the warm parent's alone
+        kernel.close_all_but(*alive)  # the control socket must be the warm parent's alone
+        while signal.sigwait(_AWAITED) != signal.SIGTERM:
+            if os.waitpid(first, os.WNOHANG)[0]:  # or it has only been stopped, or goes on
+                os._exit(0)
+        os.kill(first, signal.SIGKILL)
         os.waitpid(first, 0)
         os._exit(0)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
+    for each in alive:
+        os.close(each)

@@ -97,12 +97,15 @@ def pivot_root(new_root: str) -> None:
     os.chdir("/")
 
 
-def close_all_but(keep: int) -> None:
-    """Close every descriptor except 0, 1, 2 and ``keep`` (which is 3 or more)."""
+def close_all_but(*keep: int) -> None:
+    """Close every descriptor except 0, 1, 2 and those of ``keep`` (which are 3 or more)."""
     # Not os.closerange: built against an old libc, it closes a million numbers one by one.
-    if keep > 3:
-        syscall(_SYS_CLOSE_RANGE, 3, keep - 1, 0)
-    syscall(_SYS_CLOSE_RANGE, keep + 1, 0xFFFFFFFF, 0)
+    first = 3
+    for each in sorted(keep):
+        if each > first:
+            syscall(_SYS_CLOSE_RANGE, first, each - 1, 0)
+        first = each + 1
+    syscall(_SYS_CLOSE_RANGE, first, 0xFFFFFFFF, 0)
 
 
 def empty_bounding_set() -> None:

@@ -89,7 +89,8 @@ def opener(order: dict[str, Any]) -> OpenSlot:
     if "stream" in order:
         return RemoteSlots(order["stream"], order.get("listener")).slot
     place = Place(**order["place"])
-    return lambda purpose: NearSlot(place, purpose)
+    alive = tuple(order["alive"])
+    return lambda purpose: NearSlot(place, purpose, alive)
 
 
 def main() -> None:

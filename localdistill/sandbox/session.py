@@ -73,9 +73,11 @@ def _signal_name(number: int) -> str:
 class Slot:
     """A warm parent and the way to it. Runs one child at a time."""
 
-    def __init__(self, place: Place, purpose: Purpose) -> None:
+    def __init__(self, place: Place, purpose: Purpose, alive: tuple[int, ...] = ()) -> None:
+        """``alive``: descriptors to be held until the warm parent has ended, and all below it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = {"place": place._asdict(), "control": theirs.fileno(), "tests": purpose.tests}
+        order["alive"] = list(alive)
         order["compiled"] = steps_compiled.are_current()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         # An interpreter of its own: the hash seed is fixed when one starts. Not -I, which would
@@ -85,7 +87,7 @@ class Slot:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={**kept, "PYTHONHASHSEED": str(purpose.hash_seed)},
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *alive],
         )
         theirs.close()
         self.place = place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -46,17 +47,21 @@ class NearSite:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._gone, self._alive = os.pipe()
 
     def order(self) -> dict[str, Any]:
         """What the pit is told of it."""
-        return {"place": self._place._asdict()}
+        return {"place": self._place._asdict(), "alive": self.descriptors()}
 
     def descriptors(self) -> list[int]:
-        """None."""
-        return []
+        """One end of a pipe, to be held by what has not ended yet."""
+        return [self._alive]
 
     def handed_over(self) -> None:
-        """Nothing was."""
+        """The pit has its end: let go of our own."""
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
 
     def settled(self) -> None:
         """Nothing helped."""
@@ -66,7 +71,17 @@ class NearSite:
         return ""
 
     def close(self) -> None:
-        """The pit clears up."""
+        """Wait until the warm parents, which clear up, have ended, and all below them.
+
+        No longer than some seconds, if one does not end.
+        """
+        self.handed_over()
+        if self._gone >= 0:
+            poll = select.poll()
+            poll.register(self._gone, 0)  # that nobody holds the other end is told unasked
+            poll.poll(_END_S * 1000)
+            os.close(self._gone)
+            self._gone = -1
 
 
 class WayIn:
