@@ -14,7 +14,7 @@ Scalar = str | int | float | bool | None
 
 # Between two events of progress of a stage in ``events.jsonl``: two of them, and a moment to paint,
 # are less than the two seconds in which a watcher is to see what has happened.
-BEAT_S = 0.85
+BEAT_S = 0.75
 
 
 class _Event(BaseModel):

@@ -227,7 +227,7 @@ def test_figures_are_two_seconds_old_at_most_and_not_painted_more_often_than_tha
 ):
     """Written, looked at and painted at once; and the display is given the watchers' pace."""
     # A beat until it is written, at the most, and another one where that is not looked at.
-    assert 2 * BEAT_S + watching._AFTER_S <= 1.81
+    assert 2 * BEAT_S + watching._AFTER_S <= 1.61  # the rest is for a busy machine
     assert watching._NEAR_S <= watching._AFTER_S
     assert WATCHING.paint == 0  # so that no look is passed over
     assert WATCHING.look > 2 * BEAT_S  # the display does not wake up by itself

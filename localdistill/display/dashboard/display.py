@@ -38,7 +38,7 @@ class Pace:
 # Of a run that another process does: whatever wakes up takes a core from it for a moment, for which
 # all its threads wait. The watcher, which looks for what is new, says when the display is to look,
 # so that both wake up together, and no more often.
-WATCHING = Pace(look=2.5, paint=0.0, clock=0.8)
+WATCHING = Pace(look=2.5, paint=0.0, clock=0.7)
 
 
 class Dashboard:
