@@ -211,7 +211,7 @@ def _struck(trial: Trial, call: Call, directory: Path) -> tuple[int, list[psutil
         except Missed as error:
             trial.missed, trial.told = True, str(error)
         except subprocess.CalledProcessError as error:  # an engine has no such container (any more)
-            trial.missed, trial.told = True, error.stderr.strip()
+            trial.missed, trial.told = True, (error.stderr or str(error)).strip()
     struck = time.monotonic()
     code = call.end()
     if trial.missed:

@@ -32,7 +32,8 @@ def compile_c(source: Path) -> bool:
     # By this its user sees whether what was compiled is the source that is there.
     digest = f"{zlib.crc32(source.read_bytes()):08x}"
     made = source.with_name(f"_{source.stem}.so")
-    partial = source.with_name(f"{made.name}.{os.getpid()}")
+    # A name that .gitignore and .dockerignore leave out too: an image may be built meanwhile.
+    partial = source.with_name(f"_{source.stem}.{os.getpid()}.so")
     if made.exists() and digest.encode() in made.read_bytes():
         return True
     compilers = filter(None, (os.environ.get("CC"), "cc", "gcc", "clang"))

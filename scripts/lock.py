@@ -21,6 +21,8 @@ from pathlib import Path
 
 UNREACHABLE = 69  # exit code where there is no index (EX_UNAVAILABLE of sysexits.h)
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+# In what uv says where it could not ask, of which its exit code tells nothing.
+_OF_THE_NETWORK = ("Failed to fetch", "Request failed after", "error sending request")
 # What PyTorch's CPU build depends on (its `Requires-Dist`); the general one has the CUDA libraries.
 _TORCH_ON_CPU = (
     "filelock", "typing-extensions", "setuptools", "sympy", "networkx", "jinja2", "fsspec",
@@ -100,7 +102,7 @@ def _compile(
         done = subprocess.run(command, cwd=folder, check=False, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             sys.stderr.write(done.stderr)
-            if "Failed to fetch" in done.stderr:
+            if any(words in done.stderr for words in _OF_THE_NETWORK):
                 sys.stderr.write("lock: the index cannot be reached; nothing is known.\n")
                 sys.exit(UNREACHABLE)
             sys.exit("lock: the pins do not resolve; uv's message stands above.")

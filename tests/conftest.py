@@ -12,6 +12,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's, not the code's.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 _HERE = Path(__file__).parent
 # What has limits on time, or counts processes of the machine.

@@ -79,7 +79,7 @@ def test_tokens_come_from_the_exact_distribution(library, sampling, implementati
     assert fits(counts, count * distribution(row[0].astype(np.float64), sampling))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     logits=st.lists(
         st.sampled_from([-np.inf, -50.0, -1.0, 0.0, 0.5, 3.0, 80.0]), min_size=1, max_size=40

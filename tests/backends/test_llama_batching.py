@@ -142,7 +142,7 @@ class Batch:
 PROMPTS = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=12), min_size=1, max_size=5)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     prompts=PROMPTS,
     samples=st.integers(1, 6),

@@ -175,7 +175,17 @@ def test_a_loop_is_marked_where_tokens_are_listed(serve, connect):
 
 
 def test_closing_the_iterator_ends_what_is_in_flight(serve, connect):
-    server = serve(lambda body, number: ordinary(body) if number == 0 else HANG)
+    others = threading.Semaphore(0)
+
+    def answer(body, number):
+        if number:
+            others.release()
+            return HANG
+        for _ in range(2):  # not before the other slots' requests are here
+            assert others.acquire(timeout=LONG)
+        return ordinary(body)
+
+    server = serve(answer)
     generator = connect(server, slots=3)
     rows = generator.generate(requests(samples=6))
     next(rows)

@@ -91,7 +91,7 @@ def test_a_loop_that_was_left_is_no_loop():
     assert text_ends_at(text) is None
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.integers(0, 200_000), max_size=300),
     st.lists(st.integers(0, 200_000), min_size=1, max_size=MAX_PERIOD),
@@ -111,7 +111,7 @@ NEARLY = st.lists(
 ).map(lambda parts: [token for turn, times in parts for token in turn * times][:1500])
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(NEARLY, st.sampled_from([b"ab ", b"0, "]))
 def test_nothing_is_a_loop_but_what_the_definition_says(tokens, piece):
     end = ends_at(tokens, [piece] * len(tokens))
@@ -130,7 +130,7 @@ def is_loop(tokens, period, piece):
     )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 1), min_size=40, max_size=200))
 def test_candidates_are_all_places_of_the_last_tokens(tokens):
     expected = [

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="LOCALDISTILL_TEST_IMAGE is not set"))
 
 
-def docker(*arguments: object, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+def docker(*arguments: object, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
     """Run a command of docker's to its end."""
     return subprocess.run(
         ["docker", *map(str, arguments)],
@@ -47,7 +47,7 @@ class Container:
     name: str
     process: subprocess.Popen[str]
 
-    def wait(self, timeout: float = 900) -> tuple[int, str, str]:
+    def wait(self, timeout: float = 1800) -> tuple[int, str, str]:
         """Its exit code, output and errors."""
         out, err = self.process.communicate(timeout=timeout)
         return self.process.returncode, out, err

@@ -118,7 +118,7 @@ infos = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     entries=entries,
     infos=infos,

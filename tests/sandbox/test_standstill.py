@@ -93,8 +93,17 @@ def test_a_wait_that_took_far_too_long_is_told(piped, monkeypatch):
     assert made.stood_still_s == 0
 
 
-def test_a_pit_that_does_not_answer_is_given_up(piped):
+def test_a_pit_that_does_not_answer_is_given_up(piped, monkeypatch):
     made, _ = piped
+    clock = [100.0]
+
+    def select(read, write, error, timeout):
+        clock[0] += timeout
+        return [], [], []
+
+    monkeypatch.setattr(link.select, "select", select)
+    monkeypatch.setattr(link.time, "monotonic", lambda: clock[0])
     with pytest.raises(link.LinkBroken):
         made.ask({}, 0.3)
     assert made.stood_still_s == 0
+    assert clock[0] == pytest.approx(100.3)

@@ -325,7 +325,7 @@ def test_a_row_that_does_not_belong_there_ends_it_with_one_line(tmp_path, line, 
 def test_the_real_sandbox_gives_verdicts_while_the_next_job_is_awaited(tmp_path):
     from localdistill.sandbox import open_sandbox
 
-    slow = Problem(id="a", prompt="Write f.", entry_point="f", tests=ASSERTS, time_limit_s=0.5)
+    slow = Problem(id="a", prompt="Write f.", entry_point="f", tests=ASSERTS, time_limit_s=3)
     right, loop = "def f(x):\n    return 1", "def f(x):\n    while True:\n        pass"
     with Round(tmp_path, [slow]) as round_:
         round_.start(box=open_sandbox("local", 2))

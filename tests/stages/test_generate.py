@@ -172,7 +172,7 @@ def test_the_generator_is_closed_when_it_fails(stage):
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cut=st.floats(min_value=0, max_value=1))
 def test_a_file_torn_at_any_byte_is_completed(tmp_path_factory, deterministic, cut):
     stage = Stage(tmp_path_factory.mktemp("torn"))

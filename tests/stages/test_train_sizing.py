@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from localdistill import gpus, memory
@@ -49,7 +49,6 @@ def test_with_less_fewer_tokens_go_through_at_once_and_then_less_is_kept():
     assert kept == sorted(kept, key=["products", "none"].index)
 
 
-@settings(deadline=None)
 @given(
     free=st.integers(GB, 24 * GB),
     rank=st.integers(1, 256),
