@@ -117,9 +117,9 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _is_cut(path: Path, noted: Any) -> bool:
-    """Whether ``path`` is less than what was ``noted`` of it; nothing was by earlier versions."""
+    """Whether ``path`` is less than what was ``noted`` of it, or that is unknown."""
     if not isinstance(noted, dict):
-        return False
+        return True
     if "files" in noted:
         sizes = noted["files"].items()
         return any(_size(path / name) < size for name, size in sizes)

@@ -338,20 +338,9 @@ class RunDir:
             return
         pinned = self._pinned()
         for name, value in hashes.items():
-            # Earlier versions did not pin the folder: their runs go on.
-            if name == MODEL_FOLDER and name not in pinned:
-                continue
             if pinned.get(name) != value:
                 message = f"{self.path}: {name} has changed since the run was begun."
                 raise ConfigError(f"{message} Restore it, or choose another --run-dir.")
-
-    def pins(self, name: str) -> bool:
-        """Whether the manifest, which must be there, pins what has that name.
-
-        Raises:
-            ConfigError: the manifest is damaged.
-        """
-        return name in self._pinned()
 
     def _pinned(self) -> dict[str, str]:
         """What the manifest pins, by names for people.

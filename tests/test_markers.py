@@ -49,14 +49,6 @@ def test_a_folder_is_done_with_all_its_files(tmp_path):
     assert is_cut_short(folder)
 
 
-def test_markers_of_earlier_versions_are_believed(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text("rows")
-    marker(path).write_text('{"rows": 3}\n')
-    assert is_done(path)
-    assert done_facts(path) == {"rows": 3}
-
-
 @pytest.mark.parametrize("text", ["", '{"rows"', "[]", "\x00\x00"])
 def test_a_marker_that_was_cut_short_says_nothing(tmp_path, text):
     path = tmp_path / "rows.jsonl"

@@ -10,8 +10,7 @@ from localdistill.jsonl import read_rows
 from localdistill.manifest import manifest, record_sandbox
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
-from localdistill.quantization.convert import DEFAULT_QUANT, quant_of_start
-from localdistill.run_dir import MODEL_FOLDER
+from localdistill.quantization.convert import quant_of_start
 from localdistill.stages import prepare, split
 from localdistill.stages.this_machine import settled
 from localdistill.stages.train_here import settled as settled_training
@@ -39,7 +38,7 @@ def begin(session: Session, ready: preflight.Ready) -> Model:
 
 def _prepare(session: Session) -> Model:
     model, directory = Path(session.config.model), session.directory
-    quant = _quant_of_start(session, model)
+    quant = quant_of_start(session.config.export.quant)
     # Once: it takes seconds, and what has a manifest was looked at or is far along.
     first = not directory.manifest.exists()
     sets = tuple(directory.problems(name) for name in ("train", "dev", "eval"))
@@ -66,15 +65,6 @@ def _leave_out(session: Session, name: str, ids: set[str]) -> None:
     if name == "train":
         split.check_tests(preflight.split_request(session.config, session.directory), left)
     split.write_set(path, left)
-
-
-def _quant_of_start(session: Session, model: Path) -> str:
-    """The type of the starting file, where it is made of a folder."""
-    directory = session.directory
-    # What began before folders were pinned began with this type, whatever it exports to.
-    if directory.manifest.exists() and model.is_dir() and not directory.pins(MODEL_FOLDER):
-        return DEFAULT_QUANT
-    return quant_of_start(session.config.export.quant)
 
 
 def _settle(session: Session, base: Model) -> int:

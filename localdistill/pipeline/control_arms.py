@@ -15,7 +15,7 @@ from localdistill import controls, rejection
 from localdistill.chain import trained_on_each_other
 from localdistill.errors import ConfigError
 from localdistill.events import Notice
-from localdistill.jsonl import done_facts, is_done, read_rows, write_whole
+from localdistill.jsonl import is_done, read_rows, write_whole
 from localdistill.pipeline.comparison import compare_control, on_dev
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session
@@ -73,9 +73,7 @@ def _rounds(session: Session, paths: RoundDir, best: Model) -> list[int]:
     A round that gave no model, or one that the run did not go on with, is none of them, unless each
     round trains the base on the examples of all rounds so far.
     """
-    # A control that an earlier version has begun was made of all rounds, and stays as it is.
-    by_earlier = is_done(paths.selected) and "rounds" not in done_facts(paths.selected)
-    if by_earlier or session.config.train.start == "base":
+    if session.config.train.start == "base":
         return list(range(1, best.round + 1))
     return trained_on_each_other(session.directory, best.round)
 
@@ -134,10 +132,7 @@ def _score(
         ),
     )
     # As every model here: by its own best decoding, where the run's model was given that.
-    scores = session.directory.scores
-    # One that an earlier version has drawn on eval, decoded as the run's model, stays as it is.
-    drawn = scores("eval", model.label).exists() and not scores("dev", model.label).exists()
-    chosen = best.choice is not None and len(best.choice.scores) > 1 and not drawn
+    chosen = best.choice is not None and len(best.choice.scores) > 1
     control = on_dev(session, model) if chosen else replace(best, model=model, choice=None)
     result = compare_control(session, control, base, paths.evaluation)
     if result.gain is None or result.gain_low is None or result.gain_high is None:

@@ -16,7 +16,6 @@ from localdistill.events import Notice
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.run_dir import label_of
-from localdistill.stages.generate_resume import begun_with, model_digest
 from localdistill.types import Row
 
 
@@ -35,51 +34,35 @@ def made(session: Session, number: int) -> Model:
 
 
 def start_of(session: Session, number: int, base: Model) -> Model | None:
-    """The model that round ``number`` began with; None: it has not begun, as far as can be told.
-
-    Earlier versions did not write it down. Of theirs the samples tell it, by the hash of the file
-    that they are of, as long as that is there.
+    """The model that round ``number`` began with; None: it has not begun.
 
     Raises:
         ConfigError: what was written down is damaged, or is no model of this run.
     """
     paths = session.directory.round(number)
-    if paths.began.is_file():
-        restore(paths.began)
-        try:
-            began = Began.model_validate_json(paths.began.read_bytes())
-        except ValidationError as error:
-            message = f"{paths.began}: is damaged. Delete the folder to do the round again."
-            raise ConfigError(message) from error
-        if not began.of_round:
-            return base
-        if (
-            began.of_round < number
-            and not session.directory.round(began.of_round).rejected.exists()
-        ):
-            return made(session, began.of_round)
-        message = f"{paths.began}: names {began.model}, which is no model of an earlier round."
-        raise ConfigError(f"{message} Delete the folder to do the round again.")
-    drawn_from = begun_with(paths.completions, "model")
-    if drawn_from is None:
+    if not paths.began.is_file():
         return None
-    # The later one of two that are the same file, as of equal ones it is the champion.
-    known = [*(made(session, each) for each in range(number - 1, 0, -1)), base]
-    return next((each for each in known if model_digest(each.gguf) == drawn_from), None)
+    restore(paths.began)
+    try:
+        began = Began.model_validate_json(paths.began.read_bytes())
+    except ValidationError as error:
+        message = f"{paths.began}: is damaged. Delete the folder to do the round again."
+        raise ConfigError(message) from error
+    if not began.of_round:
+        return base
+    if began.of_round < number and not session.directory.round(began.of_round).rejected.exists():
+        return made(session, began.of_round)
+    message = f"{paths.began}: names {began.model}, which is no model of an earlier round."
+    raise ConfigError(f"{message} Delete the folder to do the round again.")
 
 
 def begin_with(session: Session, number: int, model: Model, champion: Model) -> None:
-    """Write down that round ``number`` begins with ``model``, and tell where that is an old choice.
-
-    Where it has samples of a file that has gone, nobody knows, and nothing is written down.
-    """
+    """Write down that round ``number`` begins with ``model``; tell where that is an old choice."""
     paths = session.directory.round(number)
     if model != champion and not pruning.is_over(paths):
         text = f"Round {number} goes on with {model.label}, with which it began; the champion is"
         session.callback(Notice(message=f"{text} {champion.label} by now."))
-    if paths.began.is_file():
-        return
-    if begun_with(paths.completions, "model") in (None, model_digest(model.gguf)):
+    if not paths.began.is_file():
         began = Began(round=number, model=model.label, of_round=model.round)
         write_twice(paths.began, began.model_dump_json(indent=2) + "\n")
 

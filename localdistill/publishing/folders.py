@@ -42,8 +42,7 @@ def _refuse_foreign(folder: Path, *, unfinished: bool) -> None:
         return
     written = note.get("files")
     if not isinstance(written, dict):
-        why = "was made by an earlier version, which did not note what it wrote there"
-        raise ConfigError(f"{folder}: {why}. {_FIX}")
+        raise ConfigError(f"{folder}: its {NOTE} is damaged. {_FIX}")
     if others := foreign_in(folder, written):
         listed = ", ".join(others[:_NAMED])
         listed += f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""

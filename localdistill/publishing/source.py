@@ -240,7 +240,7 @@ def _manifest(run: RunDir | None) -> dict[str, Any]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """The object in ``path``; empty where there is none: older runs lack some."""
+    """The object in ``path``; empty where there is none, as in a run that has not come so far."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

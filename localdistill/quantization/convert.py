@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from localdistill.durable import to_disk
 from localdistill.errors import MissingDependency, ModelError
@@ -58,12 +57,8 @@ def convert(master: HfFolder, out: Path, quant: str = DEFAULT_QUANT) -> Path:
         MissingDependency: the converter, or a package that it uses, is not installed.
         ModelError: the converter refuses the model, as it does with a tokenizer it does not know.
     """
-    facts = {
-        "source": str(master.path),
-        "quant": quant,
-        "master": folder_fingerprint(master.path),
-    }
-    if is_done(out) and _is_of(done_facts(out), facts):
+    asked = {"quant": quant, "master": folder_fingerprint(master.path)}
+    if is_done(out) and asked.items() <= done_facts(out).items():
         return out
     kind = file_type(quant)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -78,17 +73,8 @@ def convert(master: HfFolder, out: Path, quant: str = DEFAULT_QUANT) -> Path:
     finally:
         whole.unlink(missing_ok=True)
         unfinished.unlink(missing_ok=True)
-    mark_done(out, **facts)
+    mark_done(out, source=str(master.path), **asked)
     return out
-
-
-def _is_of(made: dict[str, Any], facts: dict[str, str]) -> bool:
-    """Whether a file that is marked with ``made`` is what ``facts`` ask for.
-
-    Earlier versions did not note which weights it was made of: of theirs the path has to do.
-    """
-    told = "master" if "master" in made else "source"
-    return all(made.get(name) == facts[name] for name in ("quant", told))
 
 
 def converter() -> Path:

@@ -323,16 +323,6 @@ def test_where_each_round_trains_on_all_examples_so_does_a_control(lab, three_ro
     assert trained_like(tmp_path) == ["of 01", "of 02", "of 03"]
 
 
-def test_a_control_that_an_earlier_version_has_made_stays_as_it_is(lab, three_rounds, tmp_path):
-    made = tmp_path / "run" / "controls" / "references-03" / "selected.jsonl"
-    first = three_rounds()
-    assert trained_like(tmp_path) == ["of 01", "of 03"]
-    write_whole(made, made.read_text() + example("of 02"))
-    three_rounds()
-    assert trained_like(tmp_path) == ["of 01", "of 02", "of 03"]
-    assert first.model.label == "round-03"
-
-
 @pytest.mark.parametrize("decode", ["same", "best"])
 def test_a_control_is_decoded_as_the_runs_model_where_nothing_was_chosen(
     lab, config, tmp_path, decode

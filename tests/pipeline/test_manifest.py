@@ -6,7 +6,6 @@ import pytest
 
 from localdistill import config as configuration
 from localdistill import pipeline
-from localdistill.durable import write_twice
 from localdistill.errors import (
     ConfigError,
 )
@@ -118,18 +117,3 @@ def test_the_manifest_notices_a_changed_model_folder(
     with pytest.raises(ConfigError, match="model folder has changed"):
         run({**config, "model": str(folder)}, tmp_path)
     assert [stage for stage, _ in requests] == [] if made else ["prepare"]
-
-
-def test_a_run_that_was_begun_before_folders_were_pinned_goes_on(
-    requests, config, tmp_path, folder
-):
-    values = {**config, "model": str(folder), "export": {"quant": "Q8_0"}}
-    run(values, tmp_path)
-    path = tmp_path / "run" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    assert manifest["hashes"].pop("model folder")
-    write_twice(path, json.dumps(manifest))
-    requests.clear()
-    assert run(values, tmp_path).evaluation is not None
-    (prepared,) = [request for name, request in requests if name == "prepare"]
-    assert prepared.quant == "Q4_K_M"  # as it was begun

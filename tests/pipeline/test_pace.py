@@ -108,11 +108,6 @@ def test_what_a_machine_slept_and_what_others_than_rounds_trained_is_left_out(tm
     assert found == {"select": Pace(round=1, seconds=1, units=100, whole=True)}
 
 
-def test_a_plan_of_an_earlier_version_knows_of_no_calls_before():
-    line = '{"at": 1.0, "event": {"kind": "planned", "final_completions": 8}}'
-    assert Recorded.model_validate_json(line).event == Planned(final_completions=8, earlier={})
-
-
 def test_there_is_none_without_events(tmp_path):
     assert earlier(tmp_path / "events.jsonl") == {}
     (tmp_path / "events.jsonl").write_bytes(b'{"kind": "old"}\n\x00\x00\n')

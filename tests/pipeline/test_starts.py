@@ -222,32 +222,6 @@ def test_a_round_that_has_begun_is_not_left_for_want_of_progress(
     assert json.loads((tmp_path / "run/stopped.json").read_text())["after_round"] == 3
 
 
-def test_a_round_that_an_earlier_version_began_goes_on_from_what_it_drew(
-    calls, requests, on_dev, config, tmp_path
-):
-    on_dev |= LOSING
-    killed_in(calls, requests, config, tmp_path, "generate", 2, time=False)
-    rounds = tmp_path / "run" / "rounds"
-    for path in [*rounds.glob("*/began.json*"), *rounds.glob("*/unscored.json*")]:
-        path.unlink()
-    calls.run(config, tmp_path)
-    assert calls.begun == {1: {"start"}, 2: {"01"}}
-    assert json.loads((rounds / "02" / "began.json").read_text())["model"] == "round-01"
-
-
-def test_nothing_is_written_down_of_samples_of_a_file_that_has_gone(
-    calls, requests, on_dev, config, tmp_path
-):
-    killed_in(calls, requests, config, tmp_path, "generate", 1)
-    path = tmp_path / "run/rounds/01"
-    for each in path.glob("began.json*"):
-        each.unlink()
-    generate_resume.record(path / "completions.jsonl").write_text('{"model": "another"}')
-    with pytest.raises(ConfigError, match="another content of --model"):
-        calls.run(config, tmp_path)
-    assert not (path / "began.json").exists()
-
-
 def test_notes_that_are_damaged_or_wrong_are_one_line(calls, requests, config, tmp_path):
     killed_in(calls, requests, config, tmp_path, "generate", 2, time=False)
     rounds = tmp_path / "run/rounds"

@@ -82,15 +82,6 @@ def test_a_large_file_that_was_edited_in_place_is_known_by_its_time(tmp_path):
     assert foreign_in(tmp_path, noted) == ["large.gguf"]
 
 
-def test_a_folder_of_an_earlier_version_stays(finished, give, tmp_path):
-    folder = tmp_path / "o"
-    assert give(finished, "--ollama", folder)[0] == 0
-    write_note(folder, published="ollama")  # all that was noted
-    code, _, err = give(finished, "--ollama", folder)
-    assert code == 2
-    assert "an earlier version" in err and "Name another folder, or move it away" in err
-
-
 def test_what_a_kill_has_left_is_taken_away(finished, give, tmp_path):
     left = tmp_path / "o.partial"
     left.mkdir()

@@ -12,7 +12,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from localdistill.errors import MissingDependency, ModelError
-from localdistill.jsonl import mark_done
 from localdistill.quantization.convert import _run_converter, convert
 from localdistill.quantization.file_type import file_type_of
 from localdistill.quantization.gguf_file import read_header
@@ -258,19 +257,6 @@ def test_a_file_of_other_weights_or_of_another_type_is_made_anew(tiny, tmp_path,
     save_file(weights, moved / "model.safetensors")
     assert made(moved, "Q4_0")
     assert not made(moved, "Q4_0")
-
-
-def test_a_file_of_an_earlier_version_is_believed_to_be_of_the_folder_that_it_names(
-    tiny, tmp_path, conversions
-):
-    out = tmp_path / "model.gguf"
-    shutil.copyfile(tiny.gguf, out)
-    mark_done(out, source=str(tiny.master), quant="Q4_K_M")  # all that was noted
-    assert convert(read_folder(tiny.master), out) == out
-    assert conversions == []
-    mark_done(out, source=str(tmp_path / "another"), quant="Q4_K_M")
-    convert(read_folder(tiny.master), out)
-    assert conversions == [tiny.master]
 
 
 @pytest.mark.parametrize(

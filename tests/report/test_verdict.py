@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from localdistill.jsonl import mark_done
 from localdistill.report import costs, reading
 from localdistill.report.verdict import NOT_CHOSEN, headline
 from localdistill.types import DecodingScore, Opening
@@ -124,7 +125,7 @@ def test_a_run_that_had_no_time_says_so(making):
     write(making.path / "omitted.json", {"hours": 0.05, "items": [item]})
     assert told(making).tone == "open"  # it may have been killed before there was a model
     write(making.round / "model.gguf", {})
-    write(making.round / "model.gguf.done", {})
+    mark_done(making.round / "model.gguf")
     assert told(making).sentence == (
         "Not compared: there is a new model, and there was no time to compare it with yours."
     )

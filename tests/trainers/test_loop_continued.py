@@ -55,24 +55,3 @@ def test_a_training_that_goes_on_and_must_end_in_time_keeps_its_learning_rate(
     # Ten steps fit, and but for the first all of them know it.
     wanted = [learning_rate(step, 10, 0.1, 0.05) for step in range(1, 10)]
     assert state.rates[1:] == pytest.approx(wanted)
-
-
-def test_a_checkpoint_of_an_earlier_version_tells_nothing_of_speed_and_is_gone_on_with(
-    tmp_path, monkeypatch, ticking
-):
-    saved, how = Saved(tmp_path, "this training"), {"repeat": 50, "until": 20.0}
-    stopped_after(5, monkeypatch, Checkpoints(saved), **how)
-    state, tensors = Checkpoints(saved).load()
-
-    class Earlier:
-        """Of a state that has been read and written without the field."""
-
-        step = state.step
-
-        @staticmethod
-        def model_dump_json():
-            return state.model_dump_json(exclude={"seconds"})
-
-    Checkpoints(saved).save(Earlier, tensors)
-    went_on = train(Bigram(), checkpoints=Checkpoints(saved), **how)
-    assert (went_on.step, went_on.losses[:5]) == (10, state.losses)
