@@ -1,15 +1,15 @@
-"""``comparison.json`` and ``omitted.json``: what the lab found, and what there was no time for."""
+"""What a run has found: ``evaluation.json``, ``comparison.json`` of the lab, ``omitted.json``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from localdistill.bootstrap import USUAL, Confidence, difference_interval
-from localdistill.errors import ConfigError
 from localdistill.metrics import paired_differences, pass_at_1
+from localdistill.records import read_record
 from localdistill.types import EvalResult, ModelScore, Row
 
 
@@ -98,15 +98,19 @@ def _against(arm: ArmScore, best: ArmScore, how: Confidence) -> dict[str, bool |
     return {"chosen": False, "behind": behind, "behind_low": low, "behind_high": high}
 
 
+def read_evaluation(path: Path) -> EvalResult | None:
+    """How a run's, or a round's, model compares with the one before; None if that is not there yet.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    return read_record(path, EvalResult, "Continue the run to have it made again.")
+
+
 def read_comparison(path: Path) -> Comparison | None:
     """What an earlier call has found; None if there is nothing.
 
     Raises:
         ConfigError: the file is damaged.
     """
-    if not path.is_file():
-        return None
-    try:
-        return Comparison.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ConfigError(f"{path}: is damaged. Delete it: it is made again.") from error
+    return read_record(path, Comparison, "Delete it: it is made again.")

@@ -17,12 +17,12 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from localdistill.durable import restore, write_twice
-from localdistill.errors import ConfigError
+from localdistill.durable import write_twice
 from localdistill.jsonl import done_facts, is_done
 from localdistill.quantization.fingerprint import folder_fingerprint
+from localdistill.records import read_record
 from localdistill.run_dir import RoundDir
 from localdistill.types import Row
 
@@ -49,15 +49,7 @@ def pruned(paths: RoundDir) -> Pruned | None:
     Raises:
         ConfigError: the record is damaged.
     """
-    path = record(paths)
-    if not path.is_file():
-        return None
-    restore(path)
-    try:
-        return Pruned.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        message = f"{path}: is damaged. Delete it to do the round again."
-        raise ConfigError(message) from error
+    return read_record(record(paths), Pruned, "Delete it to do the round again.")
 
 
 def is_over(paths: RoundDir) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
-from localdistill.durable import restore, write_twice
-from localdistill.errors import ConfigError, ExportRejected, NothingSelected, TrainingDiverged
+from localdistill.durable import write_twice
+from localdistill.errors import ExportRejected, NothingSelected, TrainingDiverged
+from localdistill.records import read_record
 from localdistill.run_dir import RoundDir
 from localdistill.stages.parity.checks import failed_check
 from localdistill.types import Rejection
@@ -22,14 +21,7 @@ def earlier(paths: RoundDir) -> Rejection | None:
     Raises:
         ConfigError: the note is damaged.
     """
-    if not paths.rejected.is_file():
-        return None
-    restore(paths.rejected)
-    try:
-        return Rejection.model_validate_json(paths.rejected.read_bytes())
-    except ValidationError as error:
-        message = f"{paths.rejected}: is damaged. Delete it to try that again."
-        raise ConfigError(message) from error
+    return read_record(paths.rejected, Rejection, "Delete it to try that again.")
 
 
 def again(paths: RoundDir) -> Exception | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from localdistill import config as configuration
 from localdistill.config import Config
@@ -21,6 +21,7 @@ from localdistill.errors import ConfigError
 from localdistill.events import ignore
 from localdistill.jsonl import read_rows
 from localdistill.last_end import gave_no_model, uncompared_round, without_model
+from localdistill.outcomes import read_evaluation
 from localdistill.quantization.start import find_gguf
 from localdistill.run_dir import RunDir, round_of
 from localdistill.sampling import Sampling
@@ -202,20 +203,16 @@ def _answers(
 
 def _chosen(run: RunDir, config: Config) -> tuple[int, EvalResult | None]:
     """The round whose model the run has chosen, and the comparison, if there was time for one."""
-    try:
-        evaluation = EvalResult.model_validate_json(run.evaluation.read_bytes())
-    except FileNotFoundError:
+    evaluation = read_evaluation(run.evaluation)
+    if evaluation is None:
         if (uncompared := uncompared_round(run)) is not None:
             return uncompared, None
         if gave_no_model(run, config.rounds):
             why = without_model(run)
             message = f"{run.path}: has no new model to compare with ({why})."
-            raise ConfigError(message) from None
+            raise ConfigError(message)
         message = f"{run.path}: the run is not finished, so it has no new model yet. Continue it"
-        raise ConfigError(f"{message} with the command that began it.") from None
-    except ValidationError as error:
-        message = f"{run.evaluation}: is damaged. Continue the run to have it made again."
-        raise ConfigError(message) from error
+        raise ConfigError(f"{message} with the command that began it.")
     label = evaluation.candidate.model
     number = round_of(label)
     if number is None:

@@ -7,14 +7,13 @@ model that it began with, and so its model has to be as well.
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from localdistill import pruning
-from localdistill.durable import restore, write_twice
+from localdistill.durable import write_twice
 from localdistill.errors import ConfigError
 from localdistill.events import Notice
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
+from localdistill.records import read_record
 from localdistill.run_dir import label_of
 from localdistill.types import Row
 
@@ -40,20 +39,16 @@ def start_of(session: Session, number: int, base: Model) -> Model | None:
         ConfigError: what was written down is damaged, or is no model of this run.
     """
     paths = session.directory.round(number)
-    if not paths.began.is_file():
+    remedy = "Delete the folder to do the round again."
+    began = read_record(paths.began, Began, remedy)
+    if began is None:
         return None
-    restore(paths.began)
-    try:
-        began = Began.model_validate_json(paths.began.read_bytes())
-    except ValidationError as error:
-        message = f"{paths.began}: is damaged. Delete the folder to do the round again."
-        raise ConfigError(message) from error
     if not began.of_round:
         return base
     if began.of_round < number and not session.directory.round(began.of_round).rejected.exists():
         return made(session, began.of_round)
     message = f"{paths.began}: names {began.model}, which is no model of an earlier round."
-    raise ConfigError(f"{message} Delete the folder to do the round again.")
+    raise ConfigError(f"{message} {remedy}")
 
 
 def begin_with(session: Session, number: int, model: Model, champion: Model) -> None:

@@ -7,11 +7,9 @@ at eval for it.
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
-from localdistill.durable import restore, write_twice
-from localdistill.errors import ConfigError
+from localdistill.durable import write_twice
 from localdistill.pipeline.session import Session
+from localdistill.records import read_record
 from localdistill.types import Row
 
 
@@ -30,14 +28,10 @@ def why(session: Session, number: int) -> str | None:
         ConfigError: what was written down is damaged.
     """
     path, hours = session.directory.round(number).unscored, session.config.hours
-    if hours is None or not path.is_file():
+    if hours is None:
         return None
-    restore(path)
-    try:
-        found = Unscored.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ConfigError(f"{path}: is damaged. Delete it to choose on dev again.") from error
-    return found.reason if hours <= found.hours else None
+    found = read_record(path, Unscored, "Delete it to choose on dev again.")
+    return found.reason if found is not None and hours <= found.hours else None
 
 
 def note(session: Session, number: int, reason: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from localdistill import config as configuration
 from localdistill import pruning
@@ -21,9 +21,10 @@ from localdistill.errors import ConfigError, ModelError
 from localdistill.jsonl import is_done, iter_rows
 from localdistill.last_end import gave_no_model, uncompared_round, without_model
 from localdistill.models import hub_origin
-from localdistill.outcomes import read_comparison
+from localdistill.outcomes import read_comparison, read_evaluation
 from localdistill.publishing.card import Base, Card, Round, shown
 from localdistill.quantization.gguf_file import read_header
+from localdistill.records import read_record
 from localdistill.run_dir import RoundDir, RunDir, label_of, round_of
 from localdistill.sampling import Sampling
 from localdistill.stages.parity.checks import Check, Parity, parity_file
@@ -57,7 +58,7 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
     if not run.config.is_file() or not run.manifest.is_file():
         raise ConfigError(f"{path}: holds no run. Give a run directory, or --model and --adapter.")
     config = configuration.build(configuration.read_toml(run.config))
-    evaluation = _evaluation(run.evaluation)
+    evaluation = read_evaluation(run.evaluation)
     if number is None:
         number = _chosen(run, evaluation, config.rounds)
     round_ = run.round(number)
@@ -69,7 +70,7 @@ def of_run(path: Path, number: int | None, name: str | None) -> Source:
             why = ' any more: its large files were removed (keep = "all" keeps all)'
         raise ConfigError(f"{path}: has no finished model of round {number}{why}. {has}.")
     if evaluation is not None and evaluation.candidate.model != label_of(number):
-        evaluation = _evaluation(round_.evaluation)  # on dev
+        evaluation = read_evaluation(round_.evaluation)  # on dev
     base = _base(Path(config.model), run, round_.model)
     card = Card(
         name=name or default_name(Path(config.model)),
@@ -210,23 +211,8 @@ def _checks(path: Path) -> list[Check]:
     Raises:
         ConfigError: that is damaged.
     """
-    try:
-        return Parity.model_validate_json(path.read_bytes()).checks
-    except FileNotFoundError:
-        return []
-    except ValidationError as error:
-        raise ConfigError(
-            f"{path}: is damaged. Delete it to export without a word on it."
-        ) from error
-
-
-def _evaluation(path: Path) -> EvalResult | None:
-    try:
-        return EvalResult.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise ConfigError(f"{path}: is damaged. Continue the run to have it made again.") from error
+    found = read_record(path, Parity, "Delete it to export without a word on it.")
+    return [] if found is None else found.checks
 
 
 def _decoding(evaluation: EvalResult | None, config: Config) -> Sampling:
