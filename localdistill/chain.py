@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localdistill import pruning
-from localdistill.jsonl import done_facts, is_done
+from localdistill.markers import done_facts, is_done
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.run_dir import RoundDir, RunDir
 

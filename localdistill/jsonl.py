@@ -18,36 +18,7 @@ from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from localdistill.durable import write_atomically
 from localdistill.errors import ConfigError, UserError
-from localdistill.markers import (
-    done_facts,
-    is_done,
-    mark_done,
-    marker,
-    publish,
-    refuse_foreign,
-    write_whole,
-)
-
-__all__ = [
-    "JsonlWriter",
-    "cut_torn_tail",
-    "done_facts",
-    "is_done",
-    "iter_lines",
-    "iter_rows",
-    "mark_done",
-    "marker",
-    "parse_row",
-    "publish",
-    "read_rows",
-    "refuse_as_output",
-    "refuse_foreign",
-    "stopped_record",
-    "write_atomically",
-    "write_whole",
-]
 
 RowT = TypeVar("RowT", bound=BaseModel)
 

@@ -17,8 +17,7 @@ from localdistill.detectable import what_can_be_shown
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice
 from localdistill.folders import require_room
-from localdistill.jsonl import done_facts, is_done
-from localdistill.markers import is_cut_short
+from localdistill.markers import done_facts, is_cut_short, is_done
 from localdistill.quantization.convert import quant_of_start
 from localdistill.quantization.file_type import file_type_of
 from localdistill.quantization.gguf_file import read_header

@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import Field
 
 from localdistill.durable import write_twice
-from localdistill.jsonl import done_facts, is_done
+from localdistill.markers import done_facts, is_done
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.records import read_record
 from localdistill.run_dir import RoundDir

@@ -19,7 +19,7 @@ from localdistill.continuing import MAY_GROW, freeze, grown, with_sizes
 from localdistill.durable import restore, spare, unfinished, write_twice
 from localdistill.errors import ConfigError, GpuLost, StorageError, UserError
 from localdistill.folders import make_folder
-from localdistill.jsonl import is_done, marker
+from localdistill.markers import is_done, marker
 
 # What a call that was stopped at its very beginning leaves: no run, and nobody's files.
 _MAY_BE_LEFT = {

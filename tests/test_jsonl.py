@@ -6,19 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localdistill import jsonl
+from localdistill.durable import write_atomically
 from localdistill.errors import ConfigError, UserError
-from localdistill.jsonl import (
-    JsonlWriter,
-    cut_torn_tail,
-    done_facts,
-    is_done,
-    iter_lines,
-    iter_rows,
-    mark_done,
-    marker,
-    read_rows,
-    write_atomically,
-)
+from localdistill.jsonl import JsonlWriter, cut_torn_tail, iter_lines, iter_rows, read_rows
+from localdistill.markers import done_facts, is_done, mark_done, marker
 from localdistill.types import Verdict
 
 

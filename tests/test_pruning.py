@@ -4,7 +4,7 @@ import pytest
 
 from localdistill import pruning
 from localdistill.errors import ConfigError
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.run_dir import RunDir
 

@@ -8,7 +8,7 @@ import pytest
 
 from localdistill import config as configuration
 from localdistill.errors import ConfigError, GpuLost, StorageError
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.run_dir import _MAY_BE_LEFT, RunDir
 
 CONFIG = configuration.build({"model": "m.gguf", "problems": "p.jsonl"})

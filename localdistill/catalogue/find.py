@@ -16,7 +16,7 @@ from localdistill.catalogue.load import architecture_of
 from localdistill.catalogue.places import Place
 from localdistill.catalogue.stores import ollama_models
 from localdistill.errors import ModelError
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.quantization.file_type import file_type_of
 from localdistill.quantization.folder_write import NOTE, read_note
 from localdistill.quantization.gguf_file import read_header

@@ -13,7 +13,7 @@ from localdistill.deadline import OutOfTime
 from localdistill.decodings import samples_of
 from localdistill.detectable import what_can_be_shown
 from localdistill.events import Notice, Scored
-from localdistill.jsonl import done_facts, is_done
+from localdistill.markers import done_facts, is_done
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.openings import open_eval
 from localdistill.pipeline.session import Session

@@ -15,7 +15,8 @@ from localdistill import controls, rejection
 from localdistill.chain import trained_on_each_other
 from localdistill.errors import ConfigError
 from localdistill.events import Notice
-from localdistill.jsonl import is_done, read_rows, write_whole
+from localdistill.jsonl import read_rows
+from localdistill.markers import is_done, write_whole
 from localdistill.pipeline.comparison import compare_control, on_dev
 from localdistill.pipeline.models import Contender, Model
 from localdistill.pipeline.session import Session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localdistill.deadline import OutOfTime
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.stages import regression

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from localdistill import rejection
 from localdistill.bootstrap import Confidence
-from localdistill.durable import to_disk, tree_to_disk
+from localdistill.durable import to_disk, tree_to_disk, write_atomically
 from localdistill.events import Notice
-from localdistill.jsonl import is_done, marker, write_atomically
+from localdistill.markers import is_done, marker
 from localdistill.outcomes import (
     ArmScore,
     Comparison,
@@ -141,7 +141,7 @@ def adopt(arm: RoundDir, round_: RoundDir) -> None:
         source, target = getattr(arm, name), getattr(round_, name)
         if is_done(target) or not source.exists():
             continue
-        if marker(source).exists():  # see ``jsonl.publish``
+        if marker(source).exists():  # see ``markers.publish``
             _link(marker(source), marker(target))
         _link(source, target)
     if arm.parity.is_file() and not round_.parity.is_file():

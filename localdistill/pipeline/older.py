@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from localdistill.jsonl import is_done, marker
+from localdistill.markers import is_done, marker
 from localdistill.pipeline.session import Session
 
 

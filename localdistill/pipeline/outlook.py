@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from localdistill.decodings import samples_of
 from localdistill.events import Planned
-from localdistill.jsonl import is_done, iter_lines
+from localdistill.jsonl import iter_lines
+from localdistill.markers import is_done
 from localdistill.pipeline import pace
 from localdistill.pipeline.comparison import size_of
 from localdistill.pipeline.session import Session

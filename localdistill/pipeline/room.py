@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from localdistill import pruning
 from localdistill.errors import Stopped, StorageError
 from localdistill.events import Notice
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.memory import size
 from localdistill.pipeline.contest import Contest
 from localdistill.pipeline.models import Model

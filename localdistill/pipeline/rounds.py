@@ -10,8 +10,8 @@ from __future__ import annotations
 from localdistill import rejection
 from localdistill.deadline import OutOfTime
 from localdistill.events import RoundStarted
-from localdistill.jsonl import done_facts, is_done
 from localdistill.manifest import sandboxes
+from localdistill.markers import done_facts, is_done
 from localdistill.outcomes import read_comparison
 from localdistill.pipeline.comparison import compare_on_eval
 from localdistill.pipeline.contest import Contest

@@ -11,8 +11,8 @@ from localdistill.config import Config
 from localdistill.deadline import Deadline
 from localdistill.disk_use import Watch
 from localdistill.events import Callback, Event, StageStarted
-from localdistill.jsonl import done_facts, is_done
 from localdistill.manifest import record_sandbox
+from localdistill.markers import done_facts, is_done
 from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.run_dir import RunDir
 from localdistill.stages import stage_room

@@ -7,8 +7,9 @@ where ``stop_after`` is 0.
 from __future__ import annotations
 
 from localdistill import pruning
+from localdistill.durable import write_atomically
 from localdistill.events import Notice
-from localdistill.jsonl import is_done, write_atomically
+from localdistill.markers import is_done
 from localdistill.pipeline.contest import Contest, shown
 from localdistill.pipeline.session import Session
 from localdistill.stages.diversity import DiversityRequest

@@ -15,9 +15,11 @@ from typing import Any
 
 from localdistill import pruning, time_plan
 from localdistill.deadline import Deadline, OutOfTime
+from localdistill.durable import write_atomically
 from localdistill.errors import LocaldistillError
 from localdistill.events import Callback, Notice
-from localdistill.jsonl import done_facts, is_done, mark_done, read_rows, write_atomically
+from localdistill.jsonl import read_rows
+from localdistill.markers import done_facts, is_done, mark_done
 from localdistill.outcomes import Omission, Omitted
 from localdistill.run_dir import RoundDir
 from localdistill.time_plan import Measured

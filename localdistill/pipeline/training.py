@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localdistill.config import SelectConfig
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.pipeline.models import Model
 from localdistill.pipeline.session import Session
 from localdistill.run_dir import RoundDir

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from localdistill.digests import file_digest, text_digest
-from localdistill.durable import to_disk
+from localdistill.durable import to_disk, write_atomically
 from localdistill.errors import ConfigError, ModelError
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import done_facts, is_done, refuse_foreign, write_atomically
-from localdistill.jsonl import publish as publish_file
+from localdistill.markers import done_facts, is_done, refuse_foreign
+from localdistill.markers import publish as publish_file
 from localdistill.publishing.card import Card, card_text
 from localdistill.publishing.folders import link_or_copy, new_folder, refuse_foreign_folder
 from localdistill.publishing.modelfile import chat_form, modelfile

@@ -18,8 +18,9 @@ from localdistill.catalogue.load import read_catalogue
 from localdistill.chain import trained_on_each_other
 from localdistill.config import Config
 from localdistill.errors import ConfigError, ModelError
-from localdistill.jsonl import is_done, iter_rows
+from localdistill.jsonl import iter_rows
 from localdistill.last_end import gave_no_model, uncompared_round, without_model
+from localdistill.markers import is_done
 from localdistill.models import hub_origin
 from localdistill.outcomes import read_comparison, read_evaluation
 from localdistill.publishing.card import Base, Card, Round, shown

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from localdistill.digests import file_digest
 from localdistill.errors import ConfigError
-from localdistill.jsonl import done_facts, is_done, refuse_foreign
+from localdistill.markers import done_facts, is_done, refuse_foreign
 from localdistill.quantization.fingerprint import COVERED, file_fingerprint
 from localdistill.quantization.folder_write import NOTE
 

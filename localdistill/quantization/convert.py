@@ -15,7 +15,7 @@ from pathlib import Path
 
 from localdistill.durable import to_disk
 from localdistill.errors import MissingDependency, ModelError
-from localdistill.jsonl import done_facts, is_done, mark_done, marker
+from localdistill.markers import done_facts, is_done, mark_done, marker
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.folder_write import partial
 from localdistill.quantization.hf_folder import HfFolder

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from localdistill.digests import text_digest
 from localdistill.errors import ConfigError
-from localdistill.jsonl import done_facts, is_done
+from localdistill.markers import done_facts, is_done
 
 _SAMPLE = 1 << 20  # bytes
 _SAMPLES = 16  # spread evenly over a file, its beginning and end included

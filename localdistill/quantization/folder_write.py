@@ -16,7 +16,7 @@ from typing import Any
 
 from localdistill.durable import tree_to_disk
 from localdistill.errors import ModelError
-from localdistill.jsonl import done_facts, is_done, mark_done, marker
+from localdistill.markers import done_facts, is_done, mark_done, marker
 
 NOTE = "localdistill.json"
 

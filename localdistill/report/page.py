@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 import localdistill
-from localdistill.jsonl import write_atomically
+from localdistill.durable import write_atomically
 from localdistill.report import (
     confidence,
     controls,

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ValidationError
 from localdistill import config as configuration
 from localdistill.config import Config
 from localdistill.errors import ConfigError, UserError
-from localdistill.jsonl import is_done, iter_rows, marker, read_rows
+from localdistill.jsonl import iter_rows, read_rows
+from localdistill.markers import is_done, marker
 from localdistill.outcomes import Comparison, Omitted
 from localdistill.run_dir import RunDir, round_of
 from localdistill.stages.parity.checks import Parity

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localdistill.digests import file_digest
-from localdistill.jsonl import done_facts, is_done, iter_rows, write_whole
+from localdistill.jsonl import iter_rows
+from localdistill.markers import done_facts, is_done, write_whole
 from localdistill.types import TrainingExample
 
 

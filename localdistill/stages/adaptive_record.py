@@ -12,7 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from localdistill.jsonl import stopped_record, write_atomically
+from localdistill.durable import write_atomically
+from localdistill.jsonl import stopped_record
 from localdistill.stages.adaptive_rule import Rule
 from localdistill.stages.adaptive_state import Sampled
 

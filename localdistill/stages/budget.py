@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from localdistill.digests import file_digest
 from localdistill.errors import NothingSelected
 from localdistill.events import Callback, StageFinished, StageStarted
-from localdistill.jsonl import done_facts, is_done, read_rows, refuse_foreign, write_whole
+from localdistill.jsonl import read_rows
+from localdistill.markers import done_facts, is_done, refuse_foreign, write_whole
 from localdistill.types import TrainingExample
 
 

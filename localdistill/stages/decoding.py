@@ -14,7 +14,7 @@ from pydantic import Field
 from localdistill import metrics
 from localdistill.decodings import samples_of
 from localdistill.events import Callback, StageFinished, StageStarted
-from localdistill.jsonl import refuse_foreign, write_whole
+from localdistill.markers import refuse_foreign, write_whole
 from localdistill.sampling import Sampling
 from localdistill.stages.scoring import (
     ModelUnderTest,

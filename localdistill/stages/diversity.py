@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from localdistill import metrics
 from localdistill.audit.canonical import program
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
-from localdistill.jsonl import is_done, iter_rows, write_whole
+from localdistill.jsonl import iter_rows
+from localdistill.markers import is_done, write_whole
 from localdistill.problems import load
 from localdistill.problems.extract import extract_code
 from localdistill.types import Completion, Diversity, Verdict

@@ -14,7 +14,7 @@ from pydantic import Field
 from localdistill import metrics
 from localdistill.errors import ModelError
 from localdistill.events import Callback, StageFinished, StageStarted
-from localdistill.jsonl import refuse_foreign, write_whole
+from localdistill.markers import refuse_foreign, write_whole
 from localdistill.power import minimum_detectable_effect
 from localdistill.quantization.file_type import UNKNOWN, file_type_of
 from localdistill.quantization.gguf_file import read_header

@@ -17,7 +17,7 @@ from localdistill.digests import file_digest
 from localdistill.durable import to_disk
 from localdistill.errors import ConfigError, ExportRejected, ModelError
 from localdistill.events import Callback, Scalar, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import done_facts, is_done, marker, publish, refuse_foreign
+from localdistill.markers import done_facts, is_done, marker, publish, refuse_foreign
 from localdistill.quantization import names
 from localdistill.quantization.adapter import FILES, adapter_digest, read_adapter
 from localdistill.quantization.fingerprint import (

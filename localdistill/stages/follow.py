@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localdistill.errors import StageFailed
-from localdistill.jsonl import marker
+from localdistill.markers import marker
 from localdistill.stages.writer_lock import is_being_written
 
 POLL_S = 0.05  # a verdict is not needed sooner, and a look costs some microseconds

@@ -19,13 +19,8 @@ from localdistill.backends.draw import chain
 from localdistill.cores import usable_cores
 from localdistill.errors import ConfigError, MemoryShortage, ModelError
 from localdistill.events import Callback, Notice, Scalar, StageFinished
-from localdistill.jsonl import (
-    done_facts,
-    is_done,
-    mark_done,
-    marker,
-    read_rows,
-)
+from localdistill.jsonl import read_rows
+from localdistill.markers import done_facts, is_done, mark_done, marker
 from localdistill.problems import load
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.start import check_template

@@ -10,8 +10,9 @@ from typing import Any
 
 from localdistill.backends.base import GenerationRequest
 from localdistill.digests import file_digest
+from localdistill.durable import write_atomically
 from localdistill.errors import ConfigError
-from localdistill.jsonl import read_rows, write_atomically
+from localdistill.jsonl import read_rows
 from localdistill.types import Completion
 
 Work = Sequence[GenerationRequest]

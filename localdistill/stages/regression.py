@@ -15,8 +15,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from localdistill.config import MAX_SLOTS, MAX_THREADS
+from localdistill.durable import write_atomically
 from localdistill.events import Callback, Notice, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import done_facts, is_done, read_rows, write_atomically, write_whole
+from localdistill.jsonl import read_rows
+from localdistill.markers import done_facts, is_done, write_whole
 from localdistill.sampling import Sampling, Weights
 from localdistill.stages import generate
 from localdistill.stages.general.looks import flaws

@@ -15,7 +15,7 @@ from localdistill.bootstrap import Confidence, Method
 from localdistill.config import MAX_SLOTS, MAX_THREADS, MAX_WORKERS
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Event, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.problems import load
 from localdistill.sampling import Sampling, Weights
 from localdistill.stages import generate, verify

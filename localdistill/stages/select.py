@@ -20,14 +20,8 @@ from localdistill import selection
 from localdistill.digests import file_digest
 from localdistill.errors import ConfigError
 from localdistill.events import Callback, Notice, Scalar, StageFinished, StageStarted
-from localdistill.jsonl import (
-    done_facts,
-    is_done,
-    iter_rows,
-    refuse_as_output,
-    refuse_foreign,
-    write_whole,
-)
+from localdistill.jsonl import iter_rows, refuse_as_output
+from localdistill.markers import done_facts, is_done, refuse_foreign, write_whole
 from localdistill.problems import ProblemSet, load
 from localdistill.problems.broken import is_broken
 from localdistill.problems.extract import extract_code

@@ -15,9 +15,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from localdistill.audit.leakage import near_duplicates
+from localdistill.durable import write_atomically
 from localdistill.errors import ConfigError, ProblemSetError
 from localdistill.events import Callback, Notice
-from localdistill.jsonl import is_done, write_atomically, write_whole
+from localdistill.markers import is_done, write_whole
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
 from localdistill.types import Problem, Row

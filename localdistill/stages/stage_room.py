@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from localdistill import disk_use
 from localdistill.errors import UserError
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.quantization import ggml_types
 from localdistill.quantization.folder_write import partial
 from localdistill.quantization.gguf_file import GgufFile, read_header

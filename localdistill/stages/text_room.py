@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from localdistill import disk_use
 from localdistill.decodings import samples_of
-from localdistill.jsonl import done_facts, is_done, iter_lines
+from localdistill.jsonl import iter_lines
+from localdistill.markers import done_facts, is_done
 from localdistill.sampling import Sampling
 from localdistill.stages.adaptive_rule import FIRST_WAVE
 from localdistill.stages.decoding import DecodingRequest

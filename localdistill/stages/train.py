@@ -20,7 +20,8 @@ from localdistill.durable import tree_to_disk
 from localdistill.errors import ConfigError, ModelError, NothingSelected, TrainingDiverged
 from localdistill.events import Callback, Scalar, StageFinished, StageStarted
 from localdistill.folders import require_room
-from localdistill.jsonl import done_facts, is_done, publish, read_rows, refuse_foreign
+from localdistill.jsonl import read_rows
+from localdistill.markers import done_facts, is_done, publish, refuse_foreign
 from localdistill.quantization.adapter import adapter_digest
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.hf_folder import read_folder

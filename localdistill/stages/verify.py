@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from localdistill import control
 from localdistill.events import Callback, Notice, Scalar, StageFinished, StageStarted
-from localdistill.jsonl import done_facts, is_done, mark_done, marker, refuse_as_output
+from localdistill.jsonl import refuse_as_output
+from localdistill.markers import done_facts, is_done, mark_done, marker
 from localdistill.problems import ProblemSet, load
 from localdistill.stages import verify_resume as resume
 from localdistill.stages.verify_follow import FollowedCompletions, put_off_path

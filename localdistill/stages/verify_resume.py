@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from localdistill.durable import write_atomically
 from localdistill.errors import ConfigError
-from localdistill.jsonl import iter_rows, marker, write_atomically
+from localdistill.jsonl import iter_rows
+from localdistill.markers import marker
 from localdistill.problems import ProblemSet
 from localdistill.types import Completion
 

@@ -16,7 +16,8 @@ from localdistill.backends.openai_server import OpenAIServerGenerator
 from localdistill.cli import main
 from localdistill.errors import ConfigError, ServerError
 from localdistill.events import Notice, ignore
-from localdistill.jsonl import is_done, read_rows
+from localdistill.jsonl import read_rows
+from localdistill.markers import is_done
 from localdistill.sampling import Sampling
 from localdistill.stages.generate import GenerateRequest, run
 from localdistill.stages.generate_resume import record

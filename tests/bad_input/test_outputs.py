@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.stages import export
 from tests.bad_input.conftest import write_rows
 

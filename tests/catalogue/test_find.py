@@ -8,7 +8,7 @@ from localdistill.catalogue.find import find_models
 from localdistill.catalogue.identify import plain
 from localdistill.catalogue.places import usual_places
 from localdistill.errors import ConfigError, MemoryShortage
-from localdistill.jsonl import mark_done, marker
+from localdistill.markers import mark_done, marker
 from localdistill.quantization.folder_write import write_note
 from tests.catalogue.conftest import place, write_folder, write_gguf
 

@@ -2,7 +2,7 @@
 
 from localdistill import config as configuration
 from localdistill import pipeline
-from localdistill.jsonl import write_whole
+from localdistill.markers import write_whole
 from localdistill.stages.general.questions import QUESTIONS
 from localdistill.stages.regression import compare
 from localdistill.types import (

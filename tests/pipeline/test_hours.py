@@ -11,7 +11,8 @@ from localdistill import pipeline, result_text
 from localdistill.deadline import Deadline, OutOfTime
 from localdistill.errors import ConfigError, StageFailed
 from localdistill.events import Notice
-from localdistill.jsonl import mark_done, read_rows
+from localdistill.jsonl import read_rows
+from localdistill.markers import mark_done
 from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.run_dir import RoundDir
 from localdistill.types import Problem

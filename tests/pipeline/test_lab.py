@@ -16,7 +16,8 @@ from localdistill.errors import (
     UserError,
 )
 from localdistill.events import Notice, StageStarted
-from localdistill.jsonl import mark_done, read_rows, write_whole
+from localdistill.jsonl import read_rows
+from localdistill.markers import mark_done, write_whole
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.run_dir import RoundDir
 from localdistill.types import EvalResult, TrainingExample

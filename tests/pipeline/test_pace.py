@@ -16,7 +16,8 @@ from localdistill.events import (
     StageStarted,
     Steered,
 )
-from localdistill.jsonl import JsonlWriter, mark_done, read_rows, write_whole
+from localdistill.jsonl import JsonlWriter, read_rows
+from localdistill.markers import mark_done, write_whole
 from localdistill.pipeline.pace import earlier
 from localdistill.run_dir import RunDir
 from tests.pipeline.helpers import run

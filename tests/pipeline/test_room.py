@@ -6,7 +6,7 @@ import pytest
 
 from localdistill import disk_use, pipeline, pruning
 from localdistill.errors import Stopped, StorageError
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.pipeline import room
 from localdistill.run_dir import RunDir
 from localdistill.stages.running import RUNNING

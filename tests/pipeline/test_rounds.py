@@ -11,7 +11,8 @@ from localdistill.errors import (
     ConfigError,
     UserError,
 )
-from localdistill.jsonl import read_rows, write_whole
+from localdistill.jsonl import read_rows
+from localdistill.markers import write_whole
 from localdistill.types import (
     TrainingExample,
 )

@@ -2,8 +2,8 @@
 
 import json
 
-from localdistill.jsonl import mark_done
 from localdistill.manifest import record_sandbox
+from localdistill.markers import mark_done
 from localdistill.result_text import result_text
 from localdistill.run_dir import RunDir
 from localdistill.stages import verify

@@ -10,7 +10,8 @@ from localdistill import pipeline
 from localdistill.deadline import OutOfTime
 from localdistill.errors import ConfigError, TrainingDiverged
 from localdistill.events import Notice
-from localdistill.jsonl import mark_done, read_rows, write_whole
+from localdistill.jsonl import read_rows
+from localdistill.markers import mark_done, write_whole
 from localdistill.pipeline.timekeeper import Timekeeper
 from localdistill.stages import generate_resume
 from localdistill.types import Opening

@@ -10,7 +10,7 @@ import pytest
 
 from localdistill import cli
 from localdistill import config as configuration
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.run_dir import RunDir
 from localdistill.stages import export
 from localdistill.stages.parity.checks import Check, Parity

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.publishing import source
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from localdistill.errors import ModelError
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.quantization import names
 from localdistill.quantization.ggml import slabs
 from localdistill.quantization.gguf_file import read_header

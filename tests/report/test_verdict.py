@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.report import costs, reading
 from localdistill.report.verdict import NOT_CHOSEN, headline
 from localdistill.types import DecodingScore, Opening

@@ -1,6 +1,7 @@
 """The examples of several rounds in one file."""
 
-from localdistill.jsonl import read_rows, write_whole
+from localdistill.jsonl import read_rows
+from localdistill.markers import write_whole
 from localdistill.stages.accumulate import accumulate
 from localdistill.types import TrainingExample
 

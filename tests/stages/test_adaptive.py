@@ -9,7 +9,8 @@ from localdistill import metrics
 from localdistill.backends.base import GenerationStats, ListSource
 from localdistill.errors import ConfigError, WriterGone
 from localdistill.events import Notice, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import JsonlWriter, is_done, read_rows, stopped_record
+from localdistill.jsonl import JsonlWriter, read_rows, stopped_record
+from localdistill.markers import is_done
 from localdistill.stages import adaptive_state, generate
 from localdistill.stages.adaptive_rule import Rule
 from localdistill.stages.generate import GenerateRequest, run

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from localdistill import bounded
 from localdistill.errors import ConfigError, ExportRejected, MemoryShortage, ModelError
 from localdistill.events import StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import is_done, mark_done, marker
+from localdistill.markers import is_done, mark_done, marker
 from localdistill.quantization import ggml, names
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder

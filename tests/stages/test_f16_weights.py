@@ -10,7 +10,8 @@ from localdistill.backends.llama_decoder import LlamaDecoder
 from localdistill.backends.llama_model import LlamaModel
 from localdistill.errors import ModelError
 from localdistill.events import ignore
-from localdistill.jsonl import done_facts, read_rows
+from localdistill.jsonl import read_rows
+from localdistill.markers import done_facts
 from localdistill.quantization.ggml import slabs
 from localdistill.quantization.ggml_types import F16, F32
 from localdistill.quantization.gguf_file import read_header

@@ -6,7 +6,8 @@ import pytest
 
 from localdistill.errors import ConfigError, StageFailed, UserError, WriterGone
 from localdistill.events import StageProgress, StageStarted
-from localdistill.jsonl import is_done, mark_done, read_rows
+from localdistill.jsonl import read_rows
+from localdistill.markers import is_done, mark_done
 from localdistill.stages.follow import Following, Tail
 from localdistill.stages.verify import VerifyRequest, run
 from localdistill.stages.verify_follow import PutOff, put_off_path

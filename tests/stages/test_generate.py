@@ -13,7 +13,8 @@ from localdistill import control
 from localdistill.backends.base import GenerationStats
 from localdistill.errors import ConfigError, Stopped, UserError
 from localdistill.events import StageFinished, StageProgress, StageStarted, ignore
-from localdistill.jsonl import is_done, marker, read_rows
+from localdistill.jsonl import read_rows
+from localdistill.markers import is_done, marker
 from localdistill.sampling import Sampling
 from localdistill.stages import generate
 from localdistill.stages.generate import GenerateRequest, run, seed_of

@@ -3,7 +3,7 @@
 import pytest
 
 from localdistill.backends.base import GenerationRequest
-from localdistill.jsonl import is_done
+from localdistill.markers import is_done
 from localdistill.stages import generate
 from localdistill.stages.generate_until import (
     Until,

@@ -6,7 +6,8 @@ import pytest
 from localdistill import sandbox
 from localdistill.errors import ConfigError, ProblemSetError, UserError
 from localdistill.events import Notice, StageFinished, StageStarted
-from localdistill.jsonl import JsonlWriter, is_done, marker, read_rows
+from localdistill.jsonl import JsonlWriter, read_rows
+from localdistill.markers import is_done, marker
 from localdistill.problems import load
 from localdistill.problems.prompt import messages
 from localdistill.sandbox import Behaviour

@@ -12,7 +12,8 @@ import pytest
 
 from localdistill.errors import ConfigError, ModelError, StageFailed, WriterGone
 from localdistill.events import StageFinished, StageStarted
-from localdistill.jsonl import is_done, read_rows
+from localdistill.jsonl import read_rows
+from localdistill.markers import is_done
 from localdistill.sampling import Sampling
 from localdistill.stages import side_by_side
 from localdistill.stages.generate import GenerateRequest

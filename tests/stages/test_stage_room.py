@@ -7,7 +7,7 @@ from math import prod
 import pytest
 
 from localdistill import disk_use
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.quantization.gguf_file import read_header
 from localdistill.quantization.hf_folder import read_folder
 from localdistill.quantization.start import adapter_bytes

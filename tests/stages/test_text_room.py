@@ -7,7 +7,7 @@ import json
 import pytest
 
 from localdistill import disk_use
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.sampling import Sampling
 from localdistill.stages.decoding import DecodingRequest
 from localdistill.stages.evaluate import EvaluateRequest

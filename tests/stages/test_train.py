@@ -9,7 +9,8 @@ import pytest
 from localdistill import trainers
 from localdistill.errors import ConfigError, NothingSelected, StageFailed, TrainingDiverged
 from localdistill.events import StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import JsonlWriter, is_done
+from localdistill.jsonl import JsonlWriter
+from localdistill.markers import is_done
 from localdistill.stages import train
 from localdistill.stages.train import TrainRequest, TrainSummary
 from localdistill.trainers import TrainResult

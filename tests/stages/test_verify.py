@@ -3,7 +3,8 @@ import pytest
 from localdistill import control
 from localdistill.errors import ConfigError, SandboxUnavailable, StageFailed, Stopped
 from localdistill.events import Notice, StageFinished, StageProgress, StageStarted
-from localdistill.jsonl import JsonlWriter, is_done, marker, read_rows
+from localdistill.jsonl import JsonlWriter, read_rows
+from localdistill.markers import is_done, marker
 from localdistill.stages import verify_progress
 from localdistill.stages.verify import VerifyRequest, run
 from localdistill.types import Completion, Problem, Verdict

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from localdistill.durable import write_atomically
 from localdistill.errors import ConfigError, ExportRejected
 from localdistill.events import Scalar
-from localdistill.jsonl import write_atomically
 
 
 class Check(BaseModel):

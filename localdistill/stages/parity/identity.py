@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from localdistill.jsonl import done_facts, is_done
+from localdistill.markers import done_facts, is_done
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.merge import merged_adapters
 from localdistill.stages.parity.checks import Check

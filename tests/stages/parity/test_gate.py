@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from localdistill.errors import ExportRejected
 from localdistill.events import StageFinished
-from localdistill.jsonl import mark_done
+from localdistill.markers import mark_done
 from localdistill.quantization.adapter import adapter_digest
 from localdistill.quantization.fingerprint import folder_fingerprint
 from localdistill.quantization.folder_write import NOTE

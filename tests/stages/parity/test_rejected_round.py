@@ -8,7 +8,7 @@ import pytest
 
 from localdistill import config as configuration
 from localdistill import pipeline
-from localdistill.jsonl import mark_done, write_whole
+from localdistill.markers import mark_done, write_whole
 from localdistill.result_text import result_text
 from localdistill.stages.process import run_stage
 from localdistill.types import Diversity
