@@ -18,7 +18,7 @@ from localdistill.durable import write_twice
 from localdistill.models import hub_origin
 from localdistill.problems.prompt import TEMPLATE_HASH
 from localdistill.quantization.fingerprint import folder_fingerprint
-from localdistill.run_dir import MODEL_FOLDER, RunDir
+from localdistill.run_dir import RunDir
 from localdistill.types import SandboxUse
 
 # Packages whose version can change a result.
@@ -60,7 +60,7 @@ def hashes(directory: RunDir, model: Path, gguf: Path) -> dict[str, str]:
     ``model`` is the file or folder that was given, ``gguf`` its file.
     """
     splits = {name: directory.problems(name) for name in ("train", "dev", "eval")}
-    folder = {MODEL_FOLDER: folder_fingerprint(model)} if model.is_dir() else {}
+    folder = {"model folder": folder_fingerprint(model)} if model.is_dir() else {}
     return {
         "configuration": _content_digest(directory.config),
         "starting model": file_digest(gguf),

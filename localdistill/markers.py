@@ -129,7 +129,7 @@ def _is_cut(path: Path, noted: Any) -> bool:
     # Another file that somebody has put there instead begins otherwise.
     if size >= _HEAD:
         return bool(_head(path) == noted["head"])
-    return bytes.fromhex(noted.get("start", "")).startswith(_beginning(path, _START))
+    return bytes.fromhex(noted["start"]).startswith(_beginning(path, _START))
 
 
 def _size(file: Path) -> int:

@@ -99,7 +99,7 @@ def _against(arm: ArmScore, best: ArmScore, how: Confidence) -> dict[str, bool |
 
 
 def read_evaluation(path: Path) -> EvalResult | None:
-    """How a run's, or a round's, model compares with the one before; None if that is not there yet.
+    """How a run's, or a round's, model compares with the first; None if that is not there yet.
 
     Raises:
         ConfigError: the file is damaged.

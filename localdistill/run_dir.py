@@ -26,8 +26,6 @@ _MAY_BE_LEFT = {
     "run.lock", "stage.lock", "config.toml.tmp", "config.toml.copy", "config.toml.copy.tmp",
     "log.txt", "events.jsonl",
 }  # fmt: skip
-# What the manifest calls the Hugging Face folder that a run was begun with.
-MODEL_FOLDER = "model folder"
 
 
 def label_of(number: int) -> str:

@@ -39,14 +39,13 @@ def with_controls(
     found = []
     for name in session.config.controls:
         paths = RoundDir(session.directory.controls / _of_round(name, best.model))
-        rounds = _rounds(session, paths, best.model)
-        selected = _selected(session, rounds)
+        selected = _selected(session, best.model)
         score: ControlScore | None = None
         # One that an earlier call has seen rejected is not trained for that once more.
         why: Exception | None = rejection.again(paths)
         if why is None:
             try:
-                _write_data(session, name, selected, rounds, paths)
+                _write_data(session, name, selected, paths)
                 score = _score(session, name, selected, paths, base, best)
             except rejection.CAUSES as error:
                 rejection.note(paths, best.model.round, error, best.model.label)
@@ -68,19 +67,17 @@ def _of_round(name: str, best: Model) -> str:
     return name if best.round == 1 else f"{name}-{best.round:02d}"
 
 
-def _rounds(session: Session, paths: RoundDir, best: Model) -> list[int]:
-    """The rounds whose examples the run's model was trained on, for the control in ``paths``.
+def _selected(session: Session, best: Model) -> Path:
+    """All that the run's model was trained on.
 
-    A round that gave no model, or one that the run did not go on with, is none of them, unless each
-    round trains the base on the examples of all rounds so far.
+    A round that gave no model, or one that the run did not go on with, is no part of it, unless
+    each round trains the base on the examples of all rounds so far.
     """
-    if session.config.train.start == "base":
-        return list(range(1, best.round + 1))
-    return trained_on_each_other(session.directory, best.round)
-
-
-def _selected(session: Session, rounds: list[int]) -> Path:
-    """All that the run's model was trained on, of ``rounds``."""
+    rounds = (
+        list(range(1, best.round + 1))
+        if session.config.train.start == "base"
+        else trained_on_each_other(session.directory, best.round)
+    )
     places = [session.directory.round(each) for each in rounds]
     data = [each.trained if session.config.compare else each.selected for each in places]
     selected = session.directory.controls / "selected.jsonl"
@@ -89,9 +86,7 @@ def _selected(session: Session, rounds: list[int]) -> Path:
     return selected
 
 
-def _write_data(
-    session: Session, name: str, selected: Path, rounds: list[int], paths: RoundDir
-) -> None:
+def _write_data(session: Session, name: str, selected: Path, paths: RoundDir) -> None:
     if is_done(paths.selected):
         return
     examples = read_rows(selected, TrainingExample)
@@ -102,7 +97,7 @@ def _write_data(
         rows = controls.shuffled(examples, session.config.seed)
     paths.path.mkdir(exist_ok=True)
     text = "".join(row.model_dump_json() + "\n" for row in rows)
-    write_whole(paths.selected, text, rounds=rounds)
+    write_whole(paths.selected, text)
 
 
 def _score(

@@ -1,6 +1,6 @@
 """Reads a run directory for the report: all that stands in it, each part of which may be missing.
 
-A run may be at work, or have been killed, or be of an earlier version. So nothing here raises for
+A run may be at work, or have been killed, or be of another version. So nothing here raises for
 a file that is damaged: it is left out, and named in ``Run.damaged``.
 """
 
