@@ -64,7 +64,9 @@ def main() -> None:
         seconds = time.perf_counter() - started
         last, memory_after = _timed(sandbox), _memory()
         tier = sandbox.tier
-    orphans, files = _lasting(_orphans, set()), _lasting(_files, files_before)
+    # Beside the tool all have ended when ``close`` returns; a container's are ended by its keeper.
+    orphans = _orphans() if tier.startswith("3 ") else _lasting(_orphans, set())
+    files = _lasting(_files, files_before)
     result = {
         "candidates": args.candidates,
         "wrong": wrong,
